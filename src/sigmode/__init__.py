@@ -1,0 +1,9 @@
+"""Ordinary differential equations with neural trial solutions: exact gradients, compiled kernels, SciPy's manners."""
+
+from . import reference
+from .collocation import Collocation
+from .solution import Solution
+from .training import train
+
+__all__ = ["Collocation", "Solution", "reference", "train"]
+__version__ = "0.1.0"

@@ -1,0 +1,127 @@
+"""``python -m sigmode``: the demonstration. ``python -m sigmode derivation``: what each formula is worth."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import OptimizeResult, minimize
+
+from . import Collocation, reference, train
+from .problems import GAUSS, LAGARIS_1, LAGARIS_2, LAGARIS_3, LAGARIS_4, LOGISTIC, TANGENT, Problem
+
+Array = NDArray[np.float64]
+
+# (problem, method, hidden units, points or None for twice as many)
+RUNS: tuple[tuple[Problem, str, int, int | None], ...] = (
+    (GAUSS, "L-BFGS-B", 3, 11),
+    (GAUSS, "auto", 20, None),
+    (LAGARIS_1, "L-BFGS-B", 10, None),
+    (LAGARIS_1, "auto", 40, None),
+    (LAGARIS_2, "L-BFGS-B", 10, None),
+    (LAGARIS_2, "auto", 40, None),
+    (LAGARIS_3, "auto", 40, None),
+    (LAGARIS_4, "auto", 40, None),
+    (LOGISTIC, "auto", 40, None),
+    (TANGENT, "auto", 40, None),
+)
+PICTURE = "sigmode-demo.png"
+
+
+def main() -> None:
+    """Parse the command line and print one of the two tables."""
+    parser = argparse.ArgumentParser(prog="python -m sigmode", description=__doc__)
+    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "derivation"))
+    if parser.parse_args().what == "derivation":
+        print("\n".join(derivation()))
+    else:
+        demonstration()
+
+
+def demonstration() -> None:
+    """Solve, print a row per run and save a picture where matplotlib is installed."""
+    print(
+        "Neural trial solutions; errors are maxima over 2001 points against the closed form, times without compilation."
+    )
+    print(
+        f"\n{'problem':28} {'method':10} {'units':>5} {'points':>6} {'iter':>5} {'time':>9} {'error':>8} {'estimate':>8}"
+    )
+    train(Collocation(GAUSS.fun, GAUSS.span, GAUSS.y0, n_hidden=2, jac=GAUSS.jac), method="L-BFGS-B", max_iter=1)
+    solved = []
+    for problem, method, n_hidden, n_points in RUNS:
+        col = Collocation(problem.fun, problem.span, problem.y0, n_hidden, n_points, jac=problem.jac)
+        start = time.perf_counter()
+        res = train(col, method=method)
+        seconds = time.perf_counter() - start
+        x = np.linspace(*problem.span, 2001)
+        error = abs(res.sol(x) - problem.exact(x)).max()
+        print(
+            f"{problem.name:28} {method:10} {n_hidden:5} {col.points.size:6} {res.nit:5} {1e3 * seconds:6.1f} ms "
+            f"{error:8.1e} {res.error.max():8.1e}{'' if res.success else '  (tol 1e-6 not met)'}"
+        )
+        solved.append((problem, col, res))
+    if importlib.util.find_spec("matplotlib") is None:
+        print("\nWith matplotlib (pip install 'sigmode[plot]') this also saves a picture.")
+        return
+    _picture(solved[7])
+    print(f"\nPicture of {solved[7][0].name}: {PICTURE}")
+
+
+def _picture(run: tuple[Problem, Collocation, OptimizeResult]) -> None:
+    """Solution, error and residual of one run, one above the other."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    problem, col, res = run
+    x = np.linspace(*problem.span, 801)
+    y = res.sol(x)
+    figure = Figure(figsize=(7.0, 7.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    top, middle, bottom = figure.subplots(3, 1, sharex=True)
+    top.plot(x, y.T)
+    top.set_title(f"{problem.name}: {col.network.n_hidden} hidden units, {col.points.size} points")
+    top.set_ylabel("y")
+    smallest = np.finfo(float).eps / 10.0
+    for k in range(len(y)):
+        middle.semilogy(x, abs(y - problem.exact(x))[k] + smallest, color=f"C{k}", label=f"error of y{k + 1}")
+        middle.semilogy(x, res.sol.error(x)[k], "--", color=f"C{k}", label="estimated bound")
+    middle.set_ylabel("error")
+    middle.legend(ncols=2, fontsize="small")
+    residual = abs(res.sol(x, 1) - problem.fun(x, y)) + smallest
+    bottom.semilogy(x, residual.T)
+    bottom.set_ylabel("residual |y' - f|")
+    bottom.set_xlabel("x")
+    figure.savefig(PICTURE, dpi=120)
+
+
+def derivation() -> Iterator[str]:
+    """The source's formulas for dE/dw, judged by the complex step and by an L-BFGS run with each."""
+    fun = lambda x, y: np.cos(x) - 2.0 * x * y
+    df_dy = lambda x, y: -2.0 * x
+    x, n_hidden = np.linspace(0.0, 1.0, 11), 3
+    theta = np.random.default_rng(0).normal(size=3 * n_hidden)
+
+    def loss(t: NDArray[Any]) -> Any:
+        return reference.loss(t, x, (0.0, 1.0), np.ones(1), fun, n_hidden)
+
+    exact = np.array([loss(theta + 1e-30j * unit).imag / 1e-30 for unit in np.eye(theta.size)])
+    yield "y' = -2xy + cos x on [0, 1], y(0) = 1; 3 hidden units, 11 uniform points; the w block by each formula:"
+    yield f"\n{'formula':8} {'error of dE/dw':>14} {'iterations':>10} {'final loss':>10}  what L-BFGS says"
+    for formula in reference.FORMULAS:
+
+        def gradient(t: Array, formula: str = formula) -> Array:
+            return np.real(reference.gradient(t, x, 1.0, fun, df_dy, n_hidden, formula))
+
+        error = abs(gradient(theta) - exact)[:n_hidden].max() / abs(exact[:n_hidden]).max()
+        options = {"maxiter": 2000, "maxfun": 20000, "ftol": 0.0, "gtol": 1e-10, "maxcor": 50}
+        fit = minimize(lambda t: float(loss(t)), theta, jac=gradient, method="L-BFGS-B", options=options)
+        yield f"{formula:8} {error:14.1e} {fit.nit:10} {fit.fun:10.1e}  {fit.message}"
+
+
+if __name__ == "__main__":
+    main()

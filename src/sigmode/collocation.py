@@ -1,0 +1,294 @@
+"""Residual, Jacobian, loss and gradient of a trial solution at collocation points."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import kernels
+from .network import Network
+from .points import POINTS
+from .rhs import RightHandSide
+from .solution import Solution
+
+Array = NDArray[np.float64]
+
+__all__ = ["Collocation", "checked_count"]
+
+# Activations per chunk: 8 MiB, so that those of a chunk are still in the cache when the pullback reads them. Fewer
+# would cost more calls of `fun` (`bench/test_kernels.py`, chunks).
+_CHUNK = 2**19
+
+
+class Collocation:
+    """An initial value problem as a least-squares problem in the parameters of a network.
+
+    The problem ``dy/dx = f(x, y)``, ``y(x0) = y0`` on [x0, x1] with the trial solution
+
+        y(x) = y0 + xi N(xi, theta),    xi = (x - x0)/(x1 - x0),
+
+    which has the right initial value for every theta; what is left is the residual ``r = dy/dx - f(x, y)`` at the
+    collocation points.  The methods are what SciPy's optimisers ask for.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, y, *args)`` with x (m,) and y (n, m), returns (n, m): the convention of
+        `scipy.integrate.solve_bvp`. It must treat the points one by one: it may be called with some of them.
+    span : (x0, x1)
+        Two different finite numbers, in either order. `fun` is never called outside.
+    y0 : array_like, shape (n,)
+        The value at x0.
+    n_hidden : int
+        Number of hidden units.
+    n_points : int, optional
+        Number of collocation points, by default twice `n_hidden`.
+    points : {"chebyshev", "radau", "uniform"} or array_like, shape (m,)
+        The collocation points, by name or in units of x.
+    activation : {"sigmoid", "tanh", "sin"}
+    output_bias : bool
+        Whether the network's output has a constant term c. The source of the method has none.
+    jac : callable, optional
+        ``jac(x, y, *args)`` returns df/dy, (n, n, m). By default central differences of `fun` (2 n m more points
+        in one call, relative error about 1e-10).
+    args : tuple
+        Additional arguments of `fun` and `jac`.
+    seed : int, optional
+        Seed of `initial`. The same seed gives the same bits.
+
+    Attributes
+    ----------
+    points : ndarray, shape (m,)
+        The collocation points in units of x.
+    n_theta : int
+        Number of parameters; ``theta = w | b | V | c`` with w, b (n_hidden,), V (n, n_hidden), c (n,) or absent.
+    network : Network
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit, before anything is computed; and when `fun` or `jac` returns something of
+        the wrong shape or kind, or theta has the wrong size or is not finite.
+
+    Notes
+    -----
+    The gradient is exact: derived by hand (``docs/derivation.md``), it agrees with the complex step to rounding.
+    Cost of `loss_and_gradient`: one call of `fun` and of `jac` and about 2 ns per point and hidden unit on one
+    core; memory of the order of n m numbers, for large m in chunks. Results have the same bits for any number of
+    threads. A non-finite value of `fun` gives a non-finite result, not an exception.
+
+    References
+    ----------
+    Lagaris, Likas, Fotiadis, IEEE Trans. Neural Networks 9(5), 987-1000 (1998); ``docs/derivation.md``, eq. (21).
+
+    Examples
+    --------
+    >>> import sigmode as sm
+    >>> from scipy.optimize import least_squares
+    >>> col = sm.Collocation(lambda x, y: -y, (0, 1), [1.0], n_hidden=10)
+    >>> fit = least_squares(col.residual, col.initial(), jac=col.jacobian, xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    >>> abs(float(col.solution(fit.x)(1.0)[0]) - 0.36787944117144233) < 1e-6
+    True
+    """
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        span: ArrayLike,
+        y0: ArrayLike,
+        n_hidden: int = 20,
+        n_points: int | None = None,
+        points: str | ArrayLike = "chebyshev",
+        activation: str = "sigmoid",
+        output_bias: bool = False,
+        jac: Callable[..., Any] | None = None,
+        args: tuple[Any, ...] = (),
+        seed: int | None = 0,
+    ) -> None:
+        self.rhs = RightHandSide(fun, jac, args)
+        self.span = _checked_span(span)
+        self.y0 = _checked_y0(y0)
+        n_hidden = checked_count(n_hidden, "n_hidden")
+        if activation not in kernels.ACTIVATIONS:
+            raise ValueError(f"`activation` must be one of {tuple(kernels.ACTIVATIONS)}, got {activation!r}.")
+        self.network = Network(self.y0.size, n_hidden, activation, bool(output_bias))
+        self._h = self.span[1] - self.span[0]
+        self._xi = _checked_points(points, n_points, 2 * n_hidden, self.span)
+        # Rounding must not put a point outside the span: f is never called there.
+        self.points = np.clip(self.span[0] + self._h * self._xi, min(self.span), max(self.span))
+        self._seed = seed
+
+    @property
+    def n_theta(self) -> int:
+        """Number of parameters."""
+        return self.network.n_theta
+
+    def initial(self) -> Array:
+        """Starting parameters (n_theta,): activations spread over the span, by `seed`."""
+        return self.network.initial(self._seed)
+
+    def residual(self, theta: ArrayLike) -> Array:
+        """r = dy/dx - f(x, y), shape (n*m,), equation by equation: eq. (3)."""
+        theta = self.checked_theta(theta)
+        rows = [r for _, _, _, r in self._residuals(theta)]
+        return np.concatenate(rows, axis=1).ravel()
+
+    def jacobian(self, theta: ArrayLike) -> Array:
+        """dr/dtheta, shape (n*m, n_theta): one row per residual, the full per-sample gradient."""
+        theta = self.checked_theta(theta)
+        net = self.network
+        n, m = net.n, self._xi.size
+        dr_dn = np.empty((m, n, n))
+        dr_ddn = np.multiply.outer(self._xi / self._h, np.eye(n))
+        for part, x, y, _ in self._residuals(theta, with_fun=False):
+            df_dy = self.rhs.jacobian(x, y)
+            dr_dn[part] = np.eye(n) / self._h - (self._xi[part] * df_dy).transpose(2, 0, 1)
+        return kernels.sensitivities(theta, n, net.n_hidden, net.kind, self._xi, dr_dn, dr_ddn)
+
+    def loss(self, theta: ArrayLike) -> float:
+        """E = sum r**2 over points and equations: eq. (4)."""
+        theta = self.checked_theta(theta)
+        return sum((_square(r) for _, _, _, r in self._residuals(theta)), 0.0)
+
+    def loss_and_gradient(self, theta: ArrayLike) -> tuple[float, Array]:
+        """E and dE/dtheta, shape (n_theta,), for ``scipy.optimize.minimize(..., jac=True)``: eq. (21)."""
+        theta = self.checked_theta(theta)
+        net = self.network
+        loss = 0.0
+        gradient = np.zeros(theta.size)
+        kept = kernels.borrow(self._kept_size)
+        try:
+            for part, x, y, r in self._residuals(theta, kept):
+                xi = self._xi[part]
+                r_bar = (2.0 / self._h) * r
+                df_dy = self.rhs.jacobian(x, y)
+                with np.errstate(invalid="ignore", over="ignore"):
+                    # dE/dN and dE/dN', eqs. (16) and (17)
+                    n_bar = r_bar - xi * (2.0 * r[:, None] * df_dy).sum(axis=0)
+                    kernels.pullback(theta, net.n, net.n_hidden, net.kind, xi, kept, n_bar, xi * r_bar, gradient)
+                loss += _square(r)
+        finally:
+            kernels.give_back(kept)
+        return loss, gradient
+
+    def solution(self, theta: ArrayLike) -> Solution:
+        """The trial solution with these parameters, a callable ``sol(x, nu=0)``."""
+        theta = self.checked_theta(theta)
+        return Solution(np.array(self.span), self.y0[None].copy(), theta[None].copy(), self.network)
+
+    @property
+    def _chunk(self) -> int:
+        """Points per chunk: whole blocks, by n_hidden alone, so that the bits do not depend on threads."""
+        return max(1, _CHUNK // (2 * self.network.n_hidden * kernels.BLOCK)) * kernels.BLOCK
+
+    @property
+    def _kept_size(self) -> int:
+        return kernels.kept_size(min(self._chunk, self._xi.size), self.network.n_hidden)
+
+    def _residuals(
+        self, theta: Array, kept: Array | None = None, with_fun: bool = True
+    ) -> Iterator[tuple[slice, Array, Array, Array]]:
+        """Yield (part, x, y, r) for one chunk of points after the other, the activations in `kept`."""
+        if kept is None:
+            own = kernels.borrow(self._kept_size)
+            try:
+                yield from self._residuals(theta, own, with_fun)
+            finally:
+                kernels.give_back(own)
+            return
+        net = self.network
+        for lo in range(0, self._xi.size, self._chunk):
+            part = slice(lo, lo + self._chunk)
+            xi, x = self._xi[part], self.points[part]
+            value, slope = kernels.forward(theta, net.n, net.n_hidden, net.kind, xi, kept)
+            y = self.y0[:, None] + xi * value
+            if with_fun:
+                f = self.rhs(x, y)
+                with np.errstate(invalid="ignore", over="ignore"):
+                    slope = (value + xi * slope) / self._h - f
+            yield part, x, y, slope
+
+    def checked_theta(self, theta: ArrayLike) -> Array:
+        """theta as the kernels want it: finite float64, (n_theta,). Raises ValueError."""
+        array = np.ascontiguousarray(theta)
+        if array.dtype != np.float64 or not array.flags.writeable:  # numba would compile for each kind of array
+            if array.dtype.kind not in "fiub":
+                raise ValueError(f"`theta` must be real numbers, got dtype {array.dtype}.")
+            array = array.astype(np.float64)
+        if array.shape != (self.n_theta,):
+            raise ValueError(f"`theta` must have shape ({self.n_theta},), got {np.shape(theta)}.")
+        if not np.isfinite(array).all():
+            raise ValueError(f"`theta` must be finite, got {array[~np.isfinite(array)][0]} in it.")
+        return array
+
+
+def _square(r: Array) -> float:
+    """sum r**2 without BLAS, whose order of summation may depend on its threads."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return float((r * r).sum())
+
+
+def _checked_span(span: ArrayLike) -> tuple[float, float]:
+    try:
+        array = np.asarray(span, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`span` must be two real numbers (x0, x1), got {span!r}.") from None
+    if array.shape != (2,):
+        raise ValueError(f"`span` must be two numbers (x0, x1), got {span!r}.")
+    if not np.isfinite(array).all() or not np.isfinite(array[1] - array[0]):
+        raise ValueError(f"`span` must be finite, got {span!r}.")
+    if array[0] == array[1]:
+        raise ValueError(f"`span` must have a length, got {span!r}.")
+    return float(array[0]), float(array[1])
+
+
+def _checked_y0(y0: ArrayLike) -> Array:
+    try:
+        array = np.array(y0)
+        if array.dtype.kind != "c":
+            array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`y0` must be real numbers of shape (n,), got {y0!r}.") from None
+    if array.dtype.kind == "c":
+        raise ValueError("`y0` is complex; split the problem into real and imaginary parts.")
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"`y0` must be 1-dimensional with at least one value, got shape {array.shape}.")
+    if not np.isfinite(array).all():
+        raise ValueError(f"All components of `y0` must be finite, got {array}.")
+    return array
+
+
+def checked_count(value: Any, name: str) -> int:
+    """value as an int of at least 1, or an error that names the argument."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be an integer, got {value!r}.") from None
+    if count < 1:
+        raise ValueError(f"`{name}` must be at least 1, got {count}.")
+    return count
+
+
+def _checked_points(points: str | ArrayLike, n_points: int | None, default: int, span: tuple[float, float]) -> Array:
+    """The collocation points as xi in [0, 1]."""
+    m = default if n_points is None else checked_count(n_points, "n_points")
+    if isinstance(points, str):
+        if points not in POINTS:
+            raise ValueError(f"`points` must be one of {tuple(POINTS)} or an array, got {points!r}.")
+        return POINTS[points](m)
+    try:
+        x = np.array(points, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`points` must be a name or real numbers of shape (m,), got {points!r}.") from None
+    if x.ndim != 1 or x.size == 0:
+        raise ValueError(f"`points` must be 1-dimensional with at least one value, got shape {x.shape}.")
+    if n_points is not None and m != x.size:
+        raise ValueError(f"`n_points` is {m}, but `points` has {x.size} values; leave one of them out.")
+    outside = ~((x >= min(span)) & (x <= max(span)))  # true for NaN, too
+    if outside.any():
+        raise ValueError(f"`points` must lie in the span {span}, got {x[outside][0]}.")
+    return (x - span[0]) / (span[1] - span[0])

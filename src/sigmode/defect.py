@@ -1,0 +1,213 @@
+"""The global error of a trial solution, from its defect and the linearised error equation.
+
+For a trial solution u with defect ``d = u' - f(x, u)`` the error ``e = u - y`` obeys ``e' = J e + d`` with
+``J = df/dy`` to first order, ``e(x0) = 0``.  It is integrated by Radau collocation on windows that resolve d.
+A second sweep, driven by what the linearisation left out, tells whether the first order is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import NDArray
+
+from .points import radau
+from .rhs import RightHandSide
+
+Array = NDArray[np.float64]
+Trial = Callable[[Array], tuple[Array, Array]]
+
+__all__ = ["ErrorEstimate", "Noise", "global_error"]
+
+_STAGES = 5  # order 9: between two collocation points the defect is close to a parabola
+_MAX_WINDOWS = 2048
+_MAX_ROUNDS = 12
+# A window is split while the last two Legendre coefficients of the defect, integrated, exceed this part of the whole.
+_RESOLVED = 0.01
+_MAX_ENTRIES = 2**22  # entries of one batch of window matrices, 32 MiB
+_EPS = float(np.finfo(float).eps)
+
+
+def _radau_matrix(c: Array) -> Array:
+    """A_ij: the integral from 0 to c_i of the j-th Lagrange polynomial on the nodes c."""
+    powers = np.arange(len(c))
+    return np.asarray((c[:, None] ** (powers + 1) / (powers + 1)) @ np.linalg.inv(c[:, None] ** powers))
+
+
+_NODES = radau(_STAGES)
+_INTEGRATE = _radau_matrix(_NODES)
+_TO_LEGENDRE = np.linalg.inv(legendre.legvander(2.0 * _NODES - 1.0, _STAGES - 1)).T
+
+
+class ErrorEstimate(NamedTuple):
+    """What is known of the error of a trial solution.
+
+    x : (K + 1,) abscissae; bound : (n, K + 1), the estimate's envelope, to be read linearly in between;
+    second : (n,), the largest part of it that is beyond the linearisation: where it is not small, nothing is known;
+    residual : the largest defect relative to the terms that it is the difference of;
+    bad_x : where `fun` or `jac` was not finite, or None.
+    """
+
+    x: Array
+    bound: Array
+    second: Array
+    residual: float
+    bad_x: float | None = None
+
+
+class _Samples(NamedTuple):
+    """Windows lo to hi (K,), nodes x (K, q); u, f and defect d, all (n, K, q)."""
+
+    lo: Array
+    hi: Array
+    x: Array
+    u: Array
+    f: Array
+    d: Array
+
+
+class Noise(NamedTuple):
+    """Rounding errors of one value of u and of du/dx, (n,) each."""
+
+    u: Array
+    du: Array
+
+
+def global_error(trial: Trial, rhs: RightHandSide, breaks: Array, noise: Noise) -> ErrorEstimate:
+    """Estimate the error of a trial solution over a span.
+
+    trial(x) -> (u, du/dx), both (n, m); breaks : (K + 1,), monotone, the ends of the first windows: dense enough to
+    hit every feature of the trial solution at least once.
+    Cost: `fun` and `jac` at 5 points per window once, one linear system of size 5 n per window.
+    """
+    with np.errstate(all="ignore"):
+        samples = _resolve(trial, rhs, breaks)
+        x = np.append(samples.lo, samples.hi[-1])
+        df_dy = _at_nodes(samples, rhs.jacobian)
+        bad = ~(np.isfinite(samples.d).all(axis=0) & np.isfinite(df_dy).all(axis=(0, 1)))
+        if bad.any():
+            unknown = np.full((len(noise.u), x.size), np.inf)
+            return ErrorEstimate(x, unknown, unknown[:, 0], np.inf, float(samples.x[bad][0]))
+        windows = _Windows(samples.hi - samples.lo, df_dy)
+        first = windows.integrate(samples.d)
+        second = windows.integrate(_neglected(samples, df_dy, first, rhs))
+        rounding = windows.integrate(_rounding(samples, df_dy, noise))
+        bound = _envelope(abs(first) + abs(second) + abs(rounding)) + noise.u[:, None]
+        bound[~np.isfinite(bound)] = np.inf
+        return ErrorEstimate(x, bound, abs(second).max(axis=(1, 2)), _relative_residual(samples, df_dy))
+
+
+def _sample(trial: Trial, rhs: RightHandSide, lo: Array, hi: Array) -> _Samples:
+    x = lo[:, None] + (hi - lo)[:, None] * _NODES
+    x[:, -1] = hi  # exactly: fun must not be called outside the span
+    u, du = trial(x.ravel())
+    f = rhs(x.ravel(), u)
+    shape = (len(u), *x.shape)
+    return _Samples(lo, hi, x, u.reshape(shape), f.reshape(shape), (du - f).reshape(shape))
+
+
+def _resolve(trial: Trial, rhs: RightHandSide, breaks: Array) -> _Samples:
+    """Halve windows until each shows its defect, as judged by the tail of its Legendre series."""
+    samples = _sample(trial, rhs, breaks[:-1], breaks[1:])
+    for _ in range(_MAX_ROUNDS):
+        h = abs(samples.hi - samples.lo)
+        weight = h * abs(samples.d).mean(axis=2)
+        tail = h * abs(samples.d @ _TO_LEGENDRE)[..., -2:].max(axis=2)
+        floor = 4 * _EPS * abs(samples.u).max(axis=(1, 2)) if samples.u.size else np.zeros(len(weight))
+        limit = np.maximum(_RESOLVED * weight.sum(axis=1), floor)
+        rough = (tail > limit[:, None]).any(axis=0)
+        middle = 0.5 * (samples.lo + samples.hi)
+        rough &= (middle != samples.lo) & (middle != samples.hi)
+        if not rough.any() or rough.size + rough.sum() > _MAX_WINDOWS:
+            break
+        lo = np.concatenate([samples.lo[rough], middle[rough]])
+        hi = np.concatenate([middle[rough], samples.hi[rough]])
+        samples = _merge(samples, ~rough, _sample(trial, rhs, lo, hi))
+    return samples
+
+
+def _merge(old: _Samples, keep: NDArray[np.bool_], new: _Samples) -> _Samples:
+    """The windows of `old` that are kept and all of `new`, in the order of integration."""
+    lo = np.concatenate([old.lo[keep], new.lo])
+    order = np.argsort(lo)
+    if old.hi[0] < old.lo[0]:
+        order = order[::-1]
+    rows = [np.concatenate([a[keep], b])[order] for a, b in zip(old[1:3], new[1:3], strict=True)]
+    blocks = [np.concatenate([a[:, keep], b], axis=1)[:, order] for a, b in zip(old[3:], new[3:], strict=True)]
+    return _Samples(lo[order], rows[0], rows[1], blocks[0], blocks[1], blocks[2])
+
+
+def _at_nodes(samples: _Samples, function: Callable[[Array, Array], Array]) -> Array:
+    n, K, q = samples.u.shape
+    value = function(samples.x.ravel(), samples.u.reshape(n, -1))
+    return value.reshape(*value.shape[:-1], K, q)
+
+
+def _neglected(samples: _Samples, df_dy: Array, e: Array, rhs: RightHandSide) -> Array:
+    """The defect of the corrected solution u - e: f(u) - J e - f(u - e), second order in e."""
+    corrected = samples._replace(u=samples.u - e[:, :, 1:])
+    f = _at_nodes(corrected, rhs)
+    return np.asarray(samples.f - (df_dy * e[None, :, :, 1:]).sum(axis=1) - f)
+
+
+def _rounding(samples: _Samples, df_dy: Array, noise: Noise) -> Array:
+    """Rounding errors of the defect with random signs (the same in every run): what no estimate can see below."""
+    size = noise.du[:, None, None] + _EPS * abs(samples.f) + np.einsum("klwj,l->kwj", abs(df_dy), noise.u)
+    return np.asarray(np.random.default_rng(0).choice([-1.0, 1.0], size.shape) * size)
+
+
+class _Windows:
+    """The linear equation e' = J e + d over all windows, e = 0 at the start.
+
+    Per window, with e_i = e_start + h sum_j A_ij (J_j e_j + d_j), the map from e_start and d to the nodes is affine:
+    the systems of all windows are solved at once, then chained.
+    """
+
+    def __init__(self, h: Array, df_dy: Array) -> None:
+        n, _, K, q = df_dy.shape
+        self._h = h
+        self._solve = np.empty((K, q * n, q * n))
+        batch = max(1, _MAX_ENTRIES // (q * n) ** 2)
+        for lo in range(0, K, batch):
+            part = slice(lo, lo + batch)
+            matrix = -np.einsum("w,ij,klwj->wikjl", h[part], _INTEGRATE, df_dy[:, :, part]).reshape(-1, q * n, q * n)
+            matrix += np.eye(q * n)
+            try:
+                self._solve[part] = np.linalg.inv(matrix)
+            except np.linalg.LinAlgError:  # a window that the error cannot cross: no estimate
+                self._solve[part] = np.inf
+
+    def integrate(self, d: Array) -> Array:
+        """e at the start and the nodes of each window, (n, K, q + 1), driven by d, (n, K, q)."""
+        n, K, q = d.shape
+        source = np.einsum("w,ij,kwj->wik", self._h, _INTEGRATE, d).reshape(K, q * n, 1)
+        source = (self._solve @ source).reshape(K, q, n)
+        propagate = self._solve.reshape(K, q, n, q, n).sum(axis=3)
+        e = np.zeros((K, q + 1, n))
+        end = np.zeros(n)
+        for k in range(K):
+            e[k, 0] = end
+            e[k, 1:] = propagate[k] @ end + source[k]
+            end = e[k, -1]
+        return e.transpose(2, 0, 1)
+
+
+def _envelope(size: Array) -> Array:
+    """A bound at the windows' ends whose linear interpolation is nowhere below the sizes (n, K, q + 1)."""
+    largest = size.max(axis=2)
+    bound = np.empty((largest.shape[0], largest.shape[1] + 1))
+    bound[:, :-1] = largest
+    bound[:, -1] = largest[:, -1]
+    bound[:, 1:-1] = np.maximum(bound[:, 1:-1], largest[:, :-1])
+    return bound
+
+
+def _relative_residual(samples: _Samples, df_dy: Array) -> float:
+    """The largest |d| over the size of what it is the difference of: |u|/span + |f| + |J||u|."""
+    size = abs(samples.u).max(axis=(1, 2))
+    span = abs(samples.hi[-1] - samples.lo[0])
+    terms = (size / span)[:, None, None] + abs(samples.f) + np.einsum("klwj,l->kwj", abs(df_dy), size)
+    return float((abs(samples.d) / np.maximum(terms, np.finfo(float).tiny)).max())

@@ -1,0 +1,518 @@
+"""Everything compiled: the network's values, its pullback and its sensitivities.
+
+The kernels know the network ``N_k(xi) = sum_j V_kj s(w_j xi + b_j) + c_k`` and nothing else; what an equation,
+a condition or a data misfit adds is array code between two kernels.  Points are the SIMD axis, in blocks of
+``BLOCK``; hidden units are the outer loop; blocks are shared out among threads.
+
+Rules of this file (each answers a known trap of Numba):
+
+* Compiled code that calls compiled code lives here and only here: the disk cache does not see edits elsewhere.
+* Serial and parallel loops are two functions around the same block function, never one function decorated twice.
+* Every sum over points is a partial sum per block, and the blocks are added in order: the bits depend on the
+  number of points alone, not on the number of threads.
+* No kernel raises or checks: callers hand over float64 arrays in C order whose shapes fit.
+* Nothing is compiled, and no cache folder is touched, before the first call.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+__all__ = [
+    "ACTIVATIONS",
+    "BLOCK",
+    "PARALLEL_WORK",
+    "borrow",
+    "forward",
+    "give_back",
+    "kept_size",
+    "pullback",
+    "sensitivities",
+    "sigmoid",
+]
+
+Array = NDArray[np.float64]
+
+ACTIVATIONS = {"sigmoid": 0, "tanh": 1, "sin": 2}
+
+# Points per block. 128 costs 15 % more per element (loop set-up), 512 leaves too few blocks to share out.
+BLOCK = 256
+
+# Below this many activations one thread is faster than a parallel launch (`bench/test_kernels.py`, threshold).
+PARALLEL_WORK = 12_000
+
+# Elementwise code must keep its rounding (the exponential's reduction lives on it): contraction only.
+# Sums over points may be reordered, or they would not be vectorised. Never nnan or ninf: NaN must stay NaN.
+_EXACT: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy"}
+_SUMS: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz"}, "error_model": "numpy"}
+
+# ---------------------------------------------------------------------------------------------------------
+# Activations. Each returns its value and its first derivative; the second follows from those two, see _second.
+
+_ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it rounds to an integer that stands in the low bits
+_LOG2_E = 1.4426950408889634
+_LN2_HIGH = 6.93147180369123816490e-01  # 33 bits, so that k * _LN2_HIGH is exact
+_LN2_LOW = 1.90821492927058770002e-10
+_EXPONENT_ONE = 1023 << 52
+
+# (exp(r) - 1 - r) / r**2 on |r| <= ln(2)/2, Chebyshev fit computed with 40 digits; error 0.08 ulp of exp(r).
+_E0 = 0.5000000000000001
+_E1 = 0.16666666666666669
+_E2 = 0.04166666666662413
+_E3 = 0.008333333333330062
+_E4 = 0.0013888888917213717
+_E5 = 0.00019841269863053618
+_E6 = 2.4801521295954376e-05
+_E7 = 2.7557268459997064e-06
+_E8 = 2.7620088445409746e-07
+_E9 = 2.510038549551032e-08
+
+
+@njit(**_EXACT)
+def _exp_parts(x):
+    """exp(x) for x <= 0 as ``(1 + q) * f * g``, f and g powers of two whose product may be subnormal.
+
+    Written so that LLVM can vectorise it: no call, no branch, no table. Two factors instead of one make the
+    result right down to the smallest subnormal; -746 is below that. The comparison is false for NaN: it stays.
+    """
+    x = -746.0 if x < -746.0 else x
+    shifted = x * _LOG2_E + _ROUND
+    k = shifted - _ROUND
+    r = (x - k * _LN2_HIGH) - k * _LN2_LOW
+    r2 = r * r
+    r4 = r2 * r2
+    tail = (_E0 + r * _E1) + r2 * (_E2 + r * _E3)
+    tail += r4 * ((_E4 + r * _E5) + r2 * (_E6 + r * _E7) + r4 * (_E8 + r * _E9))
+    q = r + r2 * tail
+    whole = np.float64(shifted).view(np.int64)
+    half = np.float64(k * 0.5 + _ROUND).view(np.int64)
+    f = np.int64((half << 52) + _EXPONENT_ONE).view(np.float64)
+    g = np.int64(((whole - half) << 52) + _EXPONENT_ONE).view(np.float64)
+    return q, f, g
+
+
+@njit(**_EXACT)
+def _sigmoid(z):
+    """s = 1/(1 + exp(-z)) and Ds = s (1 - s), eq. (22), both to a few ulp on the whole line.
+
+    Computed from exp(-|z|), so that neither tail cancels: Ds keeps its digits where s rounds to 1.
+    """
+    q, f, g = _exp_parts(-abs(z))
+    e = (f + f * q) * g
+    large = 1.0 / (1.0 + e)
+    small = e * large
+    return (large if z >= 0.0 else small), small * large
+
+
+@njit(**_EXACT)
+def _tanh(z):
+    """tanh z and 1 - tanh(z)**2 from expm1(-2|z|), so that neither cancels near zero or far out."""
+    q, f, g = _exp_parts(-2.0 * abs(z))
+    scale = f * g
+    e = (f + f * q) * g
+    inverse = 1.0 / (1.0 + e)
+    return math.copysign(-(scale * q + (scale - 1.0)) * inverse, z), 4.0 * e * inverse * inverse
+
+
+_TWO_OVER_PI = 0.6366197723675814
+# pi/2 in three parts of 33 bits and a remainder: k times a part is exact for |k| < 2**20
+_PIO2_1 = 1.57079632673412561417e00
+_PIO2_2 = 6.07710050630396597660e-11
+_PIO2_3 = 2.02226624871116645580e-21
+_PIO2_4 = 8.47842766036889956997e-32
+_SIN_REDUCTION_LIMIT = 1.0e6
+
+
+@njit(**_EXACT)
+def _sin(z):
+    """sin z and cos z for |z| <= 1e6, without a call: reduction by pi/2, then one polynomial each.
+
+    Taylor coefficients: on |r| <= pi/4 the first term left out is below 1e-18.
+    """
+    shifted = z * _TWO_OVER_PI + _ROUND
+    k = shifted - _ROUND
+    r = ((z - k * _PIO2_1) - k * _PIO2_2) - k * _PIO2_3 - k * _PIO2_4
+    r2 = r * r
+    s = r2 * (1 / 6227020800 - r2 * (1 / 1307674368000 - r2 * (1 / 355687428096000)))
+    s = r2 * (1 / 120 - r2 * (1 / 5040 - r2 * (1 / 362880 - r2 * (1 / 39916800 - s))))
+    s = r - r * r2 * (1 / 6 - s)
+    c = r2 * (1 / 479001600 - r2 * (1 / 87178291200 - r2 * (1 / 20922789888000)))
+    c = r2 * r2 * (1 / 24 - r2 * (1 / 720 - r2 * (1 / 40320 - r2 * (1 / 3628800 - c))))
+    c = 1.0 - (0.5 * r2 - c)
+    quadrant = np.float64(shifted).view(np.int64) & 3
+    sine = s if (quadrant & 1) == 0 else c
+    cosine = c if (quadrant & 1) == 0 else s
+    sine = sine if quadrant < 2 else -sine
+    cosine = -cosine if quadrant == 1 or quadrant == 2 else cosine
+    return sine, cosine
+
+
+@njit(**_EXACT)
+def _second(kind):
+    """Coefficients (p, q, r) of D2s = (p + q s) Ds + r s: eq. (22) for the sigmoid, -2 t Dt for tanh, -s for sin."""
+    if kind == 0:
+        return 1.0, -2.0, 0.0
+    if kind == 1:
+        return 0.0, -2.0, 0.0
+    return 0.0, 0.0, -1.0
+
+
+@njit(**_EXACT)
+def _activate(kind, w, b, xi, s, ds):
+    """Write s(w xi + b) and Ds for one hidden unit; the loops differ only in the function that they call."""
+    if kind == 0:
+        for i in range(xi.size):
+            s[i], ds[i] = _sigmoid(w * xi[i] + b)
+    elif kind == 1:
+        for i in range(xi.size):
+            s[i], ds[i] = _tanh(w * xi[i] + b)
+    elif abs(w) + abs(b) < _SIN_REDUCTION_LIMIT:
+        for i in range(xi.size):
+            s[i], ds[i] = _sin(w * xi[i] + b)
+    else:
+        for i in range(xi.size):
+            z = w * xi[i] + b
+            s[i] = math.sin(z)
+            ds[i] = math.cos(z)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# One block of points. `kept` is (n_hidden, 2, BLOCK): s and Ds of every unit, written by forward, read by pullback.
+
+
+@njit(**_EXACT)
+def _add_unit(v, vw, s, ds, values, slopes):
+    for i in range(values.size):
+        values[i] += v * s[i]
+        slopes[i] += vw * ds[i]
+
+
+@njit(**_EXACT)
+def _add_two_units(v0, vw0, s0, ds0, v1, vw1, s1, ds1, values, slopes):
+    """Two units per pass halve the traffic of the accumulators: 8 % of the forward kernel."""
+    for i in range(values.size):
+        values[i] += v0 * s0[i] + v1 * s1[i]
+        slopes[i] += vw0 * ds0[i] + vw1 * ds1[i]
+
+
+@njit(**_EXACT)
+def _forward_block(theta, n, n_hidden, kind, xi, lo, hi, kept, values, slopes):
+    """N and N' = dN/dxi (eq. 18) for the points lo to hi; `values` and `slopes` are (n, m)."""
+    size = hi - lo
+    block = xi[lo:hi]
+    for j in range(n_hidden):
+        _activate(kind, theta[j], theta[n_hidden + j], block, kept[j, 0, :size], kept[j, 1, :size])
+    w = theta[:n_hidden]
+    bias = theta[(2 + n) * n_hidden :]
+    for k in range(n):
+        v = theta[(2 + k) * n_hidden : (3 + k) * n_hidden]
+        row = values[k, lo:hi]
+        slope = slopes[k, lo:hi]
+        row[:] = bias[k] if bias.size else 0.0
+        slope[:] = 0.0
+        for j in range(0, n_hidden - 1, 2):
+            _add_two_units(
+                v[j], v[j] * w[j], kept[j, 0, :size], kept[j, 1, :size],
+                v[j + 1], v[j + 1] * w[j + 1], kept[j + 1, 0, :size], kept[j + 1, 1, :size],
+                row, slope,
+            )  # fmt: skip
+        if n_hidden % 2:
+            j = n_hidden - 1
+            _add_unit(v[j], v[j] * w[j], kept[j, 0, :size], kept[j, 1, :size], row, slope)
+
+
+@njit(**_SUMS)
+def _pull_unit(w, p, q, r, xi, s, ds, n_bar, dn_bar):
+    """The four sums over points behind the gradient of one unit in one equation, before the factor V_kj."""
+    sum_w = 0.0
+    sum_b = 0.0
+    sum_v = 0.0
+    sum_vw = 0.0
+    for i in range(xi.size):
+        through_slope = dn_bar[i] * ds[i]
+        d2s_bar = (p + q * s[i]) * through_slope + r * (s[i] * dn_bar[i])
+        both = n_bar[i] * ds[i] + w * d2s_bar
+        sum_b += both
+        sum_w += both * xi[i]
+        sum_v += n_bar[i] * s[i]
+        sum_vw += through_slope
+    return sum_w + sum_vw, sum_b, sum_v + w * sum_vw
+
+
+@njit(**_SUMS)
+def _sum(values):
+    total = 0.0
+    for i in range(values.size):
+        total += values[i]
+    return total
+
+
+@njit(**_EXACT)
+def _pullback_block(theta, n, n_hidden, kind, xi, lo, hi, kept, n_bar, dn_bar, gradient):
+    """Overwrite `gradient` with dE/dtheta of the points lo to hi: eq. (21) for w, and b, V, c likewise.
+
+    dE/dw_j = sum_k V_kj sum_i [N_bar Ds xi + dN_bar (Ds + w D2s xi)],  dE/db_j the same without the last Ds
+    and xi,  dE/dV_kj = sum_i [N_bar s + dN_bar w Ds],  dE/dc_k = sum_i N_bar.
+    """
+    size = hi - lo
+    block = xi[lo:hi]
+    p, q, r = _second(kind)
+    gradient[: 2 * n_hidden] = 0.0
+    for j in range(n_hidden):
+        for k in range(n):
+            of_v = (2 + k) * n_hidden + j
+            of_w, of_b, gradient[of_v] = _pull_unit(
+                theta[j], p, q, r, block, kept[j, 0, :size], kept[j, 1, :size], n_bar[k, lo:hi], dn_bar[k, lo:hi]
+            )
+            gradient[j] += theta[of_v] * of_w
+            gradient[n_hidden + j] += theta[of_v] * of_b
+    for c in range((2 + n) * n_hidden, theta.size):
+        gradient[c] = _sum(n_bar[c - (2 + n) * n_hidden, lo:hi])
+
+
+@njit(**_EXACT)
+def _sensitivity_row(theta, n, n_hidden, x, s, ds, d2s, dr_dn, dr_ddn, by_value, by_slope, row):
+    """One row of the Jacobian: dr/dtheta where r depends on N_l and N'_l with weights dr_dn[l], dr_ddn[l]."""
+    w = theta[:n_hidden]
+    by_value[:] = 0.0
+    by_slope[:] = 0.0
+    for k in range(n):
+        v = theta[(2 + k) * n_hidden : (3 + k) * n_hidden]
+        of_v = row[(2 + k) * n_hidden : (3 + k) * n_hidden]
+        p = dr_dn[k]
+        q = dr_ddn[k]
+        for j in range(n_hidden):
+            by_value[j] += p * v[j]
+            by_slope[j] += q * v[j]
+            of_v[j] = p * s[j] + q * (w[j] * ds[j])
+    of_w = row[:n_hidden]
+    of_b = row[n_hidden : 2 * n_hidden]
+    for j in range(n_hidden):
+        both = by_value[j] * ds[j] + by_slope[j] * (w[j] * d2s[j])
+        of_b[j] = both
+        of_w[j] = both * x + by_slope[j] * ds[j]
+    for c in range((2 + n) * n_hidden, theta.size):
+        row[c] = dr_dn[c - (2 + n) * n_hidden]
+
+
+@njit(**_EXACT)
+def _sensitivities_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, jacobian):
+    """Rows of the points lo to hi. Activations have the points as SIMD axis, a row of the Jacobian has the units."""
+    m = xi.size
+    p, q, r = _second(kind)
+    kept = np.empty((n_hidden, 2, hi - lo))
+    for j in range(n_hidden):
+        _activate(kind, theta[j], theta[n_hidden + j], xi[lo:hi], kept[j, 0], kept[j, 1])
+    units = np.empty((5, n_hidden))
+    s = units[0]
+    ds = units[1]
+    d2s = units[2]
+    for i in range(lo, hi):
+        for j in range(n_hidden):
+            s[j] = kept[j, 0, i - lo]
+            ds[j] = kept[j, 1, i - lo]
+            d2s[j] = (p + q * s[j]) * ds[j] + r * s[j]
+        for k in range(dr_dn.shape[1]):
+            _sensitivity_row(
+                theta, n, n_hidden, xi[i], s, ds, d2s, dr_dn[i, k], dr_ddn[i, k], units[3], units[4],
+                jacobian[k * m + i],
+            )  # fmt: skip
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Loops over blocks, twice each: the disk cache tells functions apart by name, so twins must not share one.
+
+
+def _forward_serial(theta, n, n_hidden, kind, xi, kept, values, slopes):
+    m = xi.size
+    for block in range((m + BLOCK - 1) // BLOCK):
+        lo = block * BLOCK
+        _forward_block(theta, n, n_hidden, kind, xi, lo, min(m, lo + BLOCK), kept[block], values, slopes)
+
+
+def _forward_parallel(theta, n, n_hidden, kind, xi, kept, values, slopes):
+    m = xi.size
+    for block in prange((m + BLOCK - 1) // BLOCK):
+        lo = block * BLOCK
+        _forward_block(theta, n, n_hidden, kind, xi, lo, min(m, lo + BLOCK), kept[block], values, slopes)
+
+
+@njit(**_EXACT)
+def _add_in_order(partial, gradient):
+    for block in range(partial.shape[0]):
+        for j in range(gradient.size):
+            gradient[j] += partial[block, j]
+
+
+def _pullback_serial(theta, n, n_hidden, kind, xi, kept, n_bar, dn_bar, partial, gradient):
+    m = xi.size
+    for block in range((m + BLOCK - 1) // BLOCK):
+        lo = block * BLOCK
+        hi = min(m, lo + BLOCK)
+        _pullback_block(theta, n, n_hidden, kind, xi, lo, hi, kept[block], n_bar, dn_bar, partial[block])
+    _add_in_order(partial, gradient)
+
+
+def _pullback_parallel(theta, n, n_hidden, kind, xi, kept, n_bar, dn_bar, partial, gradient):
+    m = xi.size
+    for block in prange((m + BLOCK - 1) // BLOCK):
+        lo = block * BLOCK
+        hi = min(m, lo + BLOCK)
+        _pullback_block(theta, n, n_hidden, kind, xi, lo, hi, kept[block], n_bar, dn_bar, partial[block])
+    _add_in_order(partial, gradient)
+
+
+# A row of the Jacobian costs n_theta stores, a point of the network n_hidden activations: smaller shares.
+_ROW_BLOCK = 64
+
+
+def _sensitivities_serial(theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, jacobian):
+    m = xi.size
+    for block in range((m + _ROW_BLOCK - 1) // _ROW_BLOCK):
+        lo = block * _ROW_BLOCK
+        hi = min(m, lo + _ROW_BLOCK)
+        _sensitivities_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, jacobian)
+
+
+def _sensitivities_parallel(theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, jacobian):
+    m = xi.size
+    for block in prange((m + _ROW_BLOCK - 1) // _ROW_BLOCK):
+        lo = block * _ROW_BLOCK
+        hi = min(m, lo + _ROW_BLOCK)
+        _sensitivities_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, jacobian)
+
+
+def _sigmoid_values(z, s):
+    for i in range(z.size):
+        s[i] = _sigmoid(z[i])[0]
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Compilation at the first call, and the guard around parallel launches.
+
+
+@functools.cache
+def _compiled(function: Callable[..., None], parallel: bool = False) -> Callable[..., None]:
+    """Compile `function` at its first use, with the disk cache where a folder for it can be written."""
+    try:
+        return njit(function, parallel=parallel, cache=True, **_EXACT)  # type: ignore[no-any-return]
+    except RuntimeError:  # numba: "no locator available", a read-only installation without a writable home
+        return njit(function, parallel=parallel, **_EXACT)  # type: ignore[no-any-return]
+
+
+# One parallel launch at a time: two Python threads inside numba's workqueue layer abort the process. Whoever
+# finds the lock taken runs the serial twin, whose result has the same bits.
+_launching = threading.Lock()
+_forked = False
+
+
+def _after_fork() -> None:
+    """GNU OpenMP dies at the first parallel launch in a forked child: stay serial there."""
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def _launch(serial: Callable[..., None], parallel: Callable[..., None], work: int, *args: Any) -> None:
+    if work < PARALLEL_WORK or _forked or numba.get_num_threads() == 1 or not _launching.acquire(blocking=False):
+        _compiled(serial)(*args)
+        return
+    try:
+        _compiled(parallel, True)(*args)
+    finally:
+        _launching.release()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Buffers for activations: reused, because fresh memory costs more in page faults than the kernels take.
+
+_free: list[Array] = []
+
+
+def kept_size(m: int, n_hidden: int) -> int:
+    """Length of the buffer that `forward` fills for m points."""
+    return -(-m // BLOCK) * BLOCK * 2 * n_hidden
+
+
+def borrow(size: int) -> Array:
+    """A buffer of at least `size` float64, one that was given back if it fits. Safe between threads."""
+    try:
+        buffer = _free.pop()
+    except IndexError:
+        return np.empty(size)
+    return buffer if buffer.size >= size else np.empty(size)
+
+
+def give_back(buffer: Array) -> None:
+    _free.append(buffer)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What the rest of the package calls.
+
+
+def _blocks(kept: Array, m: int, n_hidden: int) -> Array:
+    return kept[: kept_size(m, n_hidden)].reshape(-1, n_hidden, 2, BLOCK)
+
+
+def forward(theta: Array, n: int, n_hidden: int, kind: int, xi: Array, kept: Array) -> tuple[Array, Array]:
+    """N and dN/dxi, both (n, m), with the activations left in `kept` for `pullback`.
+
+    theta : (n_theta,), blocks w | b | V | c, the last one optional; xi : (m,); kept : from `borrow`.
+    Source: eqs. (2), (6) and (18). Parallel over blocks of points.
+    """
+    values = np.empty((n, xi.size))
+    slopes = np.empty((n, xi.size))
+    blocks = _blocks(kept, xi.size, n_hidden)
+    work = xi.size * n_hidden
+    _launch(_forward_serial, _forward_parallel, work, theta, n, n_hidden, kind, xi, blocks, values, slopes)
+    return values, slopes
+
+
+def pullback(
+    theta: Array, n: int, n_hidden: int, kind: int, xi: Array, kept: Array,
+    n_bar: Array, dn_bar: Array, gradient: Array,
+) -> None:  # fmt: skip
+    """Add dE/dtheta to `gradient`, given N_bar = dE/dN and dN_bar = dE/dN', both (n, m), and forward's `kept`.
+
+    Source: eq. (21) for w; b, V and c in docs/derivation.md. Parallel over blocks of points; the partial sums
+    are added in the order of the blocks, so that calls on consecutive chunks give the bits of one call.
+    """
+    blocks = _blocks(kept, xi.size, n_hidden)
+    partial = np.empty((len(blocks), theta.size))
+    args = (theta, n, n_hidden, kind, xi, blocks, n_bar, dn_bar, partial, gradient)
+    _launch(_pullback_serial, _pullback_parallel, xi.size * n_hidden, *args)
+
+
+def sensitivities(theta: Array, n: int, n_hidden: int, kind: int, xi: Array, dr_dn: Array, dr_ddn: Array) -> Array:
+    """The Jacobian (n_rows * m, n_theta) of residuals r_k(x_i) that depend on N and N' at x_i.
+
+    dr_dn, dr_ddn : (m, n_rows, n), the derivatives of r_k(x_i) by N_l(xi_i) and N'_l(xi_i).
+    Row k * m + i is the full per-sample gradient, D2s terms included. Parallel over points.
+    """
+    m, n_rows = dr_dn.shape[:2]
+    jacobian = np.empty((n_rows * m, theta.size))
+    work = m * n_rows * n_hidden
+    args = (theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, jacobian)
+    _launch(_sensitivities_serial, _sensitivities_parallel, work, *args)
+    return jacobian
+
+
+def sigmoid(z: Array) -> Array:
+    """The sigmoid of a 1-D float64 array on one thread, at most 4 ulp off; NaN stays NaN, no warning."""
+    s = np.empty(z.size)
+    _compiled(_sigmoid_values)(z, s)
+    return s

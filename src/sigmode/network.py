@@ -1,0 +1,135 @@
+"""The one-hidden-layer network: layout of its parameters, initial values, values and derivatives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from . import kernels
+
+Array = NDArray[np.float64]
+
+__all__ = ["Blocks", "Network"]
+
+# Initial hidden layer (docs/decisions.md, "Where the sigmoids start"): centres beyond the ends by this much ...
+_MARGIN = 0.5
+# ... and slopes per unit of xi of this size, more for wide layers, times a random factor between 0.5 and 1.5.
+_SLOPE = 4.0
+_SLOPE_PER_UNIT = 0.15
+
+# A steep unit shows itself at these arguments z.
+_FEATURE = (-20.0, -6.0, -2.0, 0.0, 2.0, 6.0, 20.0)
+# The largest first derivative of each activation.
+_STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "sin": 1.0}
+
+
+class Blocks(NamedTuple):
+    """Views of the flat parameters: w, b (n_hidden,); V (n, n_hidden); c (n,) or empty."""
+
+    w: Array
+    b: Array
+    V: Array
+    c: Array
+
+
+@dataclass(frozen=True)
+class Network:
+    """N_k(xi) = sum_j V_kj s(w_j xi + b_j) + c_k with parameters ``theta = w | b | V | c``, eq. (2).
+
+    n : equations; n_hidden : hidden units; activation : "sigmoid", "tanh" or "sin"; output_bias : whether c exists.
+    """
+
+    n: int
+    n_hidden: int
+    activation: str = "sigmoid"
+    output_bias: bool = False
+
+    @property
+    def n_theta(self) -> int:
+        return (2 + self.n) * self.n_hidden + self.n * self.output_bias
+
+    @property
+    def n_output(self) -> int:
+        """Number of output parameters, V and c: the last ones of theta."""
+        return self.n * (self.n_hidden + self.output_bias)
+
+    @property
+    def kind(self) -> int:
+        return kernels.ACTIVATIONS[self.activation]
+
+    def split(self, theta: Array) -> Blocks:
+        h = self.n_hidden
+        V = theta[2 * h : (2 + self.n) * h].reshape(self.n, h)
+        return Blocks(theta[:h], theta[h : 2 * h], V, theta[(2 + self.n) * h :])
+
+    def initial(self, seed: int | None) -> Array:
+        """A random hidden layer spread over [0, 1] under zero output weights; the same seed gives the same bits.
+
+        Zero output weights start every trial solution at its initial value, and the first steps of an optimiser
+        at the output weights, where the problem is closest to a linear one.
+        """
+        rng = np.random.default_rng(seed)
+        h = self.n_hidden
+        width = (1.0 + 2.0 * _MARGIN) / h
+        centre = -_MARGIN + width * (np.arange(h) + rng.uniform(size=h))
+        slope = max(_SLOPE, _SLOPE_PER_UNIT * h)
+        w = slope * rng.uniform(0.5, 1.5, h) * rng.choice([-1.0, 1.0], h)
+        theta = np.zeros(self.n_theta)
+        theta[:h] = w
+        theta[h : 2 * h] = -w * centre
+        return theta
+
+    def steepened(self, theta: Array, factor: float) -> Array:
+        """The same hidden layer with every unit steeper by a factor, centres kept, under zero output weights."""
+        if factor == 1.0:
+            return theta
+        steeper = np.zeros_like(theta)
+        steeper[: 2 * self.n_hidden] = factor * theta[: 2 * self.n_hidden]
+        return steeper
+
+    def derivative(self, theta: Array, xi: Array, nu: int) -> Array:
+        """The nu-th derivative of N by xi, nu = 0, 1, 2, at the points xi, (n, m)."""
+        w, b, V, c = self.split(theta)
+        s = _derivative(self.activation, np.multiply.outer(w, xi) + b[:, None], nu)
+        value: Array = (V * w**nu) @ s
+        return value + c[:, None] if nu == 0 and c.size else value
+
+    def magnitude(self, theta: Array, nu: int) -> Array:
+        """Size of the terms that add up to N (nu = 0) or dN/dxi (nu = 1) on [0, 1], (n,).
+
+        In quadrature, since their rounding errors are independent; N with what z = w xi + b loses by cancellation.
+        """
+        w, b, V, c = self.split(theta)
+        steepest = _STEEPEST[self.activation]
+        if nu == 1:
+            return np.asarray(np.sqrt(((2.0 * steepest * V * w) ** 2).sum(axis=1)))
+        lost = 1.0 + np.minimum(abs(w) + abs(b), _FEATURE[-1])
+        total: Array = np.sqrt(((V * np.maximum(1.0, steepest * lost)) ** 2).sum(axis=1))
+        return total + abs(c) if c.size else total
+
+    def features(self, theta: Array, m: int) -> Array:
+        """Abscissae in [0, 1] without which m points may step over something that the network does."""
+        w, b, _, _ = self.split(theta)
+        steep = abs(w) > m
+        if self.activation == "sin":
+            waves = min(float(abs(w).max()), 1000.0)
+            return np.linspace(0.0, 1.0, int(waves) + 1) if steep.any() else np.empty(0)
+        w, b = w[steep], b[steep]
+        xi = np.add.outer(np.array(_FEATURE), -b) / w
+        return np.unique(xi[(xi > 0.0) & (xi < 1.0)])
+
+
+def _derivative(name: str, z: Array, nu: int) -> Array:
+    """The nu-th derivative of the activation at z, eq. (22) and its like."""
+    if name == "sin":
+        return np.asarray(np.sin(z + nu * (np.pi / 2)) if nu else np.sin(z))
+    value = np.tanh if name == "tanh" else expit
+    if nu == 0:
+        return np.asarray(value(z))
+    scale = 2.0 if name == "tanh" else 1.0  # tanh z = 2 s(2z) - 1
+    slope = scale**2 * expit(scale * z) * expit(-scale * z)
+    return np.asarray(slope if nu == 1 else -scale * np.tanh(0.5 * scale * z) * slope)

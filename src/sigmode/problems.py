@@ -1,0 +1,99 @@
+"""Initial value problems with closed forms: what the demonstration, the tests and the benchmarks run on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+__all__ = ["GAUSS", "LAGARIS_1", "LAGARIS_2", "LAGARIS_3", "LAGARIS_4", "LOGISTIC", "TANGENT", "Problem"]
+
+
+class Problem(NamedTuple):
+    """dy/dx = fun(x, y) on span, y(span[0]) = y0, with df/dy = jac(x, y) and the solution exact(x), (n, m)."""
+
+    name: str
+    fun: Callable[[Array, Array], Array]
+    jac: Callable[[Array, Array], Array]
+    span: tuple[float, float]
+    y0: tuple[float, ...]
+    exact: Callable[[Array], Array]
+
+
+def _q(x: Array) -> Array:
+    return (1.0 + 3.0 * x**2) / (1.0 + x + x**3)
+
+
+def _rows(*rows: Array | float, x: Array) -> Array:
+    return np.array([np.broadcast_to(row, x.shape) for row in rows])
+
+
+# Lagaris, Likas, Fotiadis, IEEE Trans. Neural Networks 9(5), 987-1000 (1998), problems 1 to 4.
+LAGARIS_1 = Problem(
+    "Lagaris 1",
+    lambda x, y: x**3 + 2.0 * x + x**2 * _q(x) - (x + _q(x)) * y,
+    lambda x, y: -(x + _q(x))[None, None],
+    (0.0, 1.0),
+    (1.0,),
+    lambda x: (np.exp(-(x**2) / 2.0) / (1.0 + x + x**3) + x**2)[None],
+)
+LAGARIS_2 = Problem(
+    "Lagaris 2",
+    lambda x, y: np.exp(-x / 5.0) * np.cos(x) - y / 5.0,
+    lambda x, y: np.full((1, 1, x.size), -0.2),
+    (0.0, 2.0),
+    (0.0,),
+    lambda x: (np.exp(-x / 5.0) * np.sin(x))[None],
+)
+LAGARIS_3 = Problem(
+    "Lagaris 3 (as a system)",
+    lambda x, y: np.array([y[1], -0.2 * np.exp(-x / 5.0) * np.cos(x) - 0.2 * y[1] - y[0]]),
+    lambda x, y: np.array([_rows(0.0, 1.0, x=x), _rows(-1.0, -0.2, x=x)]),
+    (0.0, 2.0),
+    (0.0, 1.0),
+    lambda x: np.exp(-x / 5.0) * np.array([np.sin(x), np.cos(x) - np.sin(x) / 5.0]),
+)
+LAGARIS_4 = Problem(
+    "Lagaris 4 (unstable)",
+    lambda x, y: np.array(
+        [
+            np.cos(x) + y[0] ** 2 + y[1] - (1.0 + x**2 + np.sin(x) ** 2),
+            2.0 * x - (1.0 + x**2) * np.sin(x) + y[0] * y[1],
+        ]
+    ),
+    lambda x, y: np.array([_rows(2.0 * y[0], 1.0, x=x), _rows(y[1], y[0], x=x)]),
+    (0.0, 3.0),
+    (0.0, 1.0),
+    lambda x: np.array([np.sin(x), 1.0 + x**2]),
+)
+
+# The source's own kind: one equation on [0, 1].
+GAUSS = Problem(
+    "y' = exp(-x^2) cos x - 2xy",
+    lambda x, y: np.exp(-(x**2)) * np.cos(x) - 2.0 * x * y,
+    lambda x, y: -2.0 * x[None, None],
+    (0.0, 1.0),
+    (1.0,),
+    lambda x: (np.exp(-(x**2)) * (1.0 + np.sin(x)))[None],
+)
+
+LOGISTIC = Problem(
+    "y' = y (1 - y)",
+    lambda x, y: y * (1.0 - y),
+    lambda x, y: (1.0 - 2.0 * y)[None],
+    (0.0, 5.0),
+    (0.1,),
+    lambda x: (1.0 / (1.0 + 9.0 * np.exp(-x)))[None],
+)
+TANGENT = Problem(
+    "y' = 1 + y^2",
+    lambda x, y: 1.0 + y**2,
+    lambda x, y: 2.0 * y[None],
+    (0.0, 1.0),
+    (0.0,),
+    lambda x: np.tan(x)[None],
+)

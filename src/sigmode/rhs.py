@@ -1,0 +1,97 @@
+"""The user's right-hand side: called, checked, differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+__all__ = ["RightHandSide"]
+
+# Optimal step of a central difference with rounding error eps: the cube root, relative to max(1, |y|).
+_STEP = np.finfo(float).eps ** (1 / 3)
+
+
+@dataclass(frozen=True)
+class RightHandSide:
+    """f(x, y) and df/dy in the convention of `scipy.integrate.solve_bvp`.
+
+    fun(x, y, *args) : x (m,), y (n, m) -> (n, m); jac(x, y, *args) -> (n, n, m) or None for central differences,
+    whose relative error is about 1e-10. What `fun` raises passes through untouched.
+    """
+
+    fun: Callable[..., Any]
+    jac: Callable[..., Any] | None = None
+    args: tuple[Any, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not callable(self.fun):
+            raise TypeError(f"`fun` must be callable as fun(x, y), got {type(self.fun).__name__}.")
+        if self.jac is not None and not callable(self.jac):
+            raise TypeError(f"`jac` must be callable as jac(x, y) or None, got {type(self.jac).__name__}.")
+        if not isinstance(self.args, tuple):
+            raise TypeError(f"`args` must be a tuple, got {type(self.args).__name__}. Did you mean (args,)?")
+
+    def __call__(self, x: Array, y: Array) -> Array:
+        """f at the points, (n, m)."""
+        return _checked(self.fun(x.copy(), y, *self.args), y.shape, "fun")
+
+    def jacobian(self, x: Array, y: Array) -> Array:
+        """df/dy at the points, (n, n, m): entry [k, l] is the derivative of f_k by y_l."""
+        if self.jac is not None:
+            return _checked(self.jac(x.copy(), y, *self.args), (len(y), *y.shape), "jac")
+        return self._differences(x, y)
+
+    def _differences(self, x: Array, y: Array) -> Array:
+        """Central differences with one call of `fun`: all 2n shifted copies of the points side by side."""
+        n, m = y.shape
+        step = _STEP * np.maximum(1.0, np.abs(y))
+        shifted = np.tile(y, (2, n, 1, 1)).transpose(2, 0, 1, 3)  # [component, side, shifted component, point]
+        for k in range(n):
+            shifted[k, 0, k] += step[k]
+            shifted[k, 1, k] -= step[k]
+        f = self(np.tile(x, 2 * n), shifted.reshape(n, 2 * n * m)).reshape(n, 2, n, m)
+        diagonal = np.arange(n)
+        run = shifted[diagonal, :, diagonal]  # the shifts that were really made, after rounding
+        with np.errstate(invalid="ignore"):
+            df_dy: Array = (f[:, 0] - f[:, 1]) / (run[:, 0] - run[:, 1])
+        if not np.isfinite(df_dy).all():
+            self._one_sided(df_dy, x, y, f, run)
+        return df_dy
+
+    def _one_sided(self, df_dy: Array, x: Array, y: Array, f: Array, run: Array) -> None:
+        """Where f is not defined on one side (a square root at zero), take the difference from the other."""
+        middle = self(x, y)[:, None]
+        with np.errstate(invalid="ignore"):
+            for side in (0, 1):
+                difference = (f[:, side] - middle) / (run[:, side] - y)
+                np.copyto(df_dy, difference, where=~np.isfinite(df_dy))
+
+
+def _checked(value: Any, shape: tuple[int, ...], name: str) -> Array:
+    """What the user's function returned as a float64 array of the shape expected, or an error that says what came."""
+    if type(value) is np.ndarray and value.dtype == np.float64 and value.shape == shape:
+        return value
+    if value is None:
+        raise ValueError(f"`{name}` must return an array of shape {shape}, it returned None. Is a `return` missing?")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"`{name}` must return an array of shape {shape}, it returned rows of different lengths. "
+            "A constant row must have one value per point too: np.full_like(x, value)."
+        ) from None
+    if array.dtype.kind == "c":
+        raise ValueError(f"`{name}` returned complex values; split the problem into real and imaginary parts.")
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"`{name}` must return real numbers, it returned an array of dtype {array.dtype}.")
+    if array.shape != shape:
+        raise ValueError(
+            f"`{name}` must return an array of shape {shape} (one column per point), it returned shape {array.shape}."
+        )
+    return array.astype(np.float64)

@@ -1,0 +1,176 @@
+"""The piecewise trial solution: values, derivatives, error estimate, save and load."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .network import Network
+
+Array = NDArray[np.float64]
+
+__all__ = ["Solution"]
+
+
+class Solution:
+    """A solution in closed form: on each window ``y(x) = y_k + xi N(xi, theta_k)``, ``xi = (x - x_k)/h_k``.
+
+    Parameters
+    ----------
+    x : ndarray, shape (K + 1,)
+        The windows' ends, strictly increasing or strictly decreasing.
+    y : ndarray, shape (K, n)
+        The values at the start of each window.
+    theta : ndarray, shape (K, n_theta)
+        The network's parameters on each window.
+    network : Network
+        What the parameters mean.
+    error_x, error_y : ndarray, shapes (L,) and (n, L), optional
+        A bound of the estimated global error, linear between the abscissae.
+
+    Examples
+    --------
+    >>> import sigmode as sm
+    >>> sol = sm.train(sm.Collocation(lambda x, y: -y, (0, 2), [1.0])).sol
+    >>> sol(0.0), sol([0.0, 1.0, 2.0]).round(6)
+    (array([1.]), array([[1.      , 0.367879, 0.135335]]))
+    >>> sol(1.0, nu=1).round(6)
+    array([-0.367879])
+    """
+
+    def __init__(
+        self,
+        x: Array,
+        y: Array,
+        theta: Array,
+        network: Network,
+        error_x: Array | None = None,
+        error_y: Array | None = None,
+    ) -> None:
+        self.x = x
+        self.y = y
+        self.theta = theta
+        self.network = network
+        self._error_x = error_x
+        self._error_y = error_y
+
+    def __call__(self, x: ArrayLike, nu: int = 0, extrapolate: bool = False) -> Array:
+        """The solution, or its nu-th derivative by x, at the points x.
+
+        Parameters
+        ----------
+        x : float or array_like, shape (m,)
+        nu : {0, 1, 2}
+        extrapolate : bool
+            What to do outside the span: evaluate the network at the end, or (default) give NaN.
+
+        Returns
+        -------
+        y : ndarray, shape (n,) for a number, (n, m) for an array.
+            Exact derivatives of the closed form; at the border of two windows those of the later one.
+        """
+        if nu not in (0, 1, 2):
+            raise ValueError(f"`nu` must be 0, 1 or 2, got {nu!r}.")
+        points = _checked_x(x)
+        flat = np.atleast_1d(points)
+        y = np.empty((self.network.n, flat.size))
+        window = np.clip(self._window(flat), 0, len(self.y) - 1)
+        for k in np.unique(window):
+            at = window == k
+            y[:, at] = self._evaluate(int(k), flat[at], nu)
+        if not extrapolate:
+            y[:, ~self._inside(flat)] = np.nan
+        return y if points.ndim else y[:, 0]
+
+    def error(self, x: ArrayLike) -> Array:
+        """A bound of the estimated global error of ``sol(x)``, same shape; NaN where there is no estimate.
+
+        It bounds the solution of the linearised error equation driven by the defect. An estimate is not a proof:
+        it holds to first order in the error, and where `fun` is smooth between the points that were looked at.
+        """
+        points = _checked_x(x)
+        flat = np.atleast_1d(points)
+        error = np.full((self.network.n, flat.size), np.nan)
+        if self._error_x is not None and self._error_y is not None:
+            order = np.argsort(self._error_x)
+            for k, bound in enumerate(self._error_y):
+                error[k] = np.interp(flat, self._error_x[order], bound[order])
+            error[:, ~self._inside(flat)] = np.nan
+        return error if points.ndim else error[:, 0]
+
+    def with_error(self, x: Array, bound: Array) -> Solution:
+        """The same solution with a bound of its error, (n, L) at the abscissae x, (L,)."""
+        return Solution(self.x, self.y, self.theta, self.network, x, bound)
+
+    def magnitude(self, nu: int) -> Array:
+        """Size of the terms whose sum is y (nu = 0) or dy/dx (nu = 1), (n,): eps times this is a rounding error."""
+        net = self.network
+        sizes = []
+        for k, theta in enumerate(self.theta):
+            value, h = net.magnitude(theta, 0), abs(self.x[k + 1] - self.x[k])
+            sizes.append((value + net.magnitude(theta, 1)) / h if nu else abs(self.y[k]) + value)
+        return np.asarray(np.max(sizes, axis=0))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one file in NumPy's ``.npz`` format, at exactly this path; `load` gives the same bits."""
+        net = self.network
+        data: dict[str, Any] = {"x": self.x, "y": self.y, "theta": self.theta}
+        data["network"] = np.array([net.n, net.n_hidden, net.kind, net.output_bias])
+        if self._error_x is not None and self._error_y is not None:
+            data["error_x"], data["error_y"] = self._error_x, self._error_y
+        with open(path, "wb") as file:
+            np.savez(file, **data)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Solution:
+        """Read what `save` wrote. Raises ValueError if the file is something else."""
+        from .kernels import ACTIVATIONS
+
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                data = dict(file)
+            n, n_hidden, kind, bias = (int(v) for v in data.pop("network"))
+            network = Network(n, n_hidden, list(ACTIVATIONS)[kind], bool(bias))
+            return cls(data["x"], data["y"], data["theta"], network, data.get("error_x"), data.get("error_y"))
+        except (KeyError, ValueError, IndexError, EOFError, AttributeError, TypeError):
+            raise ValueError(
+                f"`path` must name a file written by Solution.save, {os.fspath(path)!r} is none."
+            ) from None
+
+    def __repr__(self) -> str:
+        net = self.network
+        return (
+            f"<Solution of {net.n} equation(s) on [{self.x[0]:g}, {self.x[-1]:g}]: "
+            f"{len(self.y)} window(s), {net.n_hidden} hidden units ({net.activation})>"
+        )
+
+    def _evaluate(self, k: int, x: Array, nu: int) -> Array:
+        """Leibniz: the nu-th derivative of y_k + xi N by x."""
+        h = self.x[k + 1] - self.x[k]
+        xi = (x - self.x[k]) / h
+        y = xi * self.network.derivative(self.theta[k], xi, nu)
+        if nu == 0:
+            return y + self.y[k][:, None]
+        return (y + nu * self.network.derivative(self.theta[k], xi, nu - 1)) / h**nu
+
+    def _window(self, x: Array) -> NDArray[np.intp]:
+        if self.x[-1] >= self.x[0]:
+            return np.asarray(np.searchsorted(self.x, x, side="right") - 1)
+        return np.asarray(np.searchsorted(-self.x, -x, side="right") - 1)
+
+    def _inside(self, x: Array) -> NDArray[np.bool_]:
+        lo, hi = min(self.x[0], self.x[-1]), max(self.x[0], self.x[-1])
+        return np.asarray((x >= lo) & (x <= hi))
+
+
+def _checked_x(x: ArrayLike) -> Array:
+    try:
+        points = np.asarray(x, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`x` must be a number or real numbers of shape (m,), got {x!r}.") from None
+    if points.ndim > 1:
+        raise ValueError(f"`x` must be a number or 1-dimensional, got shape {points.shape}.")
+    return points
