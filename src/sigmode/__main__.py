@@ -48,9 +48,7 @@ def demonstration() -> None:
     print(
         "Neural trial solutions; errors are maxima over 2001 points against the closed form, times without compilation."
     )
-    print(
-        f"\n{'problem':28} {'method':10} {'units':>5} {'points':>6} {'iter':>5} {'time':>9} {'error':>8} {'estimate':>8}"
-    )
+    print(f"\n{'problem':28} {'method':10} units points  iter      time    error estimate")
     train(Collocation(GAUSS.fun, GAUSS.span, GAUSS.y0, n_hidden=2, jac=GAUSS.jac), method="L-BFGS-B", max_iter=1)
     solved = []
     for problem, method, n_hidden, n_points in RUNS:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,14 @@ __all__ = ["Collocation", "checked_count"]
 # Activations per chunk: 8 MiB, so that those of a chunk are still in the cache when the pullback reads them. Fewer
 # would cost more calls of `fun` (`bench/test_kernels.py`, chunks).
 _CHUNK = 2**19
+
+
+class _Chunk(NamedTuple):
+    """A slice of the points: whole blocks of the kernels, by m and n_hidden alone."""
+
+    part: slice
+    xi: Array
+    x: Array
 
 
 class Collocation:
@@ -121,6 +130,11 @@ class Collocation:
         # Rounding must not put a point outside the span: f is never called there.
         self.points = np.clip(self.span[0] + self._h * self._xi, min(self.span), max(self.span))
         self._seed = seed
+        self._start = self.y0[:, None]
+        size = max(1, _CHUNK // (n_hidden * kernels.BLOCK)) * kernels.BLOCK
+        parts = [slice(lo, lo + size) for lo in range(0, self._xi.size, size)]
+        self._chunks = [_Chunk(part, self._xi[part], self.points[part]) for part in parts]
+        self._kept_size = kernels.kept_size(self._chunks[0].xi.size, n_hidden)
 
     @property
     def n_theta(self) -> int:
@@ -134,25 +148,34 @@ class Collocation:
     def residual(self, theta: ArrayLike) -> Array:
         """r = dy/dx - f(x, y), shape (n*m,), equation by equation: eq. (3)."""
         theta = self.checked_theta(theta)
-        rows = [r for _, _, _, r in self._residuals(theta)]
-        return np.concatenate(rows, axis=1).ravel()
+        r = np.empty((self.network.n, self._xi.size))
+        for chunk, y, dy_dx in self._trial(theta):
+            f = self.rhs(chunk.x, y)
+            with np.errstate(invalid="ignore"):
+                np.subtract(dy_dx, f, out=r[:, chunk.part])
+        return r.ravel()
 
     def jacobian(self, theta: ArrayLike) -> Array:
         """dr/dtheta, shape (n*m, n_theta): one row per residual, the full per-sample gradient."""
         theta = self.checked_theta(theta)
         net = self.network
-        n, m = net.n, self._xi.size
-        dr_dn = np.empty((m, n, n))
-        dr_ddn = np.multiply.outer(self._xi / self._h, np.eye(n))
-        for part, x, y, _ in self._residuals(theta, with_fun=False):
-            df_dy = self.rhs.jacobian(x, y)
-            dr_dn[part] = np.eye(n) / self._h - (self._xi[part] * df_dy).transpose(2, 0, 1)
-        return kernels.sensitivities(theta, n, net.n_hidden, net.kind, self._xi, dr_dn, dr_ddn)
+        identity = np.eye(net.n)
+        dr_dn = np.empty((self._xi.size, net.n, net.n))
+        dr_ddn = np.multiply.outer(self._xi / self._h, identity)
+        for chunk, y, _ in self._trial(theta):
+            df_dy = self.rhs.jacobian(chunk.x, y)
+            dr_dn[chunk.part] = identity / self._h - (chunk.xi * df_dy).transpose(2, 0, 1)
+        return kernels.sensitivities(theta, net.n, net.n_hidden, net.kind, self._xi, dr_dn, dr_ddn)
 
     def loss(self, theta: ArrayLike) -> float:
         """E = sum r**2 over points and equations: eq. (4)."""
         theta = self.checked_theta(theta)
-        return sum((_square(r) for _, _, _, r in self._residuals(theta)), 0.0)
+        loss = 0.0
+        for chunk, y, dy_dx in self._trial(theta):
+            f = self.rhs(chunk.x, y)
+            with np.errstate(invalid="ignore", over="ignore"):
+                loss += _square(dy_dx - f)
+        return loss
 
     def loss_and_gradient(self, theta: ArrayLike) -> tuple[float, Array]:
         """E and dE/dtheta, shape (n_theta,), for ``scipy.optimize.minimize(..., jac=True)``: eq. (21)."""
@@ -162,15 +185,19 @@ class Collocation:
         gradient = np.zeros(theta.size)
         kept = kernels.borrow(self._kept_size)
         try:
-            for part, x, y, r in self._residuals(theta, kept):
-                xi = self._xi[part]
-                r_bar = (2.0 / self._h) * r
-                df_dy = self.rhs.jacobian(x, y)
+            for chunk, y, dy_dx in self._trial(theta, kept):
+                f = self.rhs(chunk.x, y)
+                df_dy = self.rhs.jacobian(chunk.x, y)
                 with np.errstate(invalid="ignore", over="ignore"):
+                    r = dy_dx - f
+                    loss += _square(r)
+                    r *= 2.0
                     # dE/dN and dE/dN', eqs. (16) and (17)
-                    n_bar = r_bar - xi * (2.0 * r[:, None] * df_dy).sum(axis=0)
-                    kernels.pullback(theta, net.n, net.n_hidden, net.kind, xi, kept, n_bar, xi * r_bar, gradient)
-                loss += _square(r)
+                    through_f = r * df_dy[0] if net.n == 1 else (r[:, None] * df_dy).sum(axis=0)
+                    r /= self._h
+                    n_bar = r - chunk.xi * through_f
+                    dn_bar = chunk.xi * r
+                    kernels.pullback(theta, net.n, net.n_hidden, net.kind, chunk.xi, kept, n_bar, dn_bar, gradient)
         finally:
             kernels.give_back(kept)
         return loss, gradient
@@ -180,37 +207,26 @@ class Collocation:
         theta = self.checked_theta(theta)
         return Solution(np.array(self.span), self.y0[None].copy(), theta[None].copy(), self.network)
 
-    @property
-    def _chunk(self) -> int:
-        """Points per chunk: whole blocks, by n_hidden alone, so that the bits do not depend on threads."""
-        return max(1, _CHUNK // (2 * self.network.n_hidden * kernels.BLOCK)) * kernels.BLOCK
+    def _trial(self, theta: Array, kept: Array | None = None) -> Iterator[tuple[_Chunk, Array, Array]]:
+        """Yield (chunk, y, dy/dx), the latter (n, m_chunk), for one chunk after the other: eq. (2).
 
-    @property
-    def _kept_size(self) -> int:
-        return kernels.kept_size(min(self._chunk, self._xi.size), self.network.n_hidden)
-
-    def _residuals(
-        self, theta: Array, kept: Array | None = None, with_fun: bool = True
-    ) -> Iterator[tuple[slice, Array, Array, Array]]:
-        """Yield (part, x, y, r) for one chunk of points after the other, the activations in `kept`."""
-        if kept is None:
-            own = kernels.borrow(self._kept_size)
-            try:
-                yield from self._residuals(theta, own, with_fun)
-            finally:
-                kernels.give_back(own)
-            return
+        The activations of the chunk are in `kept`, where the caller lends a buffer for its pullback.
+        """
         net = self.network
-        for lo in range(0, self._xi.size, self._chunk):
-            part = slice(lo, lo + self._chunk)
-            xi, x = self._xi[part], self.points[part]
-            value, slope = kernels.forward(theta, net.n, net.n_hidden, net.kind, xi, kept)
-            y = self.y0[:, None] + xi * value
-            if with_fun:
-                f = self.rhs(x, y)
-                with np.errstate(invalid="ignore", over="ignore"):
-                    slope = (value + xi * slope) / self._h - f
-            yield part, x, y, slope
+        own = kept is None
+        buffer = kernels.borrow(self._kept_size) if kept is None else kept
+        try:
+            for chunk in self._chunks:
+                value, slope = kernels.forward(theta, net.n, net.n_hidden, net.kind, chunk.xi, buffer)
+                y = chunk.xi * value
+                y += self._start
+                slope *= chunk.xi
+                slope += value
+                slope /= self._h
+                yield chunk, y, slope
+        finally:
+            if own:
+                kernels.give_back(buffer)
 
     def checked_theta(self, theta: ArrayLike) -> Array:
         """theta as the kernels want it: finite float64, (n_theta,). Raises ValueError."""
@@ -221,15 +237,14 @@ class Collocation:
             array = array.astype(np.float64)
         if array.shape != (self.n_theta,):
             raise ValueError(f"`theta` must have shape ({self.n_theta},), got {np.shape(theta)}.")
-        if not np.isfinite(array).all():
+        if not math.isfinite(np.add.reduce(array * 0.0)):
             raise ValueError(f"`theta` must be finite, got {array[~np.isfinite(array)][0]} in it.")
         return array
 
 
 def _square(r: Array) -> float:
     """sum r**2 without BLAS, whose order of summation may depend on its threads."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        return float((r * r).sum())
+    return float(np.add.reduce(r * r, axis=None))
 
 
 def _checked_span(span: ArrayLike) -> tuple[float, float]:

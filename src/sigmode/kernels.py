@@ -392,7 +392,7 @@ def _sensitivities_parallel(theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, jacobia
         _sensitivities_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, jacobian)
 
 
-def _sigmoid_values(z, s):
+def _sigmoid_serial(z, s):
     for i in range(z.size):
         s[i] = _sigmoid(z[i])[0]
 
@@ -401,13 +401,30 @@ def _sigmoid_values(z, s):
 # Compilation at the first call, and the guard around parallel launches.
 
 
+_VECTOR, _MATRIX, _CUBE = "f8[::1]", "f8[:, ::1]", "f8[:, :, ::1]"
+_NETWORK = f"{_VECTOR}, i8, i8, i8, {_VECTOR}"  # theta, n, n_hidden, kind, xi
+_KEPT = "f8[:, :, :, ::1]"
+_SIGNATURES = {
+    "forward": f"void({_NETWORK}, {_KEPT}, {_MATRIX}, {_MATRIX})",
+    "pullback": f"void({_NETWORK}, {_KEPT}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_VECTOR})",
+    "sensitivities": f"void({_NETWORK}, {_CUBE}, {_CUBE}, {_MATRIX})",
+    "sigmoid": f"void({_VECTOR}, {_VECTOR})",
+}
+
+
 @functools.cache
-def _compiled(function: Callable[..., None], parallel: bool = False) -> Callable[..., None]:
-    """Compile `function` at its first use, with the disk cache where a folder for it can be written."""
+def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile `function` at its first use, for the one signature that it has, or load it from the disk cache.
+
+    Works without a cache where no folder for it can be written (numba: "no locator available"), where its files are
+    broken (any exception of pickle), and says nothing: the price is one compilation.
+    """
+    _, name, variant = function.__name__.split("_")
+    compile_it = functools.partial(njit, _SIGNATURES[name], parallel=variant == "parallel", **_EXACT)
     try:
-        return njit(function, parallel=parallel, cache=True, **_EXACT)  # type: ignore[no-any-return]
-    except RuntimeError:  # numba: "no locator available", a read-only installation without a writable home
-        return njit(function, parallel=parallel, **_EXACT)  # type: ignore[no-any-return]
+        return compile_it(cache=True)(function)  # type: ignore[no-any-return]
+    except Exception:
+        return compile_it()(function)  # type: ignore[no-any-return]
 
 
 # One parallel launch at a time: two Python threads inside numba's workqueue layer abort the process. Whoever
@@ -431,7 +448,7 @@ def _launch(serial: Callable[..., None], parallel: Callable[..., None], work: in
         _compiled(serial)(*args)
         return
     try:
-        _compiled(parallel, True)(*args)
+        _compiled(parallel)(*args)
     finally:
         _launching.release()
 
@@ -514,5 +531,5 @@ def sensitivities(theta: Array, n: int, n_hidden: int, kind: int, xi: Array, dr_
 def sigmoid(z: Array) -> Array:
     """The sigmoid of a 1-D float64 array on one thread, at most 4 ulp off; NaN stays NaN, no warning."""
     s = np.empty(z.size)
-    _compiled(_sigmoid_values)(z, s)
+    _compiled(_sigmoid_serial)(z, s)
     return s

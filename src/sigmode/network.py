@@ -50,6 +50,7 @@ class Network:
 
     @property
     def n_theta(self) -> int:
+        """Number of parameters."""
         return (2 + self.n) * self.n_hidden + self.n * self.output_bias
 
     @property
@@ -59,9 +60,11 @@ class Network:
 
     @property
     def kind(self) -> int:
+        """The activation as the kernels number it."""
         return kernels.ACTIVATIONS[self.activation]
 
     def split(self, theta: Array) -> Blocks:
+        """Views of the blocks of theta."""
         h = self.n_hidden
         V = theta[2 * h : (2 + self.n) * h].reshape(self.n, h)
         return Blocks(theta[:h], theta[h : 2 * h], V, theta[(2 + self.n) * h :])

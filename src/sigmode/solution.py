@@ -153,8 +153,8 @@ class Solution:
         xi = (x - self.x[k]) / h
         y = xi * self.network.derivative(self.theta[k], xi, nu)
         if nu == 0:
-            return y + self.y[k][:, None]
-        return (y + nu * self.network.derivative(self.theta[k], xi, nu - 1)) / h**nu
+            return np.asarray(y + self.y[k][:, None])
+        return np.asarray((y + nu * self.network.derivative(self.theta[k], xi, nu - 1)) / h**nu)
 
     def _window(self, x: Array) -> NDArray[np.intp]:
         if self.x[-1] >= self.x[0]:
