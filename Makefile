@@ -12,7 +12,7 @@ test: lint
 	$(BIN)/python -m pytest -q
 
 lint: $(VENV)/dev
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --output-format concise .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 

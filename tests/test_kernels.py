@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import decimal
+import itertools
 import os
 import pathlib
 import shutil
@@ -68,7 +69,7 @@ def random_theta(n, n_hidden, bias, kind, rng):
 
 def blocks(n, n_hidden, bias):
     ends = [0, n_hidden, 2 * n_hidden, (2 + n) * n_hidden] + [(2 + n) * n_hidden + n] * bias
-    return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+    return [slice(a, b) for a, b in itertools.pairwise(ends)]
 
 
 def relative(a, b):
@@ -243,7 +244,9 @@ WORK = """
 
 @pytest.mark.parametrize("layer", ["workqueue", "omp"])
 def test_threads_and_forked_children_survive_in_each_threading_layer(layer, tmp_path):
-    code = WORK + """
+    code = (
+        WORK
+        + """
     import concurrent.futures as cf, multiprocessing, os, warnings
     expected = gradient()
     with cf.ThreadPoolExecutor(8) as pool:
@@ -254,6 +257,7 @@ def test_threads_and_forked_children_survive_in_each_threading_layer(layer, tmp_
     with cf.ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
         assert all(np.array_equal(g, expected) for g in pool.map(gradient, range(4)))
     """
+    )
     run_python(code, tmp_path, NUMBA_THREADING_LAYER=layer)
 
 

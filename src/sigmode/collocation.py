@@ -129,7 +129,7 @@ class Collocation:
         self._xi = _checked_points(points, n_points, 2 * n_hidden, self.span)
         # Rounding must not put a point outside the span: f is never called there.
         self.points = np.clip(self.span[0] + self._h * self._xi, min(self.span), max(self.span))
-        self._seed = seed
+        self._seed = _checked_seed(seed)
         self._start = self.y0[:, None]
         size = max(1, _CHUNK // (n_hidden * kernels.BLOCK)) * kernels.BLOCK
         parts = [slice(lo, lo + size) for lo in range(0, self._xi.size, size)]
@@ -228,17 +228,17 @@ class Collocation:
             if own:
                 kernels.give_back(buffer)
 
-    def checked_theta(self, theta: ArrayLike) -> Array:
-        """theta as the kernels want it: finite float64, (n_theta,). Raises ValueError."""
+    def checked_theta(self, theta: ArrayLike, name: str = "theta") -> Array:
+        """theta as the kernels want it: finite float64, (n_theta,); or a ValueError that calls it `name`."""
         array = np.ascontiguousarray(theta)
         if array.dtype != np.float64 or not array.flags.writeable:  # numba would compile for each kind of array
             if array.dtype.kind not in "fiub":
-                raise ValueError(f"`theta` must be real numbers, got dtype {array.dtype}.")
+                raise ValueError(f"`{name}` must be real numbers, got dtype {array.dtype}.")
             array = array.astype(np.float64)
         if array.shape != (self.n_theta,):
-            raise ValueError(f"`theta` must have shape ({self.n_theta},), got {np.shape(theta)}.")
-        if not math.isfinite(np.add.reduce(array * 0.0)):
-            raise ValueError(f"`theta` must be finite, got {array[~np.isfinite(array)][0]} in it.")
+            raise ValueError(f"`{name}` must have shape ({self.n_theta},), got {np.shape(theta)}.")
+        if not np.isfinite(array).all():
+            raise ValueError(f"`{name}` must be finite, got {array[~np.isfinite(array)][0]} in it.")
         return array
 
 
@@ -254,11 +254,12 @@ def _checked_span(span: ArrayLike) -> tuple[float, float]:
         raise ValueError(f"`span` must be two real numbers (x0, x1), got {span!r}.") from None
     if array.shape != (2,):
         raise ValueError(f"`span` must be two numbers (x0, x1), got {span!r}.")
-    if not np.isfinite(array).all() or not np.isfinite(array[1] - array[0]):
+    x0, x1 = float(array[0]), float(array[1])
+    if not math.isfinite(x1 - x0):
         raise ValueError(f"`span` must be finite, got {span!r}.")
-    if array[0] == array[1]:
+    if x0 == x1:
         raise ValueError(f"`span` must have a length, got {span!r}.")
-    return float(array[0]), float(array[1])
+    return x0, x1
 
 
 def _checked_y0(y0: ArrayLike) -> Array:
@@ -286,6 +287,18 @@ def checked_count(value: Any, name: str) -> int:
     if count < 1:
         raise ValueError(f"`{name}` must be at least 1, got {count}.")
     return count
+
+
+def _checked_seed(seed: int | None) -> int | None:
+    if seed is None:
+        return None
+    try:
+        value = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"`seed` must be an integer or None, got {seed!r}.") from None
+    if value < 0:
+        raise ValueError(f"`seed` must not be negative, got {seed}.")
+    return value
 
 
 def _checked_points(points: str | ArrayLike, n_points: int | None, default: int, span: tuple[float, float]) -> Array:

@@ -422,9 +422,9 @@ def _compiled(function: Callable[..., None]) -> Callable[..., None]:
     _, name, variant = function.__name__.split("_")
     compile_it = functools.partial(njit, _SIGNATURES[name], parallel=variant == "parallel", **_EXACT)
     try:
-        return compile_it(cache=True)(function)  # type: ignore[no-any-return]
+        return compile_it(cache=True)(function)
     except Exception:
-        return compile_it()(function)  # type: ignore[no-any-return]
+        return compile_it()(function)
 
 
 # One parallel launch at a time: two Python threads inside numba's workqueue layer abort the process. Whoever

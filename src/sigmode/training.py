@@ -114,14 +114,14 @@ def train(
     """
     if not isinstance(col, Collocation):
         raise TypeError(f"`col` must be a Collocation, got {type(col).__name__}.")
-    if method not in _STAGES:
+    if not isinstance(method, str) or method not in _STAGES:
         raise ValueError(f"`method` must be one of {tuple(_STAGES)}, got {method!r}.")
     tol = _checked_tol(tol)
     if max_iter is not None:
         checked_count(max_iter, "max_iter")
     if callback is not None and not callable(callback):
         raise TypeError(f"`callback` must be callable or None, got {type(callback).__name__}.")
-    theta = col.initial() if theta0 is None else col.checked_theta(theta0).copy()
+    theta = col.initial() if theta0 is None else col.checked_theta(theta0, "theta0").copy()
 
     run = _Run(col, callback)
     best = None
