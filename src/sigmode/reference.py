@@ -16,7 +16,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FORMULAS", "Blocks", "activation", "gradient", "loss", "loss_and_gradient", "network", "residual", "split"]
+__all__ = [
+    "FORMULAS",
+    "Blocks",
+    "activation",
+    "gradient",
+    "hidden",
+    "loss",
+    "loss_and_gradient",
+    "network",
+    "pullback",
+    "residual",
+    "sensitivities",
+    "split",
+]
 
 Array = NDArray[Any]  # float64, or complex128 for the complex step
 Fun = Callable[[Array, Array], Array]
@@ -66,17 +79,65 @@ def activation(z: Array, name: str = "sigmoid") -> tuple[Array, Array, Array]:
     return t, 4 * ds, -2 * t * 4 * ds
 
 
-def network(theta: Array, xi: Array, n: int, n_hidden: int, name: str = "sigmoid") -> tuple[Array, Array]:
-    """N and dN/dxi, both (n, m): eq. (2) and eq. (6), which is eq. (18).
+def hidden(theta: Array, xi: Array, n: int, n_hidden: int, name: str = "sigmoid") -> tuple[Array, Array, Array]:
+    """s, Ds and D2s of every hidden unit at every point, each (m, n_hidden)."""
+    w, b, _, _ = split(theta, n, n_hidden)
+    return activation(np.multiply.outer(xi, w) + b, name)
+
+
+def network(
+    theta: Array, xi: Array, n: int, n_hidden: int, name: str = "sigmoid", layer: tuple[Array, ...] | None = None
+) -> tuple[Array, Array]:
+    """N and dN/dxi, both (n, m): eq. (2) and eq. (6), which is eq. (18). `layer` is what `hidden` returned.
 
     >>> import numpy as np
     >>> N, dN = network(np.array([1.0, 0.0, 2.0]), np.zeros(1), n=1, n_hidden=1)
     >>> float(N[0, 0]), float(dN[0, 0])
     (1.0, 0.5)
     """
-    w, b, V, c = split(theta, n, n_hidden)
-    s, ds, _ = activation(np.multiply.outer(xi, w) + b, name)
+    w, _, V, c = split(theta, n, n_hidden)
+    s, ds, _ = hidden(theta, xi, n, n_hidden, name) if layer is None else layer
     return V @ s.T + c[:, None], (V * w) @ ds.T
+
+
+def pullback(
+    theta: Array,
+    xi: Array,
+    N_bar: Array,
+    dN_bar: Array,
+    n_hidden: int,
+    name: str = "sigmoid",
+    layer: tuple[Array, ...] | None = None,
+) -> Array:
+    """dE/dtheta from N_bar = dE/dN and dN_bar = dE/dN', both (n, m): the two paths from every parameter to E."""
+    n = len(N_bar)
+    w, _, V, _ = split(theta, n, n_hidden)
+    s, ds, d2s = hidden(theta, xi, n, n_hidden, name) if layer is None else layer
+    a, d = N_bar.T @ V, dN_bar.T @ V
+    x = xi[:, None]
+    dw = (a * ds * x + d * (ds + w * d2s * x)).sum(0)  # eq. (21)
+    db = (a * ds + d * w * d2s).sum(0)
+    dV = N_bar @ s + (dN_bar @ ds) * w
+    blocks = [dw, db, dV.ravel()]
+    if theta.size > (2 + n) * n_hidden:
+        blocks.append(N_bar.sum(1))
+    return np.concatenate(blocks)
+
+
+def sensitivities(theta: Array, xi: Array, dr_dN: Array, dr_ddN: Array, n_hidden: int, name: str = "sigmoid") -> Array:
+    """The Jacobian (n_rows * m, n_theta) of residuals with dr_k/dN_l and dr_k/dN'_l given, both (m, n_rows, n)."""
+    m, n_rows, n = dr_dN.shape
+    w, _, V, _ = split(theta, n, n_hidden)
+    s, ds, d2s = (v[:, None] for v in hidden(theta, xi, n, n_hidden, name))
+    a, d = dr_dN @ V, dr_ddN @ V  # (m, n_rows, n_hidden)
+    x = xi[:, None, None]
+    db = a * ds + d * w * d2s
+    dw = a * ds * x + d * (ds + w * d2s * x)
+    dV = dr_dN[..., None] * s[:, None] + dr_ddN[..., None] * (w * ds)[:, None]  # (m, n_rows, n, n_hidden)
+    blocks = [dw, db, dV.reshape(m, n_rows, -1)]
+    if theta.size > (2 + n) * n_hidden:
+        blocks.append(dr_dN)
+    return np.concatenate(blocks, axis=2).transpose(1, 0, 2).reshape(n_rows * m, -1)
 
 
 class Trial(NamedTuple):
@@ -84,6 +145,7 @@ class Trial(NamedTuple):
 
     xi: Array
     h: float
+    layer: tuple[Array, ...]
     y: Array
     r: Array
 
@@ -92,10 +154,11 @@ def _trial(theta: Array, x: Array, span: tuple[float, float], y0: Array, fun: Fu
     x0, x1 = span
     h = x1 - x0
     xi = (x - x0) / h
-    N, dN = network(theta, xi, len(y0), n_hidden, name)
+    layer = hidden(theta, xi, len(y0), n_hidden, name)
+    N, dN = network(theta, xi, len(y0), n_hidden, name, layer)
     y = y0[:, None] + xi * N
     dy_dx = (N + xi * dN) / h
-    return Trial(xi, h, y, dy_dx - fun(x, y))
+    return Trial(xi, h, layer, y, dy_dx - fun(x, y))
 
 
 def residual(
@@ -124,27 +187,11 @@ def loss_and_gradient(
     name: str = "sigmoid",
 ) -> tuple[Any, Array]:
     """E and its full gradient for any number of equations: eqs. (15) to (21), and the blocks b, V and c."""
-    xi, h, y, r = _trial(theta, x, span, y0, fun, n_hidden, name)
+    xi, h, layer, y, r = _trial(theta, x, span, y0, fun, n_hidden, name)
     df_dy = jac(x, y)
     N_bar = 2 * r / h - 2 * xi * (r[:, None] * df_dy).sum(0)  # dE/dN,  eq. (16)
     dN_bar = 2 * r * xi / h  # dE/dN', eq. (17)
-    return (r * r).sum(), _pullback(theta, xi, N_bar, dN_bar, n_hidden, name)
-
-
-def _pullback(theta: Array, xi: Array, N_bar: Array, dN_bar: Array, n_hidden: int, name: str) -> Array:
-    """The two paths from E to every parameter, through N and through dN/dxi."""
-    n = len(N_bar)
-    w, b, V, _ = split(theta, n, n_hidden)
-    s, ds, d2s = activation(np.multiply.outer(xi, w) + b, name)
-    a, d = N_bar.T @ V, dN_bar.T @ V
-    x = xi[:, None]
-    dw = (a * ds * x + d * (ds + w * d2s * x)).sum(0)  # eq. (21)
-    db = (a * ds + d * w * d2s).sum(0)
-    dV = N_bar @ s + (dN_bar @ ds) * w
-    blocks = [dw, db, dV.ravel()]
-    if theta.size > (2 + n) * n_hidden:
-        blocks.append(N_bar.sum(1))
-    return np.concatenate(blocks)
+    return (r * r).sum(), pullback(theta, xi, N_bar, dN_bar, n_hidden, name, layer)
 
 
 def gradient(theta: Array, x: Array, A0: float, fun: Fun, df_dy: Fun, n_hidden: int, formula: str = "full") -> Array:
@@ -190,5 +237,5 @@ def gradient(theta: Array, x: Array, A0: float, fun: Fun, df_dy: Fun, n_hidden: 
         dw = X * v * ds * N_bar[:, None]
         if formula == "eq12":
             dw = dw * activation(N)[1][:, None]
-    full = _pullback(theta, x, N_bar[None], dN_bar[None], n_hidden, "sigmoid")
+    full = pullback(theta, x, N_bar[None], dN_bar[None], n_hidden, "sigmoid")
     return np.concatenate([dw.sum(0), full[n_hidden:]])
