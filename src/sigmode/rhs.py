@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 
 __all__ = ["RightHandSide"]
 
+_FLOAT = np.dtype(np.float64)
+
 # Optimal step of a central difference with rounding error eps: the cube root, relative to max(1, |y|).
 _STEP = np.finfo(float).eps ** (1 / 3)
 
@@ -75,7 +77,7 @@ class RightHandSide:
 
 def _checked(value: Any, shape: tuple[int, ...], name: str) -> Array:
     """What the user's function returned as a float64 array of the shape expected, or an error that says what came."""
-    if type(value) is np.ndarray and value.dtype == np.float64 and value.shape == shape:
+    if type(value) is np.ndarray and value.dtype is _FLOAT and value.shape == shape:
         return value
     if value is None:
         raise ValueError(f"`{name}` must return an array of shape {shape}, it returned None. Is a `return` missing?")
