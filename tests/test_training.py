@@ -112,6 +112,13 @@ class TestSuccessIsHonest:
         assert not res.success
         assert np.abs(res.sol(x) - 1 / (1 + 99 * np.exp(-x))).max() > 0.1
 
+    def test_an_estimate_beyond_its_linearisation_is_not_believed(self):
+        """Stuck far from the solution of Lagaris 4: estimate 2.8, true error 8.3, and a generous tolerance."""
+        p = LAGARIS_4
+        res = sm.train(collocation(p, 12), method="output", tol=3.0)
+        assert res.error.max() < 3.0 < true_error(p, res.sol).max()
+        assert not res.success
+
     @pytest.mark.parametrize("method", ["auto", "output", "least_squares", "L-BFGS-B"])
     @pytest.mark.parametrize("n_hidden", [5, 20, 40])
     def test_past_a_blow_up(self, method, n_hidden):

@@ -45,7 +45,9 @@ _RANK = 1e-15  # singular directions below this part of the largest are rounding
 _SMALLEST_STEP = 1e-6
 _SUFFICIENT = 1e-4  # Armijo's constant for the squared norm
 _ESTIMATE_POINTS = 512  # training points that become window ends of the error estimate; it refines by itself
-_LINEAR = 0.3  # part of the error estimate that may come from beyond the linearisation
+# Parts that may come from beyond the linearisation: of the error estimate, and of the error that is asked for.
+_LINEAR = 0.3
+_NEGLIGIBLE = 0.1
 _EPS = float(np.finfo(float).eps)
 
 
@@ -293,7 +295,8 @@ def _judge(run: _Run, tol: float, stopped: int) -> OptimizeResult:
 
 def _known(estimate: ErrorEstimate, limit: Array) -> bool:
     """Whether the linearisation holds: its neglected part is small against the estimate or against what is asked."""
-    return bool((estimate.second <= _LINEAR * np.maximum(estimate.bound.max(axis=1), limit)).all())
+    small = np.maximum(_LINEAR * estimate.bound.max(axis=1), _NEGLIGIBLE * limit)
+    return bool((estimate.second <= small).all())
 
 
 def _message(status: int, estimate: ErrorEstimate, limit: Array, col: Collocation) -> str:
