@@ -308,18 +308,22 @@ def _sensitivities_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, ja
     """Rows of the points lo to hi. Activations have the points as SIMD axis, a row of the Jacobian has the units."""
     m = xi.size
     p, q, r = _second(kind)
-    kept = np.empty((n_hidden, 2, hi - lo))
-    unused = np.zeros((2, hi - lo))
+    size = hi - lo
+    # Eight more than the points: with a power of two the columns read below would fight for one set of the cache
+    kept = np.empty((2, n_hidden, size + 8))
+    unused = np.zeros((2, size))
     for j in range(n_hidden):
-        _activate(kind, theta[j], theta[n_hidden + j], 0.0, xi[lo:hi], kept[j, 0], kept[j, 1], unused[0], unused[1])
+        w, b = theta[j], theta[n_hidden + j]
+        _activate(kind, w, b, 0.0, xi[lo:hi], kept[0, j, :size], kept[1, j, :size], unused[0], unused[1])
     units = np.empty((5, n_hidden))
     s = units[0]
     ds = units[1]
     d2s = units[2]
     for i in range(lo, hi):
         for j in range(n_hidden):
-            s[j] = kept[j, 0, i - lo]
-            ds[j] = kept[j, 1, i - lo]
+            s[j] = kept[0, j, i - lo]
+            ds[j] = kept[1, j, i - lo]
+        for j in range(n_hidden):
             d2s[j] = (p + q * s[j]) * ds[j] + r * s[j]
         for k in range(dr_dn.shape[1]):
             _sensitivity_row(
@@ -385,7 +389,7 @@ def _pullback_parallel(theta, n, n_hidden, kind, xi, buffer, n_bar, dn_bar, grad
 
 
 # A row of the Jacobian costs n_theta stores, a point of the network n_hidden activations: smaller shares.
-_ROW_BLOCK = 64
+_ROW_BLOCK = 128
 
 
 def _sensitivities_serial(theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, jacobian):
