@@ -20,7 +20,7 @@ from .rhs import RightHandSide
 Array = NDArray[np.float64]
 Trial = Callable[[Array], tuple[Array, Array]]
 
-__all__ = ["ErrorEstimate", "Noise", "global_error"]
+__all__ = ["UNIT_ROUNDOFF", "ErrorEstimate", "Noise", "global_error"]
 
 _STAGES = 5  # order 9: between two collocation points the defect is close to a parabola
 _MAX_WINDOWS = 2048
@@ -28,7 +28,7 @@ _MAX_ROUNDS = 12
 # A window is split while the last two Legendre coefficients of the defect, integrated, exceed this part of the whole.
 _RESOLVED = 0.01
 _MAX_ENTRIES = 2**22  # entries of one batch of window matrices, 32 MiB
-_EPS = float(np.finfo(float).eps)
+UNIT_ROUNDOFF = float(np.finfo(float).eps) / 2
 
 
 def _radau_matrix(c: Array) -> Array:
@@ -116,7 +116,7 @@ def _resolve(trial: Trial, rhs: RightHandSide, breaks: Array) -> _Samples:
         h = abs(samples.hi - samples.lo)
         weight = h * abs(samples.d).mean(axis=2)
         tail = h * abs(samples.d @ _TO_LEGENDRE)[..., -2:].max(axis=2)
-        floor = 4 * _EPS * abs(samples.u).max(axis=(1, 2)) if samples.u.size else np.zeros(len(weight))
+        floor = 8 * UNIT_ROUNDOFF * abs(samples.u).max(axis=(1, 2)) if samples.u.size else np.zeros(len(weight))
         limit = np.maximum(_RESOLVED * weight.sum(axis=1), floor)
         rough = (tail > limit[:, None]).any(axis=0)
         middle = 0.5 * (samples.lo + samples.hi)
@@ -155,7 +155,7 @@ def _neglected(samples: _Samples, df_dy: Array, e: Array, rhs: RightHandSide) ->
 
 def _rounding(samples: _Samples, df_dy: Array, noise: Noise) -> Array:
     """Rounding errors of the defect with random signs (the same in every run): what no estimate can see below."""
-    size = noise.du[:, None, None] + _EPS * abs(samples.f) + np.einsum("klwj,l->kwj", abs(df_dy), noise.u)
+    size = noise.du[:, None, None] + UNIT_ROUNDOFF * abs(samples.f) + np.einsum("klwj,l->kwj", abs(df_dy), noise.u)
     return np.asarray(np.random.default_rng(0).choice([-1.0, 1.0], size.shape) * size)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .kernels import ACTIVATIONS
 from .network import Network
 
 Array = NDArray[np.float64]
@@ -106,7 +107,7 @@ class Solution:
         return Solution(self.x, self.y, self.theta, self.network, x, bound)
 
     def magnitude(self, nu: int) -> Array:
-        """Size of the terms whose sum is y (nu = 0) or dy/dx (nu = 1), (n,): eps times this is a rounding error."""
+        """Size of the terms that add up to y (nu = 0) or dy/dx (nu = 1), (n,): a rounding error over the unit roundoff."""
         net = self.network
         sizes = []
         for k, theta in enumerate(self.theta):
@@ -127,8 +128,6 @@ class Solution:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Solution:
         """Read what `save` wrote. Raises ValueError if the file is something else."""
-        from .kernels import ACTIVATIONS
-
         try:
             with np.load(path, allow_pickle=False) as file:
                 data = dict(file)

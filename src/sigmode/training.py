@@ -11,7 +11,7 @@ from scipy.linalg import lstsq
 from scipy.optimize import OptimizeResult, least_squares, minimize
 
 from .collocation import Collocation, checked_count
-from .defect import ErrorEstimate, Noise, global_error
+from .defect import UNIT_ROUNDOFF, ErrorEstimate, Noise, global_error
 from .solution import Solution
 
 Array = NDArray[np.float64]
@@ -48,7 +48,6 @@ _ESTIMATE_POINTS = 512  # training points that become window ends of the error e
 # Parts that may come from beyond the linearisation: of the error estimate, and of the error that is asked for.
 _LINEAR = 0.3
 _NEGLIGIBLE = 0.1
-_EPS = float(np.finfo(float).eps)
 
 
 def train(
@@ -231,7 +230,7 @@ def _least_squares(run: _Run, max_iter: int) -> int:
         return run.jacobian(theta)
 
     start = run.njev
-    small = 2 * _EPS
+    small = 4 * UNIT_ROUNDOFF
     fit = least_squares(run.residual, run.theta, jac=jacobian, xtol=small, ftol=small, gtol=small, max_nfev=max_iter)
     return 0 if fit.status > 0 else 2
 
@@ -321,7 +320,7 @@ def _estimate(col: Collocation, sol: Solution) -> ErrorEstimate:
     breaks = np.unique(np.concatenate([[x0, x1], points, np.clip(features, min(x0, x1), max(x0, x1))]))
     if x1 < x0:
         breaks = breaks[::-1]
-    noise = Noise(_EPS * sol.magnitude(0), _EPS * sol.magnitude(1))
+    noise = Noise(UNIT_ROUNDOFF * sol.magnitude(0), UNIT_ROUNDOFF * sol.magnitude(1))
     return global_error(lambda x: (sol(x), sol(x, 1)), col.rhs, breaks, noise)
 
 
