@@ -23,8 +23,8 @@ _SLOPE_PER_UNIT = 0.15
 
 # A steep unit shows itself at these arguments z.
 _FEATURE = (-20.0, -6.0, -2.0, 0.0, 2.0, 6.0, 20.0)
-# The largest first derivative of each activation.
-_STEEPEST = {"sigmoid": 0.25, "tanh": 1.0, "sin": 1.0}
+# Where `magnitude` looks.
+_SAMPLES = np.linspace(0.0, 1.0, 17)
 
 
 class Blocks(NamedTuple):
@@ -102,17 +102,18 @@ class Network:
         return value + c[:, None] if nu == 0 and c.size else value
 
     def magnitude(self, theta: Array, nu: int) -> Array:
-        """Size of the terms that add up to N (nu = 0) or dN/dxi (nu = 1) on [0, 1], (n,).
+        """Rounding error of N (nu = 0) or dN/dxi (nu = 1) on [0, 1], (n,), in units of the unit roundoff.
 
-        In quadrature, since their rounding errors are independent; N with what z = w xi + b loses by cancellation.
+        In quadrature over the units, whose errors are independent: that of the activation itself and that of
+        z = w xi + b, carried by the next derivative.
         """
         w, b, V, c = self.split(theta)
-        steepest = _STEEPEST[self.activation]
-        if nu == 1:
-            return np.asarray(np.sqrt(((2.0 * steepest * V * w) ** 2).sum(axis=1)))
-        lost = 1.0 + np.minimum(abs(w) + abs(b), _FEATURE[-1])
-        total: Array = np.sqrt(((V * np.maximum(1.0, steepest * lost)) ** 2).sum(axis=1))
-        return total + abs(c) if c.size else total
+        xi = _SAMPLES
+        z = np.multiply.outer(w, xi) + b[:, None]
+        own = (1.0 + nu) * abs(_derivative(self.activation, z, nu))
+        through_z = (abs(np.multiply.outer(w, xi)) + abs(b)[:, None]) * abs(_derivative(self.activation, z, nu + 1))
+        total: Array = np.sqrt((V * w**nu) ** 2 @ (own + through_z) ** 2).max(axis=1)
+        return total + abs(c) if c.size and nu == 0 else total
 
     def features(self, theta: Array, m: int) -> Array:
         """Abscissae in [0, 1] without which m points may step over something that the network does."""

@@ -107,7 +107,7 @@ class Solution:
         return Solution(self.x, self.y, self.theta, self.network, x, bound)
 
     def magnitude(self, nu: int) -> Array:
-        """Size of the terms that add up to y (nu = 0) or dy/dx (nu = 1), (n,): a rounding error over the unit roundoff."""
+        """Rounding error of y (nu = 0) or dy/dx (nu = 1), (n,), in units of the unit roundoff."""
         net = self.network
         sizes = []
         for k, theta in enumerate(self.theta):

@@ -222,16 +222,26 @@ def _lbfgs(run: _Run, max_iter: int) -> int:
 
 
 def _least_squares(run: _Run, max_iter: int) -> int:
-    """SciPy's trust region on residual and Jacobian; its tolerances at rounding, it stops when nothing is gained."""
+    """MINPACK's Levenberg-Marquardt on residual and Jacobian, with its tolerances at rounding.
+
+    It wants as many residuals as parameters: zeros are added. SciPy's "trf" does without, but crawls where the
+    parameters are redundant (docs/decisions.md).
+    """
+    start = run.njev
+    col = run.col
+    missing = max(0, col.n_theta - col.points.size * col.network.n)
+    zeros, zero_rows = np.zeros(missing), np.zeros((missing, col.n_theta))
+
+    def residual(theta: Array) -> Array:
+        return np.concatenate([run.residual(theta), zeros])
 
     def jacobian(theta: Array) -> Array:  # once per accepted step, the first time at the start
         if run.njev > start:
             run.iterated()
-        return run.jacobian(theta)
+        return np.concatenate([run.jacobian(theta), zero_rows])
 
-    start = run.njev
-    small = 4 * UNIT_ROUNDOFF
-    fit = least_squares(run.residual, run.theta, jac=jacobian, xtol=small, ftol=small, gtol=small, max_nfev=max_iter)
+    tolerances = dict.fromkeys(("ftol", "xtol", "gtol"), 4 * UNIT_ROUNDOFF)
+    fit = least_squares(residual, run.theta, jac=jacobian, method="lm", max_nfev=max_iter, **tolerances)
     return 0 if fit.status > 0 else 2
 
 
