@@ -135,7 +135,7 @@ def test_threads_against_one(compare, m, n_hidden, threads):
     )
 
 
-@pytest.mark.parametrize("work", [2_000, 6_000, 12_000, 24_000])
+@pytest.mark.parametrize("work", [4_000, 8_000, 16_000, 32_000])
 def test_threshold(compare, monkeypatch, work):
     """PARALLEL_WORK: where a parallel launch begins to pay (ratio above 1)."""
     case = Work(work // 20, 20)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 import tracemalloc
 
 import numba
@@ -169,6 +170,7 @@ def restore_threads():
 class TestSameBits:
     def results(self, threads, monkeypatch, work):
         monkeypatch.setattr(kernels, "PARALLEL_WORK", work)
+        monkeypatch.setattr(kernels, "_SLOW", (1e9, 0.0))  # parallel even beside a busy process
         numba.set_num_threads(threads)
         out = []
         for activation in ACTIVATIONS:
@@ -208,6 +210,33 @@ def test_memory_does_not_grow_with_points_times_units():
     tracemalloc.stop()
     assert peak < 20 * 8 * m  # twenty arrays of length m; the activations alone would be 200
     assert peak < 8 * m * n_hidden / 4
+
+
+def test_slow_launches_are_answered_by_the_serial_twin_for_a_while(monkeypatch):
+    calls = []
+
+    def pretend(function):
+        def run(*args):
+            calls.append(function.__name__)
+            if function.__name__.endswith("parallel"):
+                time.sleep(0.02)
+
+        return run
+
+    monkeypatch.setattr(kernels, "_compiled", pretend)
+    monkeypatch.setattr(kernels, "_crowd", kernels._Crowd())
+    monkeypatch.setattr(kernels, "PARALLEL_WORK", 0)
+    launch = lambda: kernels._launch(kernels._forward_serial, kernels._forward_parallel, 1000)
+    launch(), launch()
+    assert calls == ["_forward_parallel", "_forward_serial"]
+    kernels._crowd.until = 0.0
+    launch(), launch()
+    assert calls[2:] == ["_forward_parallel", "_forward_serial"]
+    assert kernels._crowd.pause == 4 * kernels._PAUSE[0]
+    kernels._crowd.until = 0.0
+    kernels._launch(kernels._forward_serial, kernels._forward_parallel, 10**7)  # 20 ms is fast for so much work
+    assert calls[-1] == "_forward_parallel"
+    assert kernels._crowd.pause == kernels._PAUSE[0]
 
 
 def work_in_a_thread(_):

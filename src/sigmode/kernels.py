@@ -20,6 +20,7 @@ import functools
 import math
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +50,7 @@ ACTIVATIONS = {"sigmoid": 0, "tanh": 1, "sin": 2}
 BLOCK = 256
 
 # Below this many activations one thread is faster than a parallel launch (`bench/test_kernels.py`, threshold).
-PARALLEL_WORK = 12_000
+PARALLEL_WORK = 16_000
 
 # Elementwise code must keep its rounding (the exponential's reduction lives on it): contraction only.
 # Sums over points may be reordered, or they would not be vectorised. Never nnan or ninf: NaN must stay NaN.
@@ -458,14 +459,43 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
+# Beside another busy process (or OpenBLAS's idle threads, which spin for 25 ms) a parallel launch of 20 us may take
+# 16 ms, until the operating system lets the second thread run. A launch far slower than one thread would have been
+# is answered by serial calls for a while, longer each time it happens again. The bits are the same.
+_SLOW = (1e-4, 2e-8)  # seconds, and seconds per activation: ten times what one thread takes
+_PAUSE = (0.1, 10.0)  # seconds, first and longest
+
+
+class _Crowd:
+    """Whether threads are worth it at present; written under the launch lock only."""
+
+    until = 0.0
+    pause = _PAUSE[0]
+
+    def note(self, start: float, work: int) -> None:
+        now = time.perf_counter()
+        if now - start > _SLOW[0] + _SLOW[1] * work:
+            self.until = now + self.pause
+            self.pause = min(2.0 * self.pause, _PAUSE[1])
+        else:
+            self.pause = _PAUSE[0]
+
+
+_crowd = _Crowd()
+
+
 def _launch(serial: Callable[..., None], parallel: Callable[..., None], work: int, *args: Any) -> None:
-    if work < PARALLEL_WORK or _forked or numba.get_num_threads() == 1 or not _launching.acquire(blocking=False):
-        _compiled(serial)(*args)
-        return
-    try:
-        _compiled(parallel)(*args)
-    finally:
-        _launching.release()
+    if work >= PARALLEL_WORK and not _forked and numba.get_num_threads() > 1 and _launching.acquire(blocking=False):
+        try:
+            run = _compiled(parallel)
+            start = time.perf_counter()
+            if start >= _crowd.until:
+                run(*args)
+                _crowd.note(start, work)
+                return
+        finally:
+            _launching.release()
+    _compiled(serial)(*args)
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -537,7 +567,7 @@ def sensitivities(theta: Array, n: int, n_hidden: int, kind: int, xi: Array, dr_
     """
     m, n_rows = dr_dn.shape[:2]
     jacobian = np.empty((n_rows * m, theta.size))
-    work = m * n_rows * n_hidden
+    work = m * n_rows * theta.size
     args = (theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, jacobian)
     _launch(_sensitivities_serial, _sensitivities_parallel, work, *args)
     return jacobian
