@@ -27,6 +27,9 @@ _MAX_WINDOWS = 2048
 _MAX_ROUNDS = 12
 # A window is split while the last two Legendre coefficients of the defect, integrated, exceed this part of the whole.
 _RESOLVED = 0.01
+# Probes of the whole span, irregular so that they do not march in step with a feature of f.
+_PROBES = np.sort((np.arange(1, 1025) * 0.6180339887498949) % 1.0)
+_HIDDEN = 4.0  # a defect this many times the largest of its window is news
 _MAX_ENTRIES = 2**22  # entries of one batch of window matrices, 32 MiB
 UNIT_ROUNDOFF = float(np.finfo(float).eps) / 2
 
@@ -84,7 +87,7 @@ def global_error(trial: Trial, rhs: RightHandSide, breaks: Array, noise: Noise) 
     Cost: `fun` and `jac` at 5 points per window once, one linear system of size 5 n per window.
     """
     with np.errstate(all="ignore"):
-        samples = _resolve(trial, rhs, breaks)
+        samples = _resolve(trial, rhs, _probed(trial, rhs, breaks))
         x = np.append(samples.lo, samples.hi[-1])
         df_dy = _at_nodes(samples, rhs.jacobian)
         bad = ~(np.isfinite(samples.d).all(axis=0) & np.isfinite(df_dy).all(axis=(0, 1)))
@@ -107,6 +110,25 @@ def _sample(trial: Trial, rhs: RightHandSide, lo: Array, hi: Array) -> _Samples:
     f = rhs(x.ravel(), u)
     shape = (len(u), *x.shape)
     return _Samples(lo, hi, x, u.reshape(shape), f.reshape(shape), (du - f).reshape(shape))
+
+
+def _probed(trial: Trial, rhs: RightHandSide, breaks: Array) -> Array:
+    """The windows' ends, with more where a probe of the whole span finds a defect that the nodes do not show.
+
+    What is narrower than the distance of two probes, a thousandth of the span, may still be missed.
+    """
+    x = breaks[0] + (breaks[-1] - breaks[0]) * _PROBES
+    u, du = trial(x)
+    d = abs(du - rhs(x, u))
+    seen = abs(_sample(trial, rhs, breaks[:-1], breaks[1:]).d).max(axis=2)
+    rising = breaks[-1] > breaks[0]
+    window = np.searchsorted(breaks if rising else -breaks, x if rising else -x, side="right") - 1
+    window = np.clip(window, 0, seen.shape[1] - 1)
+    floor = 1e3 * UNIT_ROUNDOFF * abs(du).max(axis=1)
+    hidden = ~(d <= _HIDDEN * seen[:, window] + floor[:, None]).all(axis=0)  # true where it is NaN
+    hidden[1:-1] |= hidden[2:] | hidden[:-2]  # with its neighbours
+    more = np.unique(np.concatenate([breaks, x[hidden]]))
+    return more if rising else more[::-1]
 
 
 def _resolve(trial: Trial, rhs: RightHandSide, breaks: Array) -> _Samples:

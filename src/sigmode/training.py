@@ -326,12 +326,13 @@ def _estimate(col: Collocation, sol: Solution) -> ErrorEstimate:
     """The error equation on windows that see every collocation point and every steep unit of the network."""
     x0, x1 = col.span
     points = np.sort(col.points)[:: -(-col.points.size // _ESTIMATE_POINTS)]
-    features = x0 + (x1 - x0) * col.network.features(sol.theta[0], col.points.size)
+    theta = sol.theta[0]
+    features = x0 + (x1 - x0) * col.network.features(theta, col.points.size)
     breaks = np.unique(np.concatenate([[x0, x1], points, np.clip(features, min(x0, x1), max(x0, x1))]))
     if x1 < x0:
         breaks = breaks[::-1]
     noise = Noise(UNIT_ROUNDOFF * sol.magnitude(0), UNIT_ROUNDOFF * sol.magnitude(1))
-    return global_error(lambda x: (sol(x), sol(x, 1)), col.rhs, breaks, noise)
+    return global_error(lambda x: col.value_and_slope(theta, x), col.rhs, breaks, noise)
 
 
 def _checked_tol(tol: float) -> float:
