@@ -25,7 +25,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.timeout = 0
 
 
-def pytest_ignore_collect(collection_path, config: pytest.Config) -> bool | None:
-    if collection_path == config.rootpath / _SUITE and not config.getoption("--benchmark"):
-        return True
-    return None
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--benchmark"):
+        items[:] = [item for item in items if config.rootpath / _SUITE not in item.path.parents]

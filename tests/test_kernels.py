@@ -347,6 +347,34 @@ def test_a_broken_disk_cache_costs_a_compilation_and_nothing_else(package_copy, 
     assert run_python(code, tmp_path, **environment).stdout == first.stdout
 
 
+def test_the_disk_cache_does_not_change_the_bits(package_copy, tmp_path):
+    """Compiled in this process, loaded from the cache, or half and half: LLVM must have no choice what to fuse."""
+    cache = tmp_path / "cache"
+    code = """
+    import hashlib, numpy as np, sigmode as sm
+    from sigmode import kernels
+    digest = hashlib.sha256()
+    kernels._SLOW = (1e9, 0.0)
+    for work in (10**12, 0):
+        kernels.PARALLEL_WORK = work
+        for n, n_hidden in ((1, 64), (2, 65), (3, 100)):
+            for activation in kernels.ACTIVATIONS:
+                fun, jac = lambda x, y: np.sin(x) - y**2, lambda x, y: -2 * y * np.eye(n)[:, :, None]
+                col = sm.Collocation(fun, (0, 1), np.ones(n), n_hidden, 300, jac=jac, activation=activation)
+                theta = 3 * np.sin(np.arange(float(col.n_theta)))
+                digest.update(col.loss_and_gradient(theta)[1].tobytes() + col.jacobian(theta).tobytes())
+        print(digest.hexdigest())
+        digest = hashlib.sha256()
+    """
+    environment = {"PYTHONPATH": str(package_copy), "NUMBA_CACHE_DIR": str(cache)}
+    cold = run_python(code, tmp_path, **environment).stdout
+    assert len(set(cold.split())) == 1  # serial and parallel
+    assert run_python(code, tmp_path, **environment).stdout == cold
+    for file in cache.rglob("*parallel*"):
+        file.unlink()
+    assert run_python(code, tmp_path, **environment).stdout == cold
+
+
 def test_kernels_run_without_the_compiler(tmp_path):
     """NUMBA_DISABLE_JIT=1: readable tracebacks and coverage; overflow in the bit arithmetic is meant."""
     code = WORK + "    print(gradient(m=5).sum())"

@@ -69,7 +69,7 @@ class TestShapes:
         shuffled = np.random.default_rng(1).permutation(50)
         assert_array_equal(sol(x[shuffled]), sol(x)[:, shuffled])
 
-    @pytest.mark.parametrize("x", [np.zeros((2, 2)), "a", [1j], [[0.5]]])
+    @pytest.mark.parametrize("x", [np.zeros((2, 2)), "a", [1j], [[0.5]], None])
     def test_bad_x(self, x):
         for call in (random_solution(), random_solution().error):
             with pytest.raises(ValueError, match="`x` must be a number or"):
@@ -110,7 +110,15 @@ class TestFiles:
         np.savez(tmp_path / "other.npz", a=1)
         (tmp_path / "text").write_text("hello")
         (tmp_path / "empty").write_bytes(b"")
-        for name in ("other.npz", "text", "empty"):
+        random_solution().save(tmp_path / "good")
+        whole = (tmp_path / "good").read_bytes()
+        (tmp_path / "short").write_bytes(whole[: len(whole) // 2])
+        (tmp_path / "flipped").write_bytes(whole[:200] + bytes([whole[200] ^ 255]) + whole[201:])
+        with np.load(tmp_path / "good") as file:
+            parts = dict(file)
+        np.savez(tmp_path / "narrow.npz", **{**parts, "theta": parts["theta"][:, :5]})
+        np.savez(tmp_path / "kind.npz", **{**parts, "network": np.array([2, 6, -1, 1])})
+        for name in ("other.npz", "text", "empty", "short", "flipped", "narrow.npz", "kind.npz"):
             with pytest.raises(ValueError, match="`path` must name a file written by"):
                 sm.Solution.load(tmp_path / name)
         with pytest.raises(FileNotFoundError):

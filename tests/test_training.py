@@ -119,6 +119,59 @@ class TestSuccessIsHonest:
         assert res.error.max() < 3.0 < true_error(p, res.sol).max()
         assert not res.success
 
+    @pytest.mark.parametrize("rate", [30.0, 300.0, 1e4, 1e6])
+    @pytest.mark.parametrize("backwards", [False, True])
+    def test_errors_that_grow_faster_than_the_windows_are_long(self, rate, backwards):
+        """y = sin x + 1e-8 exp(rate x), and the trial solution sin x: Radau would damp an error that grows."""
+        span, sign = ((1, 0), -1.0) if backwards else ((0, 1), 1.0)
+        fun = lambda x, y: sign * rate * (y - np.sin(x)) + np.cos(x)
+        res = sm.train(sm.Collocation(fun, span, [np.sin(span[0]) + 1e-8]))
+        assert not res.success
+        assert res.error[0] > 1e-8 * np.exp(min(rate, 600.0)) / 10
+
+    def test_a_growing_mode_in_a_system(self):
+        fun = lambda x, y: np.array([y[1], 1e8 * (y[0] - np.sin(x)) - np.sin(x)])  # eigenvalues +-1e4
+        res = sm.train(sm.Collocation(fun, (0, 1), [1e-8, 1.0]))
+        assert not res.success
+
+    def test_stiff_decay_is_no_obstacle(self):
+        fun = lambda x, y: -1e6 * (y - np.cos(x)) - np.sin(x)
+        res = sm.train(sm.Collocation(fun, (0, 6), [1.0]), tol=1e-9)
+        assert res.success
+        x = np.linspace(0, 6, 1001)
+        assert np.abs(res.sol(x)[0] - np.cos(x)).max() < 1e-9
+
+    @pytest.mark.parametrize("width", [1e-3, 1e-2])
+    def test_a_bump_of_fun_between_the_points(self, width):
+        fun = lambda x, y: -y + 100 * np.exp(-(((x - 0.5106) / width) ** 2))
+        res = sm.train(sm.Collocation(fun, (0, 1), [1.0]))
+        assert not res.success
+
+    @pytest.mark.parametrize("value", [-1e8, 0.0, 1.0, 1e8, 1e160])
+    @pytest.mark.parametrize("method", ["auto", "output", "least_squares", "L-BFGS-B"])
+    def test_a_wrong_jac_is_named(self, value, method):
+        col = sm.Collocation(lambda x, y: -y, (0, 1), [1.0], jac=lambda x, y: np.full((1, 1, x.size), value))
+        res = sm.train(col, method=method, max_iter=50)
+        assert not res.success
+        assert res.status == 4
+        assert "`jac` does not agree" in res.message
+
+    @pytest.mark.parametrize("size", [1e8, 1e150, 1e200, 1e308])
+    @pytest.mark.parametrize("method", ["auto", "output", "least_squares", "L-BFGS-B"])
+    def test_absurd_parameters_to_start_from(self, size, method):
+        col = sm.Collocation(lambda x, y: -y, (0, 1), [1.0], n_hidden=8)
+        for theta0 in (np.sign(col.initial()) * size, np.full(24, size)):
+            assert not sm.train(col, theta0, method=method, max_iter=20).success
+
+    def test_fun_that_works_in_place(self):
+        def fun(x, y):
+            y *= -1
+            return y
+
+        res = sm.train(sm.Collocation(fun, (0, 1), [1.0]), tol=1e-9)
+        assert res.success
+        assert res.sol(1.0)[0] == pytest.approx(np.exp(-1), abs=1e-9)
+
     @pytest.mark.parametrize("method", ["auto", "output", "least_squares", "L-BFGS-B"])
     @pytest.mark.parametrize("n_hidden", [5, 20, 40])
     def test_past_a_blow_up(self, method, n_hidden):

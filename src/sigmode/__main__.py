@@ -49,10 +49,11 @@ def demonstration() -> None:
         "Neural trial solutions; errors are maxima over 2001 points against the closed form, times without compilation."
     )
     print(f"\n{'problem':28} {'method':10} units points  iter      time    error estimate")
-    train(Collocation(GAUSS.fun, GAUSS.span, GAUSS.y0, n_hidden=2, jac=GAUSS.jac), method="L-BFGS-B", max_iter=1)
+    cols = [Collocation(p.fun, p.span, p.y0, n_hidden, m, jac=p.jac) for p, _, n_hidden, m in RUNS]
+    for col, (_, method, _, _) in zip(cols, RUNS, strict=True):
+        train(col, method=method, max_iter=1)  # compiles whatever the timed runs will need
     solved = []
-    for problem, method, n_hidden, n_points in RUNS:
-        col = Collocation(problem.fun, problem.span, problem.y0, n_hidden, n_points, jac=problem.jac)
+    for col, (problem, method, n_hidden, _) in zip(cols, RUNS, strict=True):
         start = time.perf_counter()
         res = train(col, method=method)
         seconds = time.perf_counter() - start

@@ -53,11 +53,12 @@ class Collocation:
     ----------
     fun : callable
         ``fun(x, y, *args)`` with x (m,) and y (n, m), returns (n, m): the convention of
-        `scipy.integrate.solve_bvp`. It must treat the points one by one: it may be called with some of them.
+        `scipy.integrate.solve_bvp`. It must treat the points one by one: it is called with some of them, with others
+        between them, and without `jac` with 2 n copies of each.
     span : (x0, x1)
         Two different finite numbers, in either order. `fun` is never called outside.
     y0 : array_like, shape (n,)
-        The value at x0.
+        The value at x0; [1.0], not 1.0, for one equation.
     n_hidden : int
         Number of hidden units.
     n_points : int, optional
@@ -65,6 +66,7 @@ class Collocation:
     points : {"chebyshev", "radau", "uniform"} or array_like, shape (m,)
         The collocation points, by name or in units of x.
     activation : {"sigmoid", "tanh", "sin"}
+        The function of the hidden units.
     output_bias : bool
         Whether the network's output has a constant term c. The source of the method has none.
     jac : callable, optional
@@ -128,7 +130,7 @@ class Collocation:
         self.span = _checked_span(span)
         self.y0 = _checked_y0(y0)
         n_hidden = checked_count(n_hidden, "n_hidden")
-        if activation not in kernels.ACTIVATIONS:
+        if not isinstance(activation, str) or activation not in kernels.ACTIVATIONS:
             raise ValueError(f"`activation` must be one of {tuple(kernels.ACTIVATIONS)}, got {activation!r}.")
         self.network = Network(self.y0.size, n_hidden, activation, bool(output_bias))
         self._h = self.span[1] - self.span[0]
@@ -137,10 +139,19 @@ class Collocation:
         self.points = np.clip(self.span[0] + self._h * self._xi, min(self.span), max(self.span))
         self._seed = _checked_seed(seed)
         self._shape = (self.network.n_theta,)
+        for fixed in (self.y0, self.points):
+            fixed.flags.writeable = False
         self._chunk_size = size = max(1, _CHUNK // (n_hidden * kernels.BLOCK)) * kernels.BLOCK
         parts = [slice(lo, lo + size) for lo in range(0, self._xi.size, size)]
         self._chunks = [self._make_chunk(part) for part in parts]
         self._kept_size = kernels.kept_size(self._chunks[0].xi.size, n_hidden)
+
+    def __repr__(self) -> str:
+        net = self.network
+        return (
+            f"<Collocation of {net.n} equation(s) on [{self.span[0]:g}, {self.span[1]:g}]: "
+            f"{net.n_hidden} hidden units ({net.activation}), {self.points.size} points>"
+        )
 
     @property
     def n_theta(self) -> int:
@@ -259,7 +270,10 @@ class Collocation:
 
     def checked_theta(self, theta: ArrayLike, name: str = "theta") -> Array:
         """theta as the kernels want it: finite float64, (n_theta,); or a ValueError that calls it `name`."""
-        array = np.ascontiguousarray(theta)
+        try:
+            array = np.ascontiguousarray(theta)
+        except ValueError:
+            raise ValueError(f"`{name}` must be real numbers of shape {self._shape}, got {theta!r}.") from None
         if array.dtype is not _FLOAT or not array.flags.writeable:  # numba would compile for each kind of array
             if array.dtype.kind not in "fiub":
                 raise ValueError(f"`{name}` must be real numbers, got dtype {array.dtype}.")
@@ -286,7 +300,7 @@ def _checked_span(span: ArrayLike) -> tuple[float, float]:
     x0, x1 = float(array[0]), float(array[1])
     if not math.isfinite(x1 - x0):
         raise ValueError(f"`span` must be finite, got {span!r}.")
-    if x0 == x1:
+    if abs(x1 - x0) < np.finfo(float).tiny:
         raise ValueError(f"`span` must have a length, got {span!r}.")
     return x0, x1
 
@@ -301,7 +315,7 @@ def _checked_y0(y0: ArrayLike) -> Array:
     if array.dtype.kind == "c":
         raise ValueError("`y0` is complex; split the problem into real and imaginary parts.")
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"`y0` must be 1-dimensional with at least one value, got shape {array.shape}.")
+        raise ValueError(f"`y0` must be 1-dimensional with at least one value, such as [1.0], got {y0!r}.")
     if not np.isfinite(array).all():
         raise ValueError(f"All components of `y0` must be finite, got {array}.")
     return array
@@ -342,7 +356,10 @@ def _checked_points(points: str | ArrayLike, n_points: int | None, default: int,
     except (TypeError, ValueError):
         raise ValueError(f"`points` must be a name or real numbers of shape (m,), got {points!r}.") from None
     if x.ndim != 1 or x.size == 0:
-        raise ValueError(f"`points` must be 1-dimensional with at least one value, got shape {x.shape}.")
+        raise ValueError(
+            f"`points` must be one of {tuple(POINTS)} or 1-dimensional with at least one value, got {points!r}. "
+            "Their number is `n_points`."
+        )
     if n_points is not None and m != x.size:
         raise ValueError(f"`n_points` is {m}, but `points` has {x.size} values; leave one of them out.")
     outside = ~((x >= min(span)) & (x <= max(span)))  # true for NaN, too

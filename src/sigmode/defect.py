@@ -30,6 +30,8 @@ _RESOLVED = 0.01
 # Probes of the whole span, irregular so that they do not march in step with a feature of f.
 _PROBES = np.sort((np.arange(1, 1025) * 0.6180339887498949) % 1.0)
 _HIDDEN = 4.0  # a defect this many times the largest of its window is news
+_GROWTH = 2.0  # an error may grow by e**2 per window
+_MAX_MATRICES = 2**25  # entries of all window matrices, 256 MiB
 _MAX_ENTRIES = 2**22  # entries of one batch of window matrices, 32 MiB
 UNIT_ROUNDOFF = float(np.finfo(float).eps) / 2
 
@@ -87,13 +89,15 @@ def global_error(trial: Trial, rhs: RightHandSide, breaks: Array, noise: Noise) 
     Cost: `fun` and `jac` at 5 points per window once, one linear system of size 5 n per window.
     """
     with np.errstate(all="ignore"):
-        samples = _resolve(trial, rhs, _probed(trial, rhs, breaks))
+        limit = _window_limit(len(noise.u))
+        breaks = np.append(breaks[: -1 : -(-len(breaks) // limit)], breaks[-1])
+        samples = _resolve(trial, rhs, _probed(trial, rhs, breaks), limit)
+        samples, df_dy, grows = _follow_growth(trial, rhs, samples, limit)
         x = np.append(samples.lo, samples.hi[-1])
-        df_dy = _at_nodes(samples, rhs.jacobian)
         bad = ~(np.isfinite(samples.d).all(axis=0) & np.isfinite(df_dy).all(axis=(0, 1)))
-        if bad.any():
+        if bad.any() or grows:
             unknown = np.full((len(noise.u), x.size), np.inf)
-            return ErrorEstimate(x, unknown, unknown[:, 0], np.inf, float(samples.x[bad][0]))
+            return ErrorEstimate(x, unknown, unknown[:, 0], np.inf, float(samples.x[bad][0]) if bad.any() else None)
         windows = _Windows(samples.hi - samples.lo, df_dy)
         first = windows.integrate(samples.d)
         second = windows.integrate(_neglected(samples, df_dy, first, rhs))
@@ -131,7 +135,42 @@ def _probed(trial: Trial, rhs: RightHandSide, breaks: Array) -> Array:
     return more if rising else more[::-1]
 
 
-def _resolve(trial: Trial, rhs: RightHandSide, breaks: Array) -> _Samples:
+def _window_limit(n: int) -> int:
+    """Windows whose matrices of size 5 n fit into the memory that is allowed."""
+    return min(_MAX_WINDOWS, max(16, _MAX_MATRICES // (_STAGES * n) ** 2))
+
+
+def _follow_growth(trial: Trial, rhs: RightHandSide, samples: _Samples, limit: int) -> tuple[_Samples, Array, bool]:
+    """Windows short enough for the fastest growing error, df/dy at their nodes, and whether there is still too much.
+
+    Radau damps what is stiff, be it decay or growth: on a window with h lambda >> 1 an error that grows would vanish.
+    """
+    while True:
+        df_dy = _at_nodes(samples, rhs.jacobian)
+        pieces = np.ceil(_growth(samples.hi - samples.lo, df_dy) / _GROWTH).clip(1.0)
+        if not np.isfinite(pieces).all() or pieces.sum() > limit:
+            return samples, df_dy, bool(np.isfinite(df_dy).all())
+        fast = pieces > 1.0
+        if not fast.any():
+            return samples, df_dy, False
+        cuts = [np.linspace(a, b, int(k) + 1) for a, b, k in zip(*samples[:2], pieces, strict=True) if k > 1.0]
+        lo, hi = (np.concatenate([c[part] for c in cuts]) for part in (slice(None, -1), slice(1, None)))
+        samples = _merge(samples, ~fast, _sample(trial, rhs, lo, hi))
+
+
+def _growth(h: Array, df_dy: Array) -> Array:
+    """h times the largest real part of an eigenvalue of df/dy on each window, (K,); 0 where the norm is small."""
+    n, _, K, q = df_dy.shape
+    matrices = np.sign(h)[:, None, None, None] * df_dy.transpose(2, 3, 0, 1)
+    growth = np.zeros(K)
+    large = abs(h) * abs(matrices).sum(axis=3).max(axis=(1, 2)) > _GROWTH  # the norm bounds the eigenvalues
+    if np.isfinite(matrices).all():
+        real = np.linalg.eigvals(matrices[large]).real if n > 1 else matrices[large, :, 0]
+        growth[large] = abs(h[large]) * real.reshape(-1, q * n).max(axis=1, initial=0.0)
+    return growth
+
+
+def _resolve(trial: Trial, rhs: RightHandSide, breaks: Array, most: int) -> _Samples:
     """Halve windows until each shows its defect, as judged by the tail of its Legendre series."""
     samples = _sample(trial, rhs, breaks[:-1], breaks[1:])
     for _ in range(_MAX_ROUNDS):
@@ -143,7 +182,7 @@ def _resolve(trial: Trial, rhs: RightHandSide, breaks: Array) -> _Samples:
         rough = (tail > limit[:, None]).any(axis=0)
         middle = 0.5 * (samples.lo + samples.hi)
         rough &= (middle != samples.lo) & (middle != samples.hi)
-        if not rough.any() or rough.size + rough.sum() > _MAX_WINDOWS:
+        if not rough.any() or rough.size + rough.sum() > most:
             break
         lo = np.concatenate([samples.lo[rough], middle[rough]])
         hi = np.concatenate([middle[rough], samples.hi[rough]])

@@ -26,7 +26,8 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import njit, prange
+from numba import njit, prange, types
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 __all__ = [
@@ -56,6 +57,28 @@ PARALLEL_WORK = 16_000
 # Sums over points may be reordered, or they would not be vectorised. Never nnan or ninf: NaN must stay NaN.
 _EXACT: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy"}
 _SUMS: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz"}, "error_model": "numpy"}
+
+# ---------------------------------------------------------------------------------------------------------
+# LLVM fuses a product into a sum wherever it can. Where two products are added it has the choice which one to fuse, and
+# a copy of the code compiled in this process and one from the disk cache were seen to choose differently: other bits
+# for the same input. There the choice is made here.
+
+
+def _fma(a, b, c):
+    """a b + c with one rounding."""
+    return a * b + c
+
+
+@intrinsic
+def _fused(typingctx, a, b, c):
+    double = types.float64
+    return double(double, double, double), lambda context, builder, signature, args: builder.fma(*args)
+
+
+@overload(_fma)
+def _fma_compiled(a, b, c):
+    return lambda a, b, c: _fused(a, b, c)  # type: ignore[call-arg]
+
 
 # ---------------------------------------------------------------------------------------------------------
 # Activations. Each returns its value and its first derivative; the second follows from those two, see _second.
@@ -149,7 +172,7 @@ def _sin(z):
     s = r - r * r2 * (1 / 6 - s)
     c = r2 * (1 / 479001600 - r2 * (1 / 87178291200 - r2 * (1 / 20922789888000)))
     c = r2 * r2 * (1 / 24 - r2 * (1 / 720 - r2 * (1 / 40320 - r2 * (1 / 3628800 - c))))
-    c = 1.0 - (0.5 * r2 - c)
+    c = 1.0 - _fma(0.5, r2, -c)
     quadrant = np.float64(shifted).view(np.int64) & 3
     sine = s if (quadrant & 1) == 0 else c
     cosine = c if (quadrant & 1) == 0 else s
@@ -239,8 +262,8 @@ def _pull_unit(w, p, q, r, xi, s, ds, n_bar, dn_bar):
     sum_vw = 0.0
     for i in range(xi.size):
         through_slope = dn_bar[i] * ds[i]
-        d2s_bar = (p + q * s[i]) * through_slope + r * (s[i] * dn_bar[i])
-        both = n_bar[i] * ds[i] + w * d2s_bar
+        d2s_bar = _fma(p + q * s[i], through_slope, r * (s[i] * dn_bar[i]))
+        both = _fma(w, d2s_bar, n_bar[i] * ds[i])
         sum_b += both
         sum_w += both * xi[i]
         sum_v += n_bar[i] * s[i]
@@ -293,13 +316,13 @@ def _sensitivity_row(theta, n, n_hidden, x, s, ds, d2s, dr_dn, dr_ddn, by_value,
         for j in range(n_hidden):
             by_value[j] += p * v[j]
             by_slope[j] += q * v[j]
-            of_v[j] = p * s[j] + q * (w[j] * ds[j])
+            of_v[j] = _fma(p, s[j], q * (w[j] * ds[j]))
     of_w = row[:n_hidden]
     of_b = row[n_hidden : 2 * n_hidden]
     for j in range(n_hidden):
-        both = by_value[j] * ds[j] + by_slope[j] * (w[j] * d2s[j])
+        both = _fma(by_value[j], ds[j], by_slope[j] * (w[j] * d2s[j]))
         of_b[j] = both
-        of_w[j] = both * x + by_slope[j] * ds[j]
+        of_w[j] = _fma(both, x, by_slope[j] * ds[j])
     for c in range((2 + n) * n_hidden, theta.size):
         row[c] = dr_dn[c - (2 + n) * n_hidden]
 
@@ -325,7 +348,7 @@ def _sensitivities_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, ja
             s[j] = kept[0, j, i - lo]
             ds[j] = kept[1, j, i - lo]
         for j in range(n_hidden):
-            d2s[j] = (p + q * s[j]) * ds[j] + r * s[j]
+            d2s[j] = _fma(p + q * s[j], ds[j], r * s[j])
         for k in range(dr_dn.shape[1]):
             _sensitivity_row(
                 theta, n, n_hidden, xi[i], s, ds, d2s, dr_dn[i, k], dr_ddn[i, k], units[3], units[4],

@@ -15,7 +15,7 @@ __all__ = ["RightHandSide"]
 
 _FLOAT = np.dtype(np.float64)
 
-# Optimal step of a central difference with rounding error eps: the cube root, relative to max(1, |y|).
+# Optimal step of a central difference with rounding error eps: the cube root, relative to the size of y.
 _STEP = np.finfo(float).eps ** (1 / 3)
 
 
@@ -37,22 +37,25 @@ class RightHandSide:
         if self.jac is not None and not callable(self.jac):
             raise TypeError(f"`jac` must be callable as jac(x, y) or None, got {type(self.jac).__name__}.")
         if not isinstance(self.args, tuple):
-            raise TypeError(f"`args` must be a tuple, got {type(self.args).__name__}. Did you mean (args,)?")
+            meant = "tuple(args)" if isinstance(self.args, list) else "(args,)"
+            raise TypeError(f"`args` must be a tuple, got {type(self.args).__name__}. Did you mean {meant}?")
 
     def __call__(self, x: Array, y: Array) -> Array:
         """f at the points, (n, m)."""
-        return _checked(self.fun(x.copy(), y, *self.args), y.shape, "fun")
+        return _checked(self.fun(x.copy(), y.copy(), *self.args), y.shape, "fun")
 
     def jacobian(self, x: Array, y: Array) -> Array:
         """df/dy at the points, (n, n, m): entry [k, l] is the derivative of f_k by y_l."""
         if self.jac is not None:
-            return _checked(self.jac(x.copy(), y, *self.args), (len(y), *y.shape), "jac")
-        return self._differences(x, y)
+            return _checked(self.jac(x.copy(), y.copy(), *self.args), (len(y), *y.shape), "jac")
+        return self.differences(x, y)
 
-    def _differences(self, x: Array, y: Array) -> Array:
-        """Central differences with one call of `fun`: all 2n shifted copies of the points side by side."""
+    def differences(self, x: Array, y: Array) -> Array:
+        """df/dy by central differences with one call of `fun`: all 2n shifted copies of the points side by side."""
         n, m = y.shape
-        step = _STEP * np.maximum(1.0, np.abs(y))
+        size = np.abs(y)
+        largest = size.max(axis=1, keepdims=True)  # a component that is small everywhere has small features
+        step = _STEP * np.maximum(size, np.where(largest > 0.0, np.minimum(largest, 1.0), 1.0))
         shifted = np.tile(y, (2, n, 1, 1)).transpose(2, 0, 1, 3)  # [component, side, shifted component, point]
         for k in range(n):
             shifted[k, 0, k] += step[k]
@@ -94,6 +97,7 @@ def _checked(value: Any, shape: tuple[int, ...], name: str) -> Array:
         raise ValueError(f"`{name}` must return real numbers, it returned an array of dtype {array.dtype}.")
     if array.shape != shape:
         raise ValueError(
-            f"`{name}` must return an array of shape {shape} (one column per point), it returned shape {array.shape}."
+            f"`{name}` must return an array of shape {shape} (one column per point: x is (m,), y is (n, m)), "
+            f"it returned shape {array.shape}."
         )
     return array.astype(np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -129,12 +130,15 @@ class Solution:
     def load(cls, path: str | os.PathLike[str]) -> Solution:
         """Read what `save` wrote. Raises ValueError if the file is something else."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 data = dict(file)
             n, n_hidden, kind, bias = (int(v) for v in data.pop("network"))
-            network = Network(n, n_hidden, list(ACTIVATIONS)[kind], bool(bias))
+            network = Network(n, n_hidden, {number: name for name, number in ACTIVATIONS.items()}[kind], bool(bias))
+            windows = len(data["x"]) - 1
+            if data["y"].shape != (windows, n) or data["theta"].shape != (windows, network.n_theta):
+                raise ValueError("the shapes do not fit")
             return cls(data["x"], data["y"], data["theta"], network, data.get("error_x"), data.get("error_y"))
-        except (KeyError, ValueError, IndexError, EOFError, AttributeError, TypeError):
+        except (KeyError, ValueError, IndexError, EOFError, AttributeError, TypeError, BadZipFile):
             raise ValueError(
                 f"`path` must name a file written by Solution.save, {os.fspath(path)!r} is none."
             ) from None
@@ -167,7 +171,7 @@ class Solution:
 
 def _checked_x(x: ArrayLike) -> Array:
     try:
-        points = np.asarray(x, dtype=np.float64)
+        points = np.asarray(x if x is not None else "None", dtype=np.float64)
     except (TypeError, ValueError):
         raise ValueError(f"`x` must be a number or real numbers of shape (m,), got {x!r}.") from None
     if points.ndim > 1:

@@ -24,12 +24,14 @@ STATUS = {
     1: "The estimated global error does not meet `tol`.",
     2: "The iteration limit was reached before the estimated global error met `tol`.",
     3: "`callback` stopped the training before the estimated global error met `tol`.",
+    4: "`jac` does not agree with differences of `fun`.",
     -1: "`fun` or `jac` returned a value that is not finite.",
 }
 REMEDY = {
-    1: "Try more hidden units or points, another seed, method='auto', or a shorter span.",
-    2: "Raise `max_iter`, or try method='auto'.",
+    1: "Try more hidden units, another seed or method, or a shorter span; does a solution exist on all of it?",
+    2: "Try more hidden units, a shorter span or a larger `max_iter`; does a solution exist on all of the span?",
     3: "",
+    4: "Leave `jac` out, or mend it: entry [k, l] is the derivative of fun's row k by y's row l.",
     -1: "Is the solution still defined there?",
 }
 
@@ -42,6 +44,11 @@ _STAGES: dict[str, tuple[tuple[str, float], ...]] = {
 }
 _MAX_ITER = {"L-BFGS-B": 3000, "least_squares": 200, "output": 100}
 _RANK = 1e-15  # singular directions below this part of the largest are rounding
+# The user's `jac` is compared with differences at so many points, to so much of its largest entry, with room for what
+# the differences lose to rounding of `fun` where the derivative is small.
+_JAC_POINTS = 16
+_JAC_TOLERANCE = 1e-2
+_JAC_ROUNDING = 1e-6
 _SMALLEST_STEP = 1e-6
 _SUFFICIENT = 1e-4  # Armijo's constant for the squared norm
 _ESTIMATE_POINTS = 512  # training points that become window ends of the error estimate; it refines by itself
@@ -76,7 +83,8 @@ def train(
         The estimated global error that counts as success, relative to ``max(1, max |y_k|)`` for each component. It
         does not stop the optimiser early: every method goes on while it gains.
     max_iter : int, optional
-        Limit on the iterations of each optimiser: 100 (output), 200 (least_squares), 3000 (L-BFGS-B).
+        Limit on the iterations of each optimiser: 100 (output), 3000 (L-BFGS-B); for least_squares, as in SciPy, on its
+        evaluations of the residual (200). "auto" applies it to each of its optimisers, `nit` is the sum.
     callback : callable, optional
         ``callback(intermediate_result)`` after each iteration with an `OptimizeResult` that holds ``theta``,
         ``loss`` and ``nit``. It may raise ``StopIteration``: the best solution so far is judged and returned.
@@ -86,7 +94,9 @@ def train(
     res : OptimizeResult
         sol : Solution, with ``sol.error(x)``; theta : (n_theta,); loss : float; error : (n,), the largest estimated
         global error of each component; residual : float, the largest residual on points that were not trained on,
-        relative to the terms of the equation; nit, nfev, njev : int; status : int; message : str; success : bool.
+        relative to the terms of the equation; nit, nfev, njev : int; message : str; success : bool; status : int:
+        0 the estimated error meets `tol`, 1 it does not, 2 nor within the iteration limit, 3 nor before `callback`
+        stopped, 4 `jac` does not agree with differences of `fun`, -1 `fun` or `jac` is not finite.
 
     Raises
     ------
@@ -98,7 +108,8 @@ def train(
     `success` is not the optimiser's. It means: finite everywhere that was looked at, the initial value exact, the
     residual small between the collocation points, and the estimated global error within `tol`. The estimate solves
     the linearised error equation driven by the defect, on its own points; where the linearisation does not hold,
-    there is no success.  Same `col`, same arguments: same bits, for any number of Numba threads.
+    there is no success. It can be deceived by what no point sees: features of `fun` narrower than a thousandth of the
+    span.  Same `col`, same arguments: same bits, for any number of Numba threads.
 
     References
     ----------
@@ -127,12 +138,15 @@ def train(
     run = _Run(col, callback)
     best = None
     for stage, steeper in _STAGES[method]:
-        if stage == "output":
-            start = col.network.steepened(theta, steeper)
-        else:
-            start = theta if best is None else best.theta
-        stopped = run.drive(stage, start, max_iter or _MAX_ITER[stage])
-        judged = _judge(run, tol, stopped)
+        with np.errstate(all="ignore"):  # overflow in a trial step is an answer, not an accident
+            if stage == "output":
+                start = col.network.steepened(theta, steeper)
+            else:
+                start = theta if best is None else best.theta
+            if not np.isfinite(start).all():
+                continue
+            stopped = run.drive(stage, start, max_iter or _MAX_ITER[stage])
+            judged = _judge(run, tol, stopped)
         if best is None or judged.success or judged.error.max() < best.error.max():
             best = judged
         if judged.success or stopped in (3, -1):
@@ -160,13 +174,12 @@ class _Run:
         """Run one optimiser from theta; 0 where it stopped by itself, else the status that says why it stopped."""
         self.theta, self.loss = theta, np.inf
         driver = {"output": _output, "least_squares": _least_squares, "L-BFGS-B": _lbfgs}[stage]
-        with np.errstate(all="ignore"):  # overflow in a trial step is an answer, not an accident
-            try:
-                if not np.isfinite(self.residual(self.theta)).all():
-                    return -1
-                return driver(self, max_iter)
-            except _Stop as stop:
-                return int(stop.args[0])
+        try:
+            if not np.isfinite(self.residual(self.theta)).all():
+                return -1
+            return driver(self, max_iter)
+        except _Stop as stop:
+            return int(stop.args[0])
 
     def keep(self, theta: Array, loss: float) -> None:
         if loss < self.loss:
@@ -290,6 +303,8 @@ def _judge(run: _Run, tol: float, stopped: int) -> OptimizeResult:
     known = _known(estimate, limit)
     good = known and estimate.residual <= np.sqrt(tol) and bool((error <= limit).all())
     status = 0 if good else stopped or (1 if estimate.bad_x is None else -1)
+    if not _jac_fits(col, sol):
+        good, status = False, 4
     return OptimizeResult(
         sol=sol,
         theta=theta,
@@ -302,6 +317,18 @@ def _judge(run: _Run, tol: float, stopped: int) -> OptimizeResult:
     )
 
 
+def _jac_fits(col: Collocation, sol: Solution) -> bool:
+    """Whether the user's `jac` is the derivative of `fun`: at most of a few points, since `fun` may have kinks."""
+    if col.rhs.jac is None:
+        return True
+    x = np.sort(col.points)[:: -(-col.points.size // _JAC_POINTS)]
+    y = sol(x)
+    given, found = col.rhs.jacobian(x, y), col.rhs.differences(x, y)
+    scale = np.maximum(abs(given), abs(found)).max(axis=(0, 1)) + abs(col.rhs(x, y)).max(axis=0) * _JAC_ROUNDING
+    wrong = abs(given - found).max(axis=(0, 1)) > _JAC_TOLERANCE * scale
+    return bool(2 * wrong.sum() <= x.size)
+
+
 def _known(estimate: ErrorEstimate, limit: Array) -> bool:
     """Whether the linearisation holds: its neglected part is small against the estimate or against what is asked."""
     small = np.maximum(_LINEAR * estimate.bound.max(axis=1), _NEGLIGIBLE * limit)
@@ -311,6 +338,8 @@ def _known(estimate: ErrorEstimate, limit: Array) -> bool:
 def _message(status: int, estimate: ErrorEstimate, limit: Array, col: Collocation) -> str:
     if status == 0:
         return STATUS[0]
+    if status == 4:
+        return f"{STATUS[4]} {REMEDY[4]}"
     if status == -1:
         where = "" if estimate.bad_x is None else f" The first such point found is x = {estimate.bad_x:.6g}."
         return f"{STATUS[-1]}{where} {REMEDY[-1]}"
