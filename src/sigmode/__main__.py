@@ -67,8 +67,12 @@ def demonstration() -> None:
     if importlib.util.find_spec("matplotlib") is None:
         print("\nWith matplotlib (pip install 'sigmode[plot]') this also saves a picture.")
         return
-    _picture(solved[7])
-    print(f"\nPicture of {solved[7][0].name}: {PICTURE}")
+    try:
+        _picture(solved[7])
+    except OSError as error:
+        print(f"\nNo picture: {error}")
+    else:
+        print(f"\nPicture of {solved[7][0].name}: {PICTURE}")
 
 
 def _picture(run: tuple[Problem, Collocation, OptimizeResult]) -> None:
