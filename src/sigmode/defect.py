@@ -116,23 +116,27 @@ def _sample(trial: Trial, rhs: RightHandSide, lo: Array, hi: Array) -> _Samples:
     return _Samples(lo, hi, x, u.reshape(shape), f.reshape(shape), (du - f).reshape(shape))
 
 
-def _probed(trial: Trial, rhs: RightHandSide, breaks: Array) -> Array:
-    """The windows' ends, with more where a probe of the whole span finds a defect that the nodes do not show.
+def _probed(trial: Trial, rhs: RightHandSide, breaks: Array) -> _Samples:
+    """The windows between the breaks, and more where a probe of the span finds a defect that the nodes do not show.
 
     What is narrower than the distance of two probes, a thousandth of the span, may still be missed.
     """
     x = breaks[0] + (breaks[-1] - breaks[0]) * _PROBES
     u, du = trial(x)
     d = abs(du - rhs(x, u))
-    seen = abs(_sample(trial, rhs, breaks[:-1], breaks[1:]).d).max(axis=2)
+    samples = _sample(trial, rhs, breaks[:-1], breaks[1:])
+    seen = abs(samples.d).max(axis=2)
     rising = breaks[-1] > breaks[0]
     window = np.searchsorted(breaks if rising else -breaks, x if rising else -x, side="right") - 1
     window = np.clip(window, 0, seen.shape[1] - 1)
     floor = 1e3 * UNIT_ROUNDOFF * abs(du).max(axis=1)
     hidden = ~(d <= _HIDDEN * seen[:, window] + floor[:, None]).all(axis=0)  # true where it is NaN
+    if not hidden.any():
+        return samples
     hidden[1:-1] |= hidden[2:] | hidden[:-2]  # with its neighbours
     more = np.unique(np.concatenate([breaks, x[hidden]]))
-    return more if rising else more[::-1]
+    more = more if rising else more[::-1]
+    return _sample(trial, rhs, more[:-1], more[1:])
 
 
 def _window_limit(n: int) -> int:
@@ -170,9 +174,8 @@ def _growth(h: Array, df_dy: Array) -> Array:
     return growth
 
 
-def _resolve(trial: Trial, rhs: RightHandSide, breaks: Array, most: int) -> _Samples:
+def _resolve(trial: Trial, rhs: RightHandSide, samples: _Samples, most: int) -> _Samples:
     """Halve windows until each shows its defect, as judged by the tail of its Legendre series."""
-    samples = _sample(trial, rhs, breaks[:-1], breaks[1:])
     for _ in range(_MAX_ROUNDS):
         h = abs(samples.hi - samples.lo)
         weight = h * abs(samples.d).mean(axis=2)

@@ -47,7 +47,7 @@ Array = NDArray[np.float64]
 
 ACTIVATIONS = {"sigmoid": 0, "tanh": 1, "sin": 2}
 
-# Points per block. 128 costs 15 % more per element (loop set-up), 512 leaves too few blocks to share out.
+# Points per block. 128 costs about 10 % more per element (loop set-up), 512 leaves too few blocks to share out.
 BLOCK = 256
 
 # Below this many activations one thread is faster than a parallel launch (`bench/test_kernels.py`, threshold).
