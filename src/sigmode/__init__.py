@@ -2,8 +2,9 @@
 
 from . import reference
 from .collocation import Collocation
+from .ivp import NeuralCollocation
 from .solution import Solution
 from .training import train
 
-__all__ = ["Collocation", "Solution", "reference", "train"]
+__all__ = ["Collocation", "NeuralCollocation", "Solution", "reference", "train"]
 __version__ = "0.1.0"

@@ -27,6 +27,8 @@ from typing import Any
 import numba
 import numpy as np
 from numba import njit, prange, types
+from numba.core import cgutils
+from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
@@ -34,13 +36,21 @@ __all__ = [
     "ACTIVATIONS",
     "BLOCK",
     "PARALLEL_WORK",
+    "SWEEPS",
+    "address",
     "borrow",
+    "differences",
+    "estimate",
     "forward",
     "give_back",
     "kept_size",
+    "newton",
+    "predict",
     "pullback",
     "sensitivities",
     "sigmoid",
+    "verdict",
+    "window",
 ]
 
 Array = NDArray[np.float64]
@@ -438,21 +448,297 @@ def _sigmoid_serial(z, s):
 
 
 # ---------------------------------------------------------------------------------------------------------
+# One window of a marching solution (ivp.py): collocation with a fixed hidden layer of s units on s nodes, so that the
+# values are Y = y + h A K with the slopes K = f(t, Y). `stages` holds Y, K, the f of the sweep before, and the step
+# of Y, each (s, n). Arrays are small: one thread.
+
+
+@intrinsic
+def _call_address(typingctx, address, t, y):
+    """Call a compiled f(t, y) by its address, in Numba's own convention: exceptions pass through."""
+    vector = types.float64[::1]
+
+    def codegen(context, builder, signature, args):
+        arguments = (types.float64, vector)
+        kind = context.call_conv.get_function_type(vector, arguments)
+        pointer = builder.inttoptr(args[0], kind.as_pointer())
+        status, value = context.call_conv.call_function(builder, pointer, vector, arguments, args[1:])
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return value
+
+    return vector(types.int64, types.float64, vector), codegen
+
+
+SWEEPS = 10  # Newton's sweeps before a window counts as too long
+_CONVERGED = 0.05  # of the tolerance: what Newton may leave
+
+
+@njit(**_EXACT)
+def _factor(M, pivots):
+    """M = P L U in place, partial pivoting; False where it is singular or not finite."""
+    size = M.shape[0]
+    for k in range(size):
+        p = k
+        for i in range(k + 1, size):
+            if abs(M[i, k]) > abs(M[p, k]):
+                p = i
+        pivots[k] = p
+        if not 0.0 < abs(M[p, k]) < np.inf:
+            return False
+        if p != k:
+            for j in range(size):
+                M[k, j], M[p, j] = M[p, j], M[k, j]
+        top = M[k, k + 1 : size]
+        inverse = 1.0 / M[k, k]
+        for i in range(k + 1, size):
+            factor = M[i, k] * inverse
+            M[i, k] = factor
+            if factor != 0.0:
+                row = M[i, k + 1 : size]
+                for j in range(row.size):
+                    row[j] -= factor * top[j]
+    return True
+
+
+@njit(**_EXACT)
+def _substitute(M, pivots, b):
+    """Overwrite b with the solution of M x = b, M as `_factor` left it."""
+    size = b.size
+    for k in range(size):
+        p = pivots[k]
+        b[k], b[p] = b[p], b[k]
+    for i in range(1, size):
+        total = b[i]
+        for j in range(i):
+            total -= M[i, j] * b[j]
+        b[i] = total
+    for i in range(size - 1, -1, -1):
+        total = b[i]
+        for j in range(i + 1, size):
+            total -= M[i, j] * b[j]
+        b[i] = total / M[i, i]
+
+
+@njit(**_EXACT)
+def _secant(J, stages, atol, rtol):
+    """Broyden's update of df/dy at every node by itself: J_i dY_i = dK_i. For one equation it is the secant method."""
+    for i in range(J.shape[0]):
+        length = 0.0
+        for k in range(J.shape[1]):
+            length += (stages[3, i, k] / (atol[k] + rtol[k] * abs(stages[0, i, k]))) ** 2
+        if length == 0.0:
+            continue
+        for k in range(J.shape[1]):
+            gap = stages[1, i, k] - stages[2, i, k]
+            for m in range(J.shape[1]):
+                gap -= J[i, k, m] * stages[3, i, m]
+            for m in range(J.shape[1]):
+                weight = atol[m] + rtol[m] * abs(stages[0, i, m])
+                J[i, k, m] += gap * (stages[3, i, m] / weight / weight) / length
+
+
+@njit(**_EXACT)
+def _assemble(A, h, J, M):
+    """M = I - h (A x J), rows and columns by node and equation."""
+    s, n = J.shape[0], J.shape[1]
+    for i in range(s):
+        for k in range(n):
+            row = M[i * n + k]
+            for j in range(s):
+                factor = -h * A[i, j]
+                for m in range(n):
+                    row[j * n + m] = factor * J[j, k, m]
+            row[i * n + k] += 1.0
+
+
+@njit(**_EXACT)
+def _newton(A, y, h, J, stages, atol, rtol, history, M, pivots, update):
+    """One Newton sweep, given f in stages[1]. Returns 1 for converged, 0 for not yet, 2 for hopeless.
+
+    history : sweeps done, size of the last step, rate. At the end stages[1] holds the slopes that belong to the new Y.
+    """
+    s, n = J.shape[0], J.shape[1]
+    sweep = int(history[0])
+    if sweep > 0 and update:
+        _secant(J, stages, atol, rtol)
+    if sweep == 0 or update:
+        _assemble(A, h, J, M)
+        history[3] += 1.0
+        if not _factor(M, pivots):
+            return 2
+    step = stages[3]
+    for i in range(s):
+        for k in range(n):
+            total = 0.0
+            for j in range(s):
+                total += A[i, j] * stages[1, j, k]
+            step[i, k] = (y[k] - stages[0, i, k]) + h * total
+    _substitute(M, pivots, step.reshape(s * n))
+    size = 0.0
+    for i in range(s):
+        for k in range(n):
+            stages[0, i, k] += step[i, k]
+            stages[2, i, k] = stages[1, i, k]
+            weight = atol[k] + rtol[k] * max(abs(y[k]), abs(stages[0, i, k]))
+            part = abs(step[i, k]) / weight
+            size = part if not part <= size else size  # NaN stays
+    for i in range(s):
+        for k in range(n):
+            for m in range(n):
+                stages[1, i, k] += J[i, k, m] * step[i, m]
+    return _verdict(size, history)
+
+
+@njit(**_EXACT)
+def _verdict(size, history):
+    """Whether Newton is done: what is left is judged by the slower one of the last two rates.
+
+    With secants the rate jumps up and down: one sweep may gain four digits and the next one and a half.
+    """
+    sweep = history[0]
+    now = size / history[1] if sweep > 0.0 else 1.0
+    rate = max(now, history[2]) if sweep > 1.0 else now
+    history[0] += 1.0
+    history[1] = size
+    history[2] = now
+    if not size < np.inf:
+        return 2
+    if size == 0.0 or (sweep == 0.0 and size < 0.01 * _CONVERGED):
+        return 1
+    if rate < 1.0 and size * rate / (1.0 - rate) < _CONVERGED:
+        return 1
+    if sweep >= 3.0 and now > 0.5 and size < 4.0 * _CONVERGED:  # rounding: it will not get smaller
+        return 1
+    if (sweep >= 2.0 and now > 2.0) or (sweep >= 3.0 and now > 0.9) or sweep + 1.0 >= SWEEPS:
+        return 2
+    return 0
+
+
+def _newton_serial(A, y, h, J, stages, atol, rtol, history, M, pivots, update):
+    return _newton(A, y, h, J, stages, atol, rtol, history, M, pivots, update)
+
+
+def _verdict_serial(size, history):
+    return _verdict(size, history)
+
+
+def _window_serial(address, t, A, y, h, J, stages, atol, rtol, history, M, pivots, update):
+    while True:
+        for i in range(t.size):
+            slope: Any = _call_address(address, t[i], stages[0, i].copy())  # type: ignore[call-arg]
+            if slope.size != y.size:
+                return 3
+            stages[1, i] = slope
+        verdict = _newton(A, y, h, J, stages, atol, rtol, history, M, pivots, update)
+        if verdict:
+            return verdict
+
+
+def _differences_serial(address, t, y, slope, step, jacobian):
+    for m in range(y.size):
+        shifted = y.copy()
+        shifted[m] += step[m]
+        difference = shifted[m] - y[m]
+        moved: Any = _call_address(address, t, shifted)  # type: ignore[call-arg]
+        for k in range(y.size):
+            jacobian[k, m] = (moved[k] - slope[k]) / difference
+
+
+def _predict_serial(A, c, legendre, degree, offset, ratio, y, h, Y):
+    """Y = y + h A K with the slopes K of the Legendre series up to a degree, read at offset + ratio c."""
+    s, n = Y.shape
+    K = np.empty((s, n))
+    for i in range(s):
+        x = 2.0 * (offset + ratio * c[i]) - 1.0
+        for k in range(n):
+            before = 0.0
+            p = 1.0
+            total = legendre[0, k]
+            for d in range(1, degree + 1):
+                before, p = p, ((2 * d - 1) * x * p - (d - 1) * before) / d
+                total += legendre[d, k] * p
+            K[i, k] = total
+    for i in range(s):
+        for k in range(n):
+            total = 0.0
+            for j in range(s):
+                total += A[i, j] * K[j, k]
+            Y[i, k] = y[k] + h * total
+
+
+def _estimate_serial(to_legendre, difference, y, h, J, stages, atol, rtol, legendre):
+    """The local error of a window in units of the tolerance; leaves the Legendre coefficients of the slopes.
+
+    The first neglected coefficient, continued from the decay of the last four, integrated; and the difference of this
+    basis and the polynomials of degree s - 1, which is small only where both resolve the slopes. Both go through
+    I - h g J, g = 1/(2s), which damps what is stiff.
+    """
+    s, n = legendre.shape
+    K = stages[1]
+    for d in range(s):
+        for k in range(n):
+            total = 0.0
+            for j in range(s):
+                total += to_legendre[d, j] * K[j, k]
+            legendre[d, k] = total
+    M = np.empty((n, n))
+    pivots = np.empty(n, np.int64)
+    for k in range(n):
+        for m in range(n):
+            M[k, m] = -h / (2 * s) * J[k, m]
+        M[k, k] += 1.0
+    if not _factor(M, pivots):
+        return np.inf
+    tail = np.empty(n)
+    for k in range(n):
+        last = max(abs(legendre[s - 1, k]), abs(legendre[s - 2, k]))
+        before = max(abs(legendre[s - 3, k]), abs(legendre[s - 4, k]))
+        decay = min(1.0, max(0.03, last / before)) if before > 0.0 else 1.0
+        tail[k] = h / s * last * decay
+    _substitute(M, pivots, tail)
+    largest = 0.0
+    for k in range(n):
+        weight = atol[k] + rtol[k] * max(abs(y[k]), abs(stages[0, s - 1, k]))
+        largest = max(largest, abs(tail[k]) / weight)
+    second = 0.0
+    for i in range(s):
+        for k in range(n):
+            total = 0.0
+            for j in range(s):
+                total += difference[i, j] * K[j, k]
+            tail[k] = h * total
+        _substitute(M, pivots, tail)
+        for k in range(n):
+            weight = atol[k] + rtol[k] * max(abs(y[k]), abs(stages[0, i, k]))
+            second = max(second, abs(tail[k]) / weight)
+    return largest + second
+
+
+# ---------------------------------------------------------------------------------------------------------
 # Compilation at the first call, and the guard around parallel launches.
 
 
 _VECTOR, _MATRIX, _CUBE = "f8[::1]", "f8[:, ::1]", "f8[:, :, ::1]"
 _NETWORK = f"{_VECTOR}, i8, i8, i8, {_VECTOR}"  # theta, n, n_hidden, kind, xi
+# A, y, h, J, stages, atol, rtol, history, M, pivots, update
+_SWEEP = f"{_MATRIX}, {_VECTOR}, f8, {_CUBE}, {_CUBE}, {_VECTOR}, {_VECTOR}, {_VECTOR}, {_MATRIX}, i8[::1], b1"
 _SIGNATURES = {
     "forward": f"void({_NETWORK}, {_VECTOR}, {_MATRIX}, {_MATRIX})",
     "pullback": f"void({_NETWORK}, {_VECTOR}, {_MATRIX}, {_MATRIX}, {_VECTOR})",
     "sensitivities": f"void({_NETWORK}, {_CUBE}, {_CUBE}, {_MATRIX})",
     "sigmoid": f"void({_VECTOR}, {_VECTOR})",
+    "newton": f"i8({_SWEEP})",
+    "verdict": f"i8(f8, {_VECTOR})",
+    "window": f"i8(i8, {_VECTOR}, {_SWEEP})",
+    "differences": f"void(i8, f8, {_VECTOR}, {_VECTOR}, {_VECTOR}, {_MATRIX})",
+    "predict": f"void({_MATRIX}, {_VECTOR}, {_MATRIX}, i8, f8, f8, {_VECTOR}, f8, {_MATRIX})",
+    "estimate": f"f8({_MATRIX}, {_MATRIX}, {_VECTOR}, f8, {_MATRIX}, {_CUBE}, {_VECTOR}, {_VECTOR}, {_MATRIX})",
 }
 
 
 @functools.cache
-def _compiled(function: Callable[..., None]) -> Callable[..., None]:
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile `function` at its first use, for the one signature that it has, or load it from the disk cache.
 
     Works without a cache where no folder for it can be written (numba: "no locator available"), where its files are
@@ -601,3 +887,69 @@ def sigmoid(z: Array) -> Array:
     s = np.empty(z.size)
     _compiled(_sigmoid_serial)(z, s)
     return s
+
+
+# Windows of a marching solution. These are called in the innermost loops of Python: no layer in between.
+
+
+def newton(*args: Any) -> int:
+    """One Newton sweep of a window, see `_newton`: 0 not yet, 1 converged, 2 hopeless."""
+    return int(_compiled(_newton_serial)(*args))
+
+
+def verdict(size: float, history: Array) -> int:
+    """Whether a Newton iteration outside the kernels is done, see `_verdict`."""
+    return int(_compiled(_verdict_serial)(size, history))
+
+
+def window(*args: Any) -> int:
+    """All Newton sweeps of a window whose f is compiled: as `newton`, or 3 where f returned the wrong length."""
+    return int(_compiled(_window_serial)(*args))
+
+
+def differences(*args: Any) -> None:
+    """df/dy of a compiled f by forward differences."""
+    _compiled(_differences_serial)(*args)
+
+
+def predict(*args: Any) -> None:
+    """Start values of a window, see `_predict_serial`."""
+    _compiled(_predict_serial)(*args)
+
+
+def estimate(*args: Any) -> float:
+    """The local error of a window in units of the tolerance, see `_estimate_serial`."""
+    return float(_compiled(_estimate_serial)(*args))
+
+
+_FUNCTION = types.float64[::1](types.float64, types.float64[::1])
+
+
+def address(fun: Any) -> tuple[int, Any] | None:
+    """Where the machine code of a Numba-compiled f(t, y) starts, and what keeps it alive; None for any other function.
+
+    A function that returns something else than a float64 vector gets a compiled layer that copies it into one.
+    """
+    if not isinstance(fun, Dispatcher):
+        return None
+    try:
+        fun.compile(_FUNCTION.args)
+        compiled: Any = fun.overloads[_FUNCTION.args]
+        if compiled.signature.return_type != _FUNCTION.return_type:
+            fun = _as_vector(fun)
+            compiled = fun.overloads[_FUNCTION.args]
+        return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), fun
+    except Exception:  # not for these types, or another numba: it is called from Python, as any other function
+        return None
+
+
+def _as_vector(fun: Any) -> Any:
+    @njit(_FUNCTION)
+    def vector(t, y):
+        value = fun(t, y)
+        copy = np.empty(len(value))
+        for k in range(len(value)):
+            copy[k] = value[k]
+        return copy
+
+    return vector

@@ -67,7 +67,8 @@ class Network:
         """Views of the blocks of theta."""
         h = self.n_hidden
         V = theta[2 * h : (2 + self.n) * h].reshape(self.n, h)
-        return Blocks(theta[:h], theta[h : 2 * h], V, theta[(2 + self.n) * h :])
+        hidden = theta[: 2 * h].real  # the output weights may be complex
+        return Blocks(hidden[:h], hidden[h:], V, theta[(2 + self.n) * h :])
 
     def initial(self, seed: int | None) -> Array:
         """A random hidden layer spread over [0, 1] under zero output weights; the same seed gives the same bits.

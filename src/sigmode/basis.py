@@ -1,0 +1,98 @@
+"""A fixed hidden layer as a collocation basis: nodes, integration matrix, output weights."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from .network import Network
+from .points import radau
+
+Array = NDArray[np.float64]
+
+__all__ = ["Basis", "Eigen", "basis"]
+
+# Hidden layer of every window, docs/decisions.md, "The basis of a window": even centres beyond both ends, and slopes of
+# this size with alternating signs. With an output bias the scheme is stable on the whole imaginary axis.
+_MARGIN = 0.5
+_SLOPE = 4.0
+
+
+class Eigen(NamedTuple):
+    """The integration matrix as ``vectors @ diag(values) @ inverse``, each (s, s) or (s,), complex."""
+
+    values: NDArray[np.complex128]
+    vectors: NDArray[np.complex128]
+    inverse: NDArray[np.complex128]
+
+
+class Basis:
+    """s functions xi s(w_j xi + b_j), j < s, and xi itself (the output bias), on s right Radau points.
+
+    A trial solution ``y_k + xi N(xi)`` whose derivative takes the values K (s, n) at the nodes is, at the nodes,
+    ``y_k + h A K``: an implicit Runge-Kutta method, A its matrix. The slopes 1 and xi-derivatives of the bias are
+    reproduced exactly, so that a constant right-hand side is integrated to rounding.
+
+    Attributes
+    ----------
+    nodes : (s,), in (0, 1], the last one 1
+    A : (s, s), integration matrix Phi Psi^-1, by a backward-stable solve: Phi = xi s, Psi its derivative
+    difference : (s, s), A minus that of the polynomials of degree s - 1 on the same nodes
+    to_legendre : (s, s), from values at the nodes to coefficients of the shifted Legendre polynomials
+    """
+
+    def __init__(self, s: int) -> None:
+        self.nodes = radau(s)
+        centre = np.linspace(-_MARGIN, 1.0 + _MARGIN, s - 1)
+        w = _SLOPE * (-1.0) ** np.arange(s - 1)
+        self._hidden = np.concatenate([w, -w * centre])
+        units = Network(s, s - 1, output_bias=True)
+        theta = np.concatenate([self._hidden, np.eye(s)[:, :-1].ravel(), np.eye(s)[:, -1]])
+        phi = (self.nodes * units.derivative(theta, self.nodes, 0)).T
+        psi = (units.derivative(theta, self.nodes, 0) + self.nodes * units.derivative(theta, self.nodes, 1)).T
+        self.A = np.ascontiguousarray(np.linalg.solve(psi.T, phi.T).T)
+        self._q, self._r = np.linalg.qr(psi)
+        at_nodes = 2.0 * self.nodes - 1.0
+        self.to_legendre = np.ascontiguousarray(np.linalg.inv(legendre.legvander(at_nodes, s - 1)))
+        integrals = [legendre.legval(at_nodes, legendre.legint(row, lbnd=-1)) / 2.0 for row in np.eye(s)]
+        self.difference = np.ascontiguousarray(self.A - np.transpose(integrals) @ self.to_legendre)
+
+    @property
+    def s(self) -> int:
+        """Number of nodes and of functions."""
+        return self.nodes.size
+
+    @functools.cached_property
+    def eigen(self) -> Eigen:
+        """The eigenvalues of A, those of positive imaginary part before their conjugates, and what goes with them."""
+        values, vectors = np.linalg.eig(self.A)
+        order = np.argsort(-values.imag, kind="stable")
+        values, vectors = values[order].astype(complex), vectors[:, order].astype(complex)
+        return Eigen(values, vectors, np.linalg.inv(vectors))
+
+    def network(self, n: int) -> Network:
+        """What the parameters of a window with n equations mean."""
+        return Network(n, self.s - 1, output_bias=True)
+
+    def theta(self, K: NDArray[Any], h: float, rise: NDArray[Any]) -> NDArray[Any]:
+        """Parameters of the window of length h with slopes K (s, n) at the nodes.
+
+        rise : (n,), the value at the end minus that at the start, which the last bits of the bias are made to meet.
+        """
+        weights = h * solve_triangular(self._r, self._q.T @ K)
+        theta = np.concatenate([self._hidden, weights[:-1].T.ravel(), weights[-1]])
+        n = rise.size
+        if n:
+            theta[-n:] += rise - self.network(n).derivative(theta, np.ones(1), 0)[:, 0]
+        return theta
+
+
+@functools.cache
+def basis(s: int) -> Basis:
+    """The basis of s functions, s >= 4."""
+    return Basis(s)

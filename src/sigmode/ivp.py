@@ -1,0 +1,337 @@
+"""Initial value problems: one window of a trial solution after the other, as SciPy's solvers step."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import DenseOutput, OdeSolver
+
+from .basis import Basis, basis
+from .field import VectorField
+from .windows import make_window
+
+Array = NDArray[Any]
+
+__all__ = ["NeuralCollocation", "NeuralOutput"]
+
+EPS = float(np.finfo(float).eps)
+SMALLEST_RTOL = 100 * EPS  # SciPy's
+
+# Hidden width: s functions resolve what a tolerance asks for on windows of about s/3 radians of an oscillation.
+_PER_DIGIT = 2.0
+_FEWEST, _MOST = 6, 24
+# The local error is kept to this part of the tolerance: with s basis functions another digit is nearly free, and errors
+# add up over windows. Tolerances below so many roundings are not asked of Newton's method.
+_PART = 0.1
+_ROUNDING = 64 * EPS
+_SAFETY = 0.5  # of the estimate, before the root
+_SMALLER, _LARGER = 0.1, 4.0  # limits on the ratio of two windows
+_TOO_FAR = 0.3  # factor after Newton's method failed
+_EXTRAPOLATED = 5  # degree of the polynomial that predicts the next window
+_LATE = 8  # sweeps after which a window does not grow
+_OLD_JACOBIAN = (0.05, 5)  # rate and sweeps at which df/dy of an earlier window still serves
+_CHEAP_JACOBIAN = 10  # equations for which df/dy is made anew in each window
+
+
+class NeuralOutput(DenseOutput):  # type: ignore[misc]
+    """The trial solution of one window: y(t) = y_old + xi N(xi), xi = (t - t_old)/h.
+
+    Outside of the window, where a sum of sigmoids says nothing, the parabola that touches it at the nearer end.
+
+    Attributes
+    ----------
+    h : float
+        Length of the window, with sign.
+    theta : ndarray, shape (n_theta,)
+        Parameters of the network, ``w | b | V | c``.
+    network : Network
+        What they mean.
+    """
+
+    def __init__(self, t_old: float, t: float, y_old: Array, y: Array, K: Array, used: Basis) -> None:
+        super().__init__(t_old, t)
+        self.h, self.y_old, self.y = t - t_old, y_old, y
+        self.theta = used.theta(K, self.h, y - y_old)
+        self.network = used.network(y.size)
+        self._legendre = used.to_legendre @ K
+
+    def _call_impl(self, t: Array) -> Array:
+        xi = (np.atleast_1d(t) - self.t_old) / self.h
+        y = self.y_old[:, None] + xi * self.network.derivative(self.theta, xi, 0)
+        for end, outside in ((0.0, xi < 0.0), (1.0, xi > 1.0)):
+            if outside.any():
+                y[:, outside] = self._parabola(end, xi[outside] - end)
+        return np.asarray(y if t.ndim else y[:, 0])
+
+    def _parabola(self, end: float, xi: Array) -> Array:
+        """From the Legendre series of the slopes: P_k(1) = 1 and P_k'(1) = k (k + 1)/2, with signs at the start."""
+        k = np.arange(len(self._legendre))
+        sign = np.where(k % 2, -1.0, 1.0) if end == 0.0 else np.ones(k.size)
+        slope = sign @ self._legendre
+        bend = (sign * k * (k + 1) * (1.0 if end else -1.0)) @ self._legendre
+        start = self.y if end else self.y_old
+        return np.asarray(start[:, None] + self.h * (np.outer(slope, xi) + np.outer(bend, xi**2) / 2.0))
+
+
+class NeuralCollocation(OdeSolver):  # type: ignore[misc]
+    """Collocation with neural trial solutions, a method for `scipy.integrate.solve_ivp`.
+
+    Every step is one window with ``y = y_k + xi N(xi)``, N a network of one hidden layer whose output weights
+    Newton's method finds so that the equation holds at right Radau points. Width and length of the windows follow
+    from the tolerances. Made for smooth problems, stiff or not, at errors of 1e-5 and below.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(t, y)`` -> (n,). A function compiled by Numba is called from compiled code, a window at a time. Never
+        called outside of the span.
+    t0, t_bound : float
+        Start and end, in either order.
+    y0 : array_like, shape (n,)
+        Real or complex.
+    first_step : float or None
+        Length of the first window, by default chosen.
+    max_step : float
+        The longest window allowed, by default without a limit. Set it where `fun` changes within less than the
+        distance of two nodes after a long quiet time.
+    rtol, atol : float or array_like, shape (n,)
+        The local error of a window is kept to a tenth of ``atol + rtol abs(y)``, so that errors on the steps and
+        between them are of the order of the tolerance for well-conditioned problems. 1e-3 and 1e-6 by default.
+    jac : None, array_like, sparse matrix or callable
+        df/dy, (n, n): constant, or ``jac(t, y)``; by default forward differences.
+    jac_sparsity : None, array_like or sparse matrix, shape (n, n)
+        Where df/dy may differ from zero: fewer calls for differences, and sparse linear algebra.
+    vectorized : bool
+        Whether ``fun(t, y)`` takes y of shape (n, k). Where it takes t of shape (k,), too, a whole window is one
+        call; that is tried, and checked, without being asked for.
+    max_windows : int
+        Limit on the windows that are tried; then the integration ends with a message.
+
+    Attributes
+    ----------
+    n, status, t, y, t_old, t_bound, direction, step_size, nfev, njev, nlu
+        As in `scipy.integrate.OdeSolver`.
+
+    Notes
+    -----
+    Accuracy: with s = -2 log10(rtol) functions, 6 to 24, an implicit Runge-Kutta method of stage order s; stable on
+    the imaginary axis and strongly damped where df/dy is large and negative. Cost per window: about five calls of
+    `fun` at each of the s points, and per sweep one system of s n unknowns, for n s > 100 s systems of n.
+
+    The dense output is the trial solution itself; `Solution.from_ode_solution` makes one `Solution` of a whole run.
+
+    References
+    ----------
+    Lagaris, Likas, Fotiadis, IEEE Trans. Neural Networks 9(5), 987-1000 (1998), for the trial solution. Hairer,
+    Wanner, Solving Ordinary Differential Equations II, Sec. IV.5 and IV.8, for collocation and its implementation.
+
+    Examples
+    --------
+    >>> from scipy.integrate import solve_ivp
+    >>> import sigmode as sm
+    >>> res = solve_ivp(lambda t, y: -y, (0, 5), [1.0], method=sm.NeuralCollocation, rtol=1e-9, atol=1e-12)
+    >>> res.success, bool(abs(res.y[0, -1] - 0.006737946999085467) < 1e-10)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        t0: float,
+        y0: ArrayLike,
+        t_bound: float,
+        max_step: float = np.inf,
+        rtol: ArrayLike = 1e-3,
+        atol: ArrayLike = 1e-6,
+        jac: Any = None,
+        jac_sparsity: Any = None,
+        vectorized: bool = False,
+        first_step: float | None = None,
+        max_windows: int = 100_000,
+        **extraneous: Any,
+    ) -> None:
+        if extraneous:
+            names = ", ".join(f"`{name}`" for name in extraneous)
+            warnings.warn(f"The following arguments have no effect for a chosen solver: {names}.", stacklevel=3)
+        super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
+        self.t, self.t_bound = float(t0), float(t_bound)
+        self.y: Array = np.array(self.y)
+        self._field = VectorField(fun, self.n, self.y.dtype, vectorized, jac, jac_sparsity)
+        self.max_step = _positive(max_step, "max_step")
+        self.rtol, self.atol = checked_tolerances(rtol, atol, self.n)
+        self.max_windows = max_windows
+        self._tried = 0
+        self._basis = basis(_width(self.rtol))
+        relative = np.maximum(_PART * self.rtol, _ROUNDING) * np.ones(self.n)
+        self._small = np.where(self.rtol > 0, self.atol / self.rtol, 0.0) * np.ones(self.n)
+        self.f = self._slope()
+        # Relative to what y is or soon becomes, where `atol` is zero: no weight may vanish.
+        floor = 1e-6 * (abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span()))
+        absolute = np.where(self.atol > 0.0, _PART * self.atol, relative * np.nan_to_num(floor)) * np.ones(self.n)
+        absolute = np.maximum(absolute, np.finfo(float).tiny)
+        self._window = make_window(self._basis, self._field, absolute, relative)
+        self._window.legendre[0] = self.f
+        self._degree, self._length = 0, 1.0  # of the slopes known: constant
+        self._df_dy: Any = None
+        self._age = 0
+        self._may_grow = True
+        if first_step is None:
+            self.h_abs = self._first_length(absolute / relative)
+        else:
+            self.h_abs = _first_step(first_step, t0, t_bound)
+        self._last: tuple[float, Array, Array] | None = None
+        self.nfev = self._field.nfev
+
+    def _span(self) -> float:
+        return float(abs(self.t_bound - self.t))
+
+    def _slope(self) -> Array:
+        return self._field(self.t, self.y) if self.n else self.y
+
+    def _first_length(self, small: Array) -> float:
+        """From f and its change along itself: a window that bends by about one radian."""
+        if not self.n or not np.isfinite(self.f).all() or not self._span():
+            return self._span()
+        size = abs(self.y) + small
+        length = min(self._span(), self.max_step)
+        rate = float(np.max(abs(self.f) / size))
+        if rate == 0.0:
+            return length if math.isfinite(length) else 1.0
+        length = min(length, 0.5 / rate)
+        probe = 0.01 * length
+        with np.errstate(all="ignore"):
+            moved = self._field(self.t + self.direction * probe, self.y + self.direction * probe * self.f)
+            bend = float(np.max(abs(moved - self.f) / size)) / probe
+        return float(min(length, 2.0 / math.sqrt(bend)) if math.isfinite(bend) and bend > 0.0 else length)
+
+    def _step_impl(self) -> tuple[bool, str | None]:
+        if not np.isfinite(self.f).all():
+            return False, self._not_finite(self.t, int(np.argmin(np.isfinite(self.f))))
+        shortest = 10 * abs(np.nextafter(self.t, self.direction * np.inf) - self.t)
+        h_abs = min(self.h_abs, self.max_step) if self._tried or self.h_abs >= shortest else shortest
+        bad = None
+        inside = False  # whether what is known of the slopes is from a longer window that starts here
+        while True:
+            if h_abs < shortest:
+                return False, self.TOO_SMALL_STEP if bad is None else self._not_finite(*bad)
+            if self._tried >= self.max_windows:
+                return False, f"The limit of {self.max_windows} windows (`max_windows`) was reached."
+            self._tried += 1
+            h_abs = min(h_abs, self._span())
+            t = self._nodes(h_abs)
+            h = t[-1] - self.t
+            verdict = self._try(t, h, inside)
+            self.nfev, self.njev, self.nlu = self._field.nfev, self._field.njev, self._window.nlu
+            if verdict is None:
+                if not self._refreshed():
+                    self._may_grow = False
+                    node = self._window.bad_node()
+                    bad = (float(t[node[0]]), node[1]) if node else None
+                    h_abs *= _TOO_FAR
+                continue
+            factor = (_SAFETY / verdict) ** (1.0 / (self._basis.s + 1)) if verdict > 0.0 else _LARGER
+            if verdict > 1.0:
+                self._length, self._degree, inside = h, self._basis.s - 1, True
+                h_abs *= max(_SMALLER, min(0.9, factor))
+                continue
+            break
+        self._accept(float(t[-1]), h, factor)
+        return True, None
+
+    def _nodes(self, h_abs: float) -> Array:
+        """The nodes of a window, none of them outside of the span."""
+        end = self.t + self.direction * h_abs
+        if self.direction * (end - self.t_bound) >= 0.0:
+            end = self.t_bound
+        t = self.t + (end - self.t) * self._basis.nodes
+        t[-1] = end
+        return np.asarray(np.minimum(t, end) if self.direction > 0 else np.maximum(t, end))
+
+    def _try(self, t: Array, h: float, inside: bool) -> float | None:
+        """The error of one window in units of the tolerance, or None where Newton's method did not converge."""
+        window = self._window
+        with np.errstate(all="ignore"):
+            if self._df_dy is None:
+                self._df_dy = self._field.jacobian(self.t, self.y, self.f, h * self.f, self._small)
+                self._age = 0
+            window.predict(window.legendre, self._degree, 0.0 if inside else 1.0, h / self._length, self.y, h)
+            if not window.solve(t, self.y, h, self._df_dy):
+                self._df_dy = None if self._age else self._df_dy
+                return None
+            error = window.estimate(self.y, h, self._df_dy)
+        return error if math.isfinite(error) else None
+
+    def _refreshed(self) -> bool:
+        """Whether df/dy was an old one, so that the same window deserves another trial."""
+        return self._df_dy is None
+
+    def _accept(self, t: float, h: float, factor: float) -> None:
+        window = self._window
+        y = window.Y[-1].copy()
+        self._last = (h, self.y, window.K.copy())
+        self.t, self.y = t, y
+        cheap = self.n <= _CHEAP_JACOBIAN
+        self._length, self._degree = h, min(_EXTRAPOLATED, self._basis.s - 1)
+        if window.sweeps >= _LATE or not self._may_grow:
+            factor = min(factor, 1.0 if window.sweeps >= _LATE else 1.5)
+        self._may_grow = True
+        self.h_abs = abs(h) * min(_LARGER, factor)
+        if self.t != self.t_bound:
+            if cheap or window.rate > _OLD_JACOBIAN[0] or window.sweeps > _OLD_JACOBIAN[1]:
+                self._df_dy = None
+            self._age += 1
+            with np.errstate(all="ignore"):
+                self.f = self._slope()
+        self.nfev = self._field.nfev
+
+    def _dense_output_impl(self) -> NeuralOutput:
+        assert self._last is not None
+        _, y_old, K = self._last
+        return NeuralOutput(self.t_old, self.t, y_old, self.y, K, self._basis)
+
+    def _not_finite(self, t: float, component: int) -> str:
+        return f"`fun` returned a value that is not finite at t = {t:.6g}, component {component}."
+
+
+def _width(rtol: Array) -> int:
+    return int(np.clip(np.round(-_PER_DIGIT * np.log10(rtol.min(initial=1.0))), _FEWEST, _MOST))
+
+
+def _positive(value: Any, name: str) -> float:
+    if not value > 0:  # NaN, too
+        raise ValueError(f"`{name}` must be positive, got {value!r}.")
+    return float(value)
+
+
+def _first_step(first_step: Any, t0: float, t_bound: float) -> float:
+    first = _positive(first_step, "first_step")
+    if first > abs(t_bound - t0):
+        raise ValueError(f"`first_step` exceeds bounds: {first} is more than {abs(t_bound - t0)}.")
+    return first
+
+
+def checked_tolerances(rtol: ArrayLike, atol: ArrayLike, n: int) -> tuple[Array, Array]:
+    """`rtol` and `atol` as arrays, or an error that says what is wrong. As in SciPy, a tiny `rtol` is raised."""
+    checked = []
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        try:
+            array = np.asarray(value, dtype=float)
+        except (TypeError, ValueError):
+            raise ValueError(f"`{name}` must be a number or {n} numbers, got {value!r}.") from None
+        if array.shape not in ((), (n,)):
+            raise ValueError(f"`{name}` has wrong shape: expected () or ({n},), got {array.shape}.")
+        if not (array >= 0).all():
+            raise ValueError(f"`{name}` must not be negative or NaN, got {value!r}.")
+        checked.append(array)
+    if (checked[0] < SMALLEST_RTOL).any():
+        warnings.warn(
+            f"At least one element of `rtol` is too small. Setting `rtol = np.maximum(rtol, {SMALLEST_RTOL})`.",
+            stacklevel=3,
+        )
+        checked[0] = np.maximum(checked[0], SMALLEST_RTOL)
+    return checked[0], checked[1]

@@ -1,0 +1,201 @@
+"""One window of a marching solution: predicted, solved by Newton's method, judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import get_lapack_funcs
+from scipy.sparse import eye_array, issparse
+from scipy.sparse.linalg import splu
+
+from . import kernels
+from .basis import Basis
+from .field import VectorField
+
+Array = NDArray[Any]
+
+__all__ = ["Window", "make_window"]
+
+# One dense system of so many unknowns is faster than s systems of n, and may follow df/dy from node to node
+# (`bench/test_ivp.py`, threshold).
+_ONE_SYSTEM = 100
+# Status of a Newton iteration, as the kernels number it.
+_CONVERGED, _HOPELESS, _WRONG_LENGTH = 1, 2, 3
+
+
+def make_window(basis: Basis, field: VectorField, atol: Array, rtol: Array) -> Window:
+    """The window that suits the size and kind of the problem."""
+    small = field.n * basis.s <= _ONE_SYSTEM and field.dtype.kind == "f"
+    return (OneSystem if small else ManySystems)(basis, field, atol, rtol)
+
+
+class Window:
+    """A workspace for windows of one problem, used again for each.
+
+    The weights of an error are ``atol + rtol |y|``, arrays (n,).
+
+    Attributes
+    ----------
+    Y, K : (s, n), values and slopes at the nodes, once `solve` has returned True
+    legendre : (s, n), coefficients of the slopes, once `estimate` has been called
+    """
+
+    def __init__(self, basis: Basis, field: VectorField, atol: Array, rtol: Array) -> None:
+        self.basis, self.field, self.atol, self.rtol = basis, field, atol, rtol
+        self._stages = np.zeros((4, basis.s, field.n), dtype=field.dtype)
+        self.Y, self.K = self._stages[0], self._stages[1]
+        self.legendre = np.zeros((basis.s, field.n), dtype=field.dtype)
+        self._history = np.zeros(4)
+
+    @property
+    def sweeps(self) -> int:
+        """Newton sweeps in the last window."""
+        return int(self._history[0])
+
+    @property
+    def rate(self) -> float:
+        """The last step relative to the one before."""
+        return float(self._history[2])
+
+    @property
+    def nlu(self) -> int:
+        """Matrices factorised so far."""
+        return int(self._history[3])
+
+    def predict(self, legendre: Array, degree: int, offset: float, ratio: float, y: Array, h: float) -> None:
+        """Start values Y from an earlier window's slopes, continued to ``offset + ratio xi`` of it."""
+        raise NotImplementedError
+
+    def solve(self, t: Array, y: Array, h: float, df_dy: Any) -> bool:
+        """Newton's method for Y = y + h A f(t, Y) from the present Y; whether it converged."""
+        raise NotImplementedError
+
+    def estimate(self, y: Array, h: float, df_dy: Any) -> float:
+        """The local error in units of the tolerance."""
+        raise NotImplementedError
+
+    def bad_node(self) -> tuple[int, int] | None:
+        """The first node and component where f is not finite, or None."""
+        bad = np.argwhere(~np.isfinite(self._stages[1:3]).all(axis=0))
+        return (int(bad[0, 0]), int(bad[0, 1])) if bad.size else None
+
+
+class OneSystem(Window):
+    """All nodes in one system; df/dy of each node follows its own secants (Broyden 1965). Compiled."""
+
+    def __init__(self, basis: Basis, field: VectorField, atol: Array, rtol: Array) -> None:
+        super().__init__(basis, field, atol, rtol)
+        size = basis.s * field.n
+        self._J = np.empty((basis.s, field.n, field.n))
+        self._M = np.empty((size, size))
+        self._pivots = np.empty(size, dtype=np.int64)
+
+    def predict(self, legendre: Array, degree: int, offset: float, ratio: float, y: Array, h: float) -> None:
+        kernels.predict(self.basis.A, self.basis.nodes, legendre, degree, offset, ratio, y, h, self.Y)
+
+    def solve(self, t: Array, y: Array, h: float, df_dy: Any) -> bool:
+        self._history[:3] = 0.0
+        self._J[:] = df_dy
+        arguments = (self.basis.A, y, h, self._J, self._stages, self.atol, self.rtol, self._history)
+        work = (self._M, self._pivots, not self.field.constant)
+        if self.field.address:
+            status = kernels.window(self.field.address, t, *arguments, *work)
+            self.field.nfev += self.sweeps * t.size
+            if status == _WRONG_LENGTH:
+                self.field.nodes(t, self.Y, self.K)  # says what is wrong
+            return bool(status == _CONVERGED)
+        while True:
+            self.field.nodes(t, self.Y, self.K)
+            status = kernels.newton(*arguments, *work)
+            if status:
+                return bool(status == _CONVERGED)
+
+    def estimate(self, y: Array, h: float, df_dy: Any) -> float:
+        basis = self.basis
+        return kernels.estimate(
+            basis.to_legendre, basis.difference, y, h, df_dy, self._stages, self.atol, self.rtol, self.legendre
+        )
+
+
+class ManySystems(Window):
+    """One system of n unknowns per eigenvalue of the integration matrix (Butcher 1976); df/dy is that of the start.
+
+    For real problems the conjugate eigenvalues come for free. Sparse matrices stay sparse. Complex problems, too.
+    """
+
+    def predict(self, legendre: Array, degree: int, offset: float, ratio: float, y: Array, h: float) -> None:
+        at = 2.0 * (offset + ratio * self.basis.nodes) - 1.0
+        slopes = np.polynomial.legendre.legvander(at, degree) @ legendre[: degree + 1]
+        self.Y[:] = y + h * (self.basis.A @ slopes)
+
+    def solve(self, t: Array, y: Array, h: float, df_dy: Any) -> bool:
+        history, A, eigen = self._history, self.basis.A, self.basis.eigen
+        history[:3] = 0.0
+        half = self.field.dtype.kind == "f"
+        used = np.flatnonzero(eigen.values.imag >= 0.0) if half else np.arange(t.size)
+        twice = np.where(eigen.values[used].imag > 0.0, 2.0, 1.0) if half else np.ones(t.size)
+        solvers = []
+        for value in eigen.values[used]:
+            solver = _solver(df_dy, h * (value.real if half and value.imag == 0.0 else value))
+            if solver is None:
+                return False
+            solvers.append(solver)
+            history[3] += 1.0
+        back = eigen.vectors[:, used] * twice
+        into = eigen.inverse[used]
+        status = 0
+        while not status:
+            self.field.nodes(t, self.Y, self.K)
+            gap = (y - self.Y) + h * (A @ self.K)
+            if not np.isfinite(gap).all():
+                return False
+            parts = np.array([solve(row) for solve, row in zip(solvers, into @ gap, strict=True)])
+            step = back @ parts
+            step = step.real if half else step
+            self.Y += step
+            self._stages[2] = self.K
+            self.K += (df_dy @ step.T).T
+            weight = self.atol + self.rtol * np.maximum(abs(y), abs(self.Y))
+            status = kernels.verdict(float((abs(step) / weight).max()), history)
+        return status == _CONVERGED
+
+    def estimate(self, y: Array, h: float, df_dy: Any) -> float:
+        s = self.basis.s
+        self.legendre[:] = self.basis.to_legendre @ self.K
+        solve = _solver(df_dy, h / (2 * s))
+        if solve is None:
+            return np.inf
+        self._history[3] += 1.0
+        size = abs(self.legendre)
+        last, before = size[-2:].max(axis=0), size[-4:-2].max(axis=0)
+        decay = np.clip(last / np.maximum(before, np.finfo(float).tiny), 0.03, 1.0)
+        tail = abs(solve(h / s * last * decay)) / (self.atol + self.rtol * np.maximum(abs(y), abs(self.Y[-1])))
+        second = solve((h * (self.basis.difference @ self.K)).T).T
+        second = abs(second) / (self.atol + self.rtol * np.maximum(abs(y), abs(self.Y)))
+        return float(tail.max() + second.max())
+
+
+def _solver(df_dy: Any, factor: complex) -> Any:
+    """Solves with I - factor df/dy; None where that is singular."""
+    n = df_dy.shape[0]
+    if issparse(df_dy):
+        try:
+            lu = splu((eye_array(n, format="csc") - factor * df_dy).tocsc())
+        except RuntimeError:
+            return None
+        kind = complex if isinstance(factor, complex) or df_dy.dtype.kind == "c" else float
+        return lambda b: _sparse_solve(lu, b, kind)
+    matrix = np.eye(n) - factor * df_dy
+    if not np.isfinite(matrix).all():
+        return None
+    getrf, getrs = get_lapack_funcs(("getrf", "getrs"), (matrix,))
+    factors, pivots, singular = getrf(matrix, overwrite_a=True)
+    return None if singular else lambda b: getrs(factors, pivots, b)[0]
+
+
+def _sparse_solve(lu: Any, b: Array, kind: type) -> Array:
+    if kind is float and b.dtype.kind == "c":
+        return np.asarray(lu.solve(b.real) + 1j * lu.solve(b.imag))
+    return np.asarray(lu.solve(b.astype(kind)))
