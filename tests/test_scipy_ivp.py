@@ -316,7 +316,7 @@ def test_max_step_and_first_step_out_of_bounds():
 )
 def test_t_eval(t_span, t_eval):
     rtol, atol = 1e-3, 1e-6
-    arguments = dict(rtol=rtol, atol=atol, t_eval=t_eval, method=NeuralCollocation)
+    arguments = {"rtol": rtol, "atol": atol, "t_eval": t_eval, "method": NeuralCollocation}
     res = solve_ivp(fun_rational, t_span, [1 / 3, 2 / 9], **arguments)
     dense = solve_ivp(fun_rational, t_span, [1 / 3, 2 / 9], dense_output=True, **arguments)
     check_plain(res, t_eval[0])
@@ -415,7 +415,7 @@ def test_args():
         return [-omega * y, omega * x, k * z * (1 - z)]
 
     def sys3_jac(t, w, omega, k, zfinal):
-        x, y, z = w
+        _x, _y, z = w
         return np.array([[0, -omega, 0], [omega, 0, 0], [0, 0, k * (1 - 2 * z)]])
 
     def x0decreasing(t, w, omega, k, zfinal):

@@ -70,9 +70,16 @@ class VectorField:
         self.nfev += t.size
         if self._whole is not False and self._try_whole(t, Y, K):
             return
-        single, copies = self._single, Y.copy()
-        for i, moment in enumerate(t.tolist()):
-            K[i] = single(moment, copies[i])
+        if self.vectorized:
+            for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
+                slope[:] = self._single(moment, y)
+            return
+        fun, shape, dtype = self.fun, self._shape, self.dtype
+        for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
+            value = fun(moment, y)
+            if type(value) is not np.ndarray or value.dtype is not dtype or value.shape != shape:
+                value = _checked(value, shape, dtype)
+            slope[:] = value
 
     def jacobian(self, t: float, y: Array, slope: Array, change: Array, small: Array) -> Any:
         """df/dy at one point, (n, n), dense or sparse.

@@ -470,6 +470,9 @@ def _call_address(typingctx, address, t, y):
     return vector(types.int64, types.float64, vector), codegen
 
 
+# A system of so many unknowns is factorised again in every sweep, a larger one only where the rate is above a bound.
+_CHEAP_SYSTEM = 50
+_SLOW_NEWTON = 0.1
 SWEEPS = 10  # Newton's sweeps before a window counts as too long
 _CONVERGED = 0.05  # of the tolerance: what Newton may leave
 
@@ -559,10 +562,10 @@ def _newton(A, y, h, J, stages, atol, rtol, history, M, pivots, update):
     history : sweeps done, size of the last step, rate. At the end stages[1] holds the slopes that belong to the new Y.
     """
     s, n = J.shape[0], J.shape[1]
-    sweep = int(history[0])
-    if sweep > 0 and update:
+    follow = update and history[0] > 0.0 and (s * n <= _CHEAP_SYSTEM or history[2] > _SLOW_NEWTON)
+    if follow:
         _secant(J, stages, atol, rtol)
-    if sweep == 0 or update:
+    if follow or history[0] == 0.0:
         _assemble(A, h, J, M)
         history[3] += 1.0
         if not _factor(M, pivots):

@@ -21,6 +21,8 @@ __all__ = ["Window", "make_window"]
 # One dense system of so many unknowns is faster than s systems of n, and may follow df/dy from node to node
 # (`bench/test_ivp.py`, threshold).
 _ONE_SYSTEM = 100
+# Systems of so many unknowns are inverted, larger ones factorised.
+_SMALL_SYSTEM = 50
 # Status of a Newton iteration, as the kernels number it.
 _CONVERGED, _HOPELESS, _WRONG_LENGTH = 1, 2, 3
 
@@ -136,13 +138,11 @@ class ManySystems(Window):
         half = self.field.dtype.kind == "f"
         used = np.flatnonzero(eigen.values.imag >= 0.0) if half else np.arange(t.size)
         twice = np.where(eigen.values[used].imag > 0.0, 2.0, 1.0) if half else np.ones(t.size)
-        solvers = []
-        for value in eigen.values[used]:
-            solver = _solver(df_dy, h * (value.real if half and value.imag == 0.0 else value))
-            if solver is None:
-                return False
-            solvers.append(solver)
-            history[3] += 1.0
+        factors = h * eigen.values[used]
+        solve = _batch(df_dy, factors)
+        if solve is None:
+            return False
+        history[3] += factors.size
         back = eigen.vectors[:, used] * twice
         into = eigen.inverse[used]
         status = 0
@@ -151,8 +151,7 @@ class ManySystems(Window):
             gap = (y - self.Y) + h * (A @ self.K)
             if not np.isfinite(gap).all():
                 return False
-            parts = np.array([solve(row) for solve, row in zip(solvers, into @ gap, strict=True)])
-            step = back @ parts
+            step = back @ solve(into @ gap)
             step = step.real if half else step
             self.Y += step
             self._stages[2] = self.K
@@ -175,6 +174,24 @@ class ManySystems(Window):
         second = solve((h * (self.basis.difference @ self.K)).T).T
         second = abs(second) / (self.atol + self.rtol * np.maximum(abs(y), abs(self.Y)))
         return float(tail.max() + second.max())
+
+
+def _batch(df_dy: Any, factors: Array) -> Any:
+    """Solves (I - factors[j] df/dy) x_j = b_j for all j; None where one is singular.
+
+    Small systems by their inverses in one call: they only serve Newton's method, which corrects their rounding.
+    """
+    n = df_dy.shape[0]
+    if n > _SMALL_SYSTEM or issparse(df_dy):
+        solvers = [_solver(df_dy, factor) for factor in factors]
+        if any(solver is None for solver in solvers):
+            return None
+        return lambda b: np.array([solve(row) for solve, row in zip(solvers, b, strict=True)])
+    try:
+        inverse = np.linalg.inv(np.eye(n) - factors[:, None, None] * df_dy)
+    except np.linalg.LinAlgError:
+        return None
+    return lambda b: np.matmul(inverse, b[:, :, None])[:, :, 0]
 
 
 def _solver(df_dy: Any, factor: complex) -> Any:
