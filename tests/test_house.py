@@ -24,10 +24,12 @@ FLOORS = {
     "solution": 2,
     "collocation": 3,
     "windows": 3,
+    "global_error": 4,
     "ivp": 4,
-    "training": 4,
-    "__init__": 5,
-    "__main__": 6,
+    "solve": 5,
+    "training": 5,
+    "__init__": 6,
+    "__main__": 7,
 }
 
 

@@ -4,7 +4,8 @@ from . import reference
 from .collocation import Collocation
 from .ivp import NeuralCollocation
 from .solution import Solution
+from .solve import solve_ivp
 from .training import train
 
-__all__ = ["Collocation", "NeuralCollocation", "Solution", "reference", "train"]
+__all__ = ["Collocation", "NeuralCollocation", "Solution", "reference", "solve_ivp", "train"]
 __version__ = "0.1.0"

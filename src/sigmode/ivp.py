@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import DenseOutput, OdeSolver
+from scipy.optimize import OptimizeResult
 
 from .basis import Basis, basis
 from .field import VectorField
@@ -23,59 +25,75 @@ EPS = float(np.finfo(float).eps)
 SMALLEST_RTOL = 100 * EPS  # SciPy's
 
 # Hidden width: s functions resolve what a tolerance asks for on windows of about s/3 radians of an oscillation.
-_PER_DIGIT = 2.0
-_FEWEST, _MOST = 6, 24
-# The local error is kept to this part of the tolerance: with s basis functions another digit is nearly free, and errors
-# add up over windows. Tolerances below so many roundings are not asked of Newton's method.
-_PART = 0.1
+_PER_DIGIT, _MORE = 2.0, 1
+_FEWEST, _MOST = 6, 22
+# The local error is kept to this part of the tolerance: with s basis functions more digits are nearly free, errors add
+# up over windows, and where a component passes zero the tolerance that users check is far smaller than beside it.
+# Tolerances below so many roundings are not asked of Newton's method.
+_PART = 0.03
 _ROUNDING = 64 * EPS
 _SAFETY = 0.5  # of the estimate, before the root
 _SMALLER, _LARGER = 0.1, 4.0  # limits on the ratio of two windows
 _TOO_FAR = 0.3  # factor after Newton's method failed
-_EXTRAPOLATED = 5  # degree of the polynomial that predicts the next window
+_EXTRAPOLATED = 6  # degree of the polynomial that predicts the next window
+_AFTER_FAILURE = 1.5  # limit on the ratio of two windows after one for which it failed
 _LATE = 8  # sweeps after which a window does not grow
 _OLD_JACOBIAN = (0.05, 5)  # rate and sweeps at which df/dy of an earlier window still serves
 _CHEAP_JACOBIAN = 10  # equations for which df/dy is made anew in each window
 
 
 class NeuralOutput(DenseOutput):  # type: ignore[misc]
-    """The trial solution of one window: y(t) = y_old + xi N(xi), xi = (t - t_old)/h.
+    """The trial solution of one window on one step: y(t) = y_start + xi N(xi), xi = (t - start)/h.
 
     Outside of the window, where a sum of sigmoids says nothing, the parabola that touches it at the nearer end.
 
     Attributes
     ----------
-    h : float
-        Length of the window, with sign.
+    start, h : float
+        Where the window starts, and its length with sign. The step may be a part of it.
+    y_start : ndarray, shape (n,)
+        The value there.
     theta : ndarray, shape (n_theta,)
         Parameters of the network, ``w | b | V | c``.
     network : Network
         What they mean.
     """
 
-    def __init__(self, t_old: float, t: float, y_old: Array, y: Array, K: Array, used: Basis) -> None:
+    def __init__(self, t_old: float, t: float, window: _Solved) -> None:
         super().__init__(t_old, t)
-        self.h, self.y_old, self.y = t - t_old, y_old, y
-        self.theta = used.theta(K, self.h, y - y_old)
-        self.network = used.network(y.size)
-        self._legendre = used.to_legendre @ K
+        self.start, self.h, self.y_start = window.start, window.h, window.y_start
+        self.theta, self.network = window.theta, window.basis.network(window.y_start.size)
+        self._window = window
 
     def _call_impl(self, t: Array) -> Array:
-        xi = (np.atleast_1d(t) - self.t_old) / self.h
-        y = self.y_old[:, None] + xi * self.network.derivative(self.theta, xi, 0)
+        xi = (np.atleast_1d(t) - self.start) / self.h
+        y = self.y_start[:, None] + xi * self.network.derivative(self.theta, xi, 0)
         for end, outside in ((0.0, xi < 0.0), (1.0, xi > 1.0)):
             if outside.any():
-                y[:, outside] = self._parabola(end, xi[outside] - end)
+                y[:, outside] = self._window.parabola(end, xi[outside] - end)
         return np.asarray(y if t.ndim else y[:, 0])
 
-    def _parabola(self, end: float, xi: Array) -> Array:
+
+class _Solved:
+    """An accepted window: start, length with sign, values at both ends, slopes K (s, n) at the nodes."""
+
+    def __init__(self, start: float, h: float, y_start: Array, y: Array, K: Array, used: Basis) -> None:
+        self.start, self.h, self.y_start, self.y, self.K, self.basis = start, h, y_start, y, K, used
+
+    @functools.cached_property
+    def theta(self) -> Array:
+        """Parameters of the network."""
+        return self.basis.theta(self.K, self.h, self.y - self.y_start)
+
+    def parabola(self, end: float, xi: Array) -> Array:
         """From the Legendre series of the slopes: P_k(1) = 1 and P_k'(1) = k (k + 1)/2, with signs at the start."""
-        k = np.arange(len(self._legendre))
+        legendre = self.basis.to_legendre @ self.K
+        k = np.arange(len(legendre))
         sign = np.where(k % 2, -1.0, 1.0) if end == 0.0 else np.ones(k.size)
-        slope = sign @ self._legendre
-        bend = (sign * k * (k + 1) * (1.0 if end else -1.0)) @ self._legendre
-        start = self.y if end else self.y_old
-        return np.asarray(start[:, None] + self.h * (np.outer(slope, xi) + np.outer(bend, xi**2) / 2.0))
+        slope = sign @ legendre
+        bend = (sign * k * (k + 1) * (1.0 if end else -1.0)) @ legendre
+        y = self.y if end else self.y_start
+        return np.asarray(y[:, None] + self.h * (np.outer(slope, xi) + np.outer(bend, xi**2) / 2.0))
 
 
 class NeuralCollocation(OdeSolver):  # type: ignore[misc]
@@ -100,8 +118,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         The longest window allowed, by default without a limit. Set it where `fun` changes within less than the
         distance of two nodes after a long quiet time.
     rtol, atol : float or array_like, shape (n,)
-        The local error of a window is kept to a tenth of ``atol + rtol abs(y)``, so that errors on the steps and
-        between them are of the order of the tolerance for well-conditioned problems. 1e-3 and 1e-6 by default.
+        The local error of a window is kept to 3 % of ``atol + rtol abs(y)``, so that errors on the steps and between
+        them stay below the tolerance for well-conditioned problems. 1e-3 and 1e-6 by default.
     jac : None, array_like, sparse matrix or callable
         df/dy, (n, n): constant, or ``jac(t, y)``; by default forward differences.
     jac_sparsity : None, array_like or sparse matrix, shape (n, n)
@@ -111,6 +129,12 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         call; that is tried, and checked, without being asked for.
     max_windows : int
         Limit on the windows that are tried; then the integration ends with a message.
+    substeps : int
+        Into how many steps a window is reported. SciPy looks for events by changes of sign between steps: with one
+        step per window it sees none of two zeros in one window.
+    callback : callable, optional
+        ``callback(intermediate_result)`` after each window with an `OptimizeResult` that holds ``t``, ``y``, ``nfev``.
+        It may raise ``StopIteration``: the integration ends with a message.
 
     Attributes
     ----------
@@ -119,7 +143,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
 
     Notes
     -----
-    Accuracy: with s = -2 log10(rtol) functions, 6 to 24, an implicit Runge-Kutta method of stage order s; stable on
+    Accuracy: with s = 1 - 2 log10(rtol) functions, 6 to 22, an implicit Runge-Kutta method of stage order s; stable on
     the imaginary axis and strongly damped where df/dy is large and negative. Cost per window: about five calls of
     `fun` at each of the s points, and per sweep one system of s n unknowns, for n s > 100 s systems of n.
 
@@ -153,6 +177,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         vectorized: bool = False,
         first_step: float | None = None,
         max_windows: int = 100_000,
+        substeps: int = 1,
+        callback: Callable[[OptimizeResult], Any] | None = None,
         **extraneous: Any,
     ) -> None:
         if extraneous:
@@ -164,8 +190,9 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self._field = VectorField(fun, self.n, self.y.dtype, vectorized, jac, jac_sparsity)
         self.max_step = _positive(max_step, "max_step")
         self.rtol, self.atol = checked_tolerances(rtol, atol, self.n)
-        self.max_windows = max_windows
+        self.max_windows, self.substeps, self.callback = max_windows, substeps, callback
         self._tried = 0
+        self._pending: list[float] = []  # ends of steps of the last window that are still to be reported
         self._basis = basis(_width(self.rtol))
         relative = np.maximum(_PART * self.rtol, _ROUNDING) * np.ones(self.n)
         self._small = np.where(self.rtol > 0, self.atol / self.rtol, 0.0) * np.ones(self.n)
@@ -178,13 +205,12 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self._window.legendre[0] = self.f
         self._degree, self._length = 0, 1.0  # of the slopes known: constant
         self._df_dy: Any = None
-        self._age = 0
         self._may_grow = True
         if first_step is None:
             self.h_abs = self._first_length(absolute / relative)
         else:
             self.h_abs = _first_step(first_step, t0, t_bound)
-        self._last: tuple[float, Array, Array] | None = None
+        self._last: _Solved | None = None
         self.nfev = self._field.nfev
 
     def _span(self) -> float:
@@ -210,6 +236,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         return float(min(length, 2.0 / math.sqrt(bend)) if math.isfinite(bend) and bend > 0.0 else length)
 
     def _step_impl(self) -> tuple[bool, str | None]:
+        if self._pending:
+            return self._report()
         if not np.isfinite(self.f).all():
             return False, self._not_finite(self.t, int(np.argmin(np.isfinite(self.f))))
         shortest = 10 * abs(np.nextafter(self.t, self.direction * np.inf) - self.t)
@@ -225,23 +253,22 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             h_abs = min(h_abs, self._span())
             t = self._nodes(h_abs)
             h = t[-1] - self.t
-            verdict = self._try(t, h, inside)
+            fresh = self._df_dy is None
+            error = self._try(t, h, inside)
             self.nfev, self.njev, self.nlu = self._field.nfev, self._field.njev, self._window.nlu
-            if verdict is None:
-                if not self._refreshed():
-                    self._may_grow = False
-                    node = self._window.bad_node()
-                    bad = (float(t[node[0]]), node[1]) if node else None
+            if error is None:
+                self._may_grow = False
+                bad = self._bad(t)
+                if fresh or self._field.constant or bad is not None:
                     h_abs *= _TOO_FAR
+                self._df_dy = self._df_dy if fresh else None  # the same window again with df/dy made anew
                 continue
-            factor = (_SAFETY / verdict) ** (1.0 / (self._basis.s + 1)) if verdict > 0.0 else _LARGER
-            if verdict > 1.0:
-                self._length, self._degree, inside = h, self._basis.s - 1, True
-                h_abs *= max(_SMALLER, min(0.9, factor))
-                continue
-            break
-        self._accept(float(t[-1]), h, factor)
-        return True, None
+            factor = (_SAFETY / error) ** (1.0 / (self._basis.s + 1)) if error > 0.0 else _LARGER
+            if error <= 1.0:
+                break
+            self._length, self._degree, inside = h, self._basis.s - 1, True
+            h_abs *= max(_SMALLER, min(0.9, factor))
+        return self._accept(float(t[-1]), h, factor)
 
     def _nodes(self, h_abs: float) -> Array:
         """The nodes of a window, none of them outside of the span."""
@@ -258,48 +285,62 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         with np.errstate(all="ignore"):
             if self._df_dy is None:
                 self._df_dy = self._field.jacobian(self.t, self.y, self.f, h * self.f, self._small)
-                self._age = 0
             window.predict(window.legendre, self._degree, 0.0 if inside else 1.0, h / self._length, self.y, h)
             if not window.solve(t, self.y, h, self._df_dy):
-                self._df_dy = None if self._age else self._df_dy
                 return None
             error = window.estimate(self.y, h, self._df_dy)
         return error if math.isfinite(error) else None
 
-    def _refreshed(self) -> bool:
-        """Whether df/dy was an old one, so that the same window deserves another trial."""
-        return self._df_dy is None
-
-    def _accept(self, t: float, h: float, factor: float) -> None:
+    def _accept(self, t: float, h: float, factor: float) -> tuple[bool, str | None]:
         window = self._window
         y = window.Y[-1].copy()
-        self._last = (h, self.y, window.K.copy())
+        self._last = _Solved(self.t, h, self.y, y, window.K.copy(), self._basis)
+        self._pending = (self.t + h * np.arange(1, self.substeps) / self.substeps).tolist()
         self.t, self.y = t, y
-        cheap = self.n <= _CHEAP_JACOBIAN
         self._length, self._degree = h, min(_EXTRAPOLATED, self._basis.s - 1)
-        if window.sweeps >= _LATE or not self._may_grow:
-            factor = min(factor, 1.0 if window.sweeps >= _LATE else 1.5)
+        if window.sweeps >= _LATE:
+            factor = min(factor, 1.0)
+        self.h_abs = abs(h) * min(factor, _LARGER if self._may_grow else _AFTER_FAILURE)
         self._may_grow = True
-        self.h_abs = abs(h) * min(_LARGER, factor)
         if self.t != self.t_bound:
-            if cheap or window.rate > _OLD_JACOBIAN[0] or window.sweeps > _OLD_JACOBIAN[1]:
+            if self.n <= _CHEAP_JACOBIAN or window.rate > _OLD_JACOBIAN[0] or window.sweeps > _OLD_JACOBIAN[1]:
                 self._df_dy = None
-            self._age += 1
             with np.errstate(all="ignore"):
                 self.f = self._slope()
-        self.nfev = self._field.nfev
+            self.nfev = self._field.nfev
+        if self.callback is not None:
+            try:
+                self.callback(OptimizeResult(t=self.t, y=self.y.copy(), nfev=self.nfev))
+            except StopIteration:
+                self.max_windows = 0
+                return False, "`callback` stopped the integration."
+        if self._pending:
+            self._pending.append(t)
+            return self._report()
+        return True, None
+
+    def _report(self) -> tuple[bool, None]:
+        """One of the steps that the last window consists of."""
+        assert self._last is not None
+        self.t = self._pending.pop(0)
+        self.y = NeuralOutput(self.t, self.t, self._last)(self.t) if self._pending else self._last.y
+        return True, None
 
     def _dense_output_impl(self) -> NeuralOutput:
         assert self._last is not None
-        _, y_old, K = self._last
-        return NeuralOutput(self.t_old, self.t, y_old, self.y, K, self._basis)
+        return NeuralOutput(self.t_old, self.t, self._last)
+
+    def _bad(self, t: Array) -> tuple[float, int] | None:
+        node = self._window.bad_node()
+        return (float(t[node[0]]), node[1]) if node else None
 
     def _not_finite(self, t: float, component: int) -> str:
         return f"`fun` returned a value that is not finite at t = {t:.6g}, component {component}."
 
 
 def _width(rtol: Array) -> int:
-    return int(np.clip(np.round(-_PER_DIGIT * np.log10(rtol.min(initial=1.0))), _FEWEST, _MOST))
+    digits = -np.log10(rtol.min(initial=1.0))
+    return int(np.clip(np.round(_PER_DIGIT * digits) + _MORE, _FEWEST, _MOST))
 
 
 def _positive(value: Any, name: str) -> float:

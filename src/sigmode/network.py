@@ -23,6 +23,8 @@ _SLOPE_PER_UNIT = 0.15
 
 # A steep unit shows itself at these arguments z.
 _FEATURE = (-20.0, -6.0, -2.0, 0.0, 2.0, 6.0, 20.0)
+# Output weights that are gathered at once for points in different windows.
+_GATHERED = 2**20
 # Where `magnitude` looks.
 _SAMPLES = np.linspace(0.0, 1.0, 17)
 
@@ -101,6 +103,19 @@ class Network:
         s = _derivative(self.activation, np.multiply.outer(w, xi) + b[:, None], nu)
         value: Array = (V * w**nu) @ s
         return value + c[:, None] if nu == 0 and c.size else value
+
+    def derivatives(self, theta: Array, row: NDArray[np.intp], xi: Array, nu: int) -> Array:
+        """`derivative` at the points xi (m,) of networks theta[row[i]], whose hidden layers are the same, (n, m)."""
+        w, b, _, _ = self.split(theta[0])
+        V = theta[:, 2 * self.n_hidden : (2 + self.n) * self.n_hidden].reshape(-1, self.n, self.n_hidden)
+        c = theta[:, (2 + self.n) * self.n_hidden :]
+        value = np.empty((self.n, xi.size), dtype=theta.dtype)
+        size = max(1, _GATHERED // max(1, self.n * self.n_hidden))
+        for lo in range(0, xi.size, size):
+            part = slice(lo, lo + size)
+            s = _derivative(self.activation, np.multiply.outer(w, xi[part]) + b[:, None], nu)
+            value[:, part] = np.einsum("mkj,jm->km", V[row[part]], (w**nu)[:, None] * s)
+        return value + c[row].T if nu == 0 and c.size else value
 
     def magnitude(self, theta: Array, nu: int) -> Array:
         """Rounding error of N (nu = 0) or dN/dxi (nu = 1) on [0, 1], (n,), in units of the unit roundoff.

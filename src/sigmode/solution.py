@@ -32,6 +32,9 @@ class Solution:
         What the parameters mean.
     error_x, error_y : ndarray, shapes (L,) and (n, L), optional
         A bound of the estimated global error, linear between the abscissae.
+    h : ndarray, shape (K,), optional
+        The lengths h_k, with sign; by default the distances of the ends. The last window may be longer than what
+        is left of it after a terminal event.
 
     Examples
     --------
@@ -51,6 +54,7 @@ class Solution:
         network: Network,
         error_x: Array | None = None,
         error_y: Array | None = None,
+        h: Array | None = None,
     ) -> None:
         self.x = x
         self.y = y
@@ -58,6 +62,36 @@ class Solution:
         self.network = network
         self._error_x = error_x
         self._error_y = error_y
+        self.h = np.diff(x) if h is None else h
+        hidden = theta[:, : 2 * network.n_hidden]
+        self._shared = len(theta) > 1 and bool((hidden == hidden[0]).all())
+
+    @classmethod
+    def from_ode_solution(cls, sol: Any) -> Solution:
+        """One `Solution` of the dense output of `scipy.integrate.solve_ivp` with ``method=NeuralCollocation``.
+
+        Adds derivatives, ``save`` and ``load`` to what SciPy's ``res.sol`` can do.
+        """
+        parts = [(part, end) for part, end in zip(getattr(sol, "interpolants", []), sol.ts[1:], strict=False)]
+        if not parts or not all(hasattr(part, "theta") for part, _ in parts):
+            raise ValueError("`sol` must be the dense output of solve_ivp with method=NeuralCollocation.")
+        first = [k for k, (part, _) in enumerate(parts) if k == 0 or part.theta is not parts[k - 1][0].theta]
+        windows = [parts[k][0] for k in first]
+        x = np.array([part.start for part in windows] + [parts[-1][1]])
+        y = np.array([part.y_start for part in windows])
+        theta = np.array([part.theta for part in windows])
+        return cls(x, y, theta, windows[0].network, h=np.array([part.h for part in windows]))
+
+    @classmethod
+    def constant(cls, x0: float, x1: float, y0: Array) -> Solution:
+        """The value y0 (n,) from x0 to x1, which may be the same."""
+        network = Network(y0.size, 1, output_bias=True)
+        theta = np.zeros((1, network.n_theta), dtype=y0.dtype)
+        return cls(np.array([x0, x1]), y0[None].copy(), theta, network, h=np.zeros(1))
+
+    def window_values(self, k: int, xi: Array) -> Array:
+        """y at the points xi of window k, (n, m)."""
+        return np.asarray(self.y[k][:, None] + xi * self.network.derivative(self.theta[k], xi, 0))
 
     def __call__(self, x: ArrayLike, nu: int = 0, extrapolate: bool = False) -> Array:
         """The solution, or its nu-th derivative by x, at the points x.
@@ -78,11 +112,8 @@ class Solution:
             raise ValueError(f"`nu` must be 0, 1 or 2, got {nu!r}.")
         points = _checked_x(x)
         flat = np.atleast_1d(points)
-        y = np.empty((self.network.n, flat.size))
         window = np.clip(self._window(flat), 0, len(self.y) - 1)
-        for k in np.unique(window):
-            at = window == k
-            y[:, at] = self._evaluate(int(k), flat[at], nu)
+        y = self._evaluate(window, flat, nu)
         if not extrapolate:
             y[:, ~self._inside(flat)] = np.nan
         return y if points.ndim else y[:, 0]
@@ -105,21 +136,21 @@ class Solution:
 
     def with_error(self, x: Array, bound: Array) -> Solution:
         """The same solution with a bound of its error, (n, L) at the abscissae x, (L,)."""
-        return Solution(self.x, self.y, self.theta, self.network, x, bound)
+        return Solution(self.x, self.y, self.theta, self.network, x, bound, self.h)
 
     def magnitude(self, nu: int) -> Array:
         """Rounding error of y (nu = 0) or dy/dx (nu = 1), (n,), in units of the unit roundoff."""
         net = self.network
         sizes = []
         for k, theta in enumerate(self.theta):
-            value, h = net.magnitude(theta, 0), abs(self.x[k + 1] - self.x[k])
+            value, h = net.magnitude(theta, 0), abs(self.h[k])
             sizes.append((value + net.magnitude(theta, 1)) / h if nu else abs(self.y[k]) + value)
         return np.asarray(np.max(sizes, axis=0))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file in NumPy's ``.npz`` format, at exactly this path; `load` gives the same bits."""
         net = self.network
-        data: dict[str, Any] = {"x": self.x, "y": self.y, "theta": self.theta}
+        data: dict[str, Any] = {"x": self.x, "y": self.y, "theta": self.theta, "h": self.h}
         data["network"] = np.array([net.n, net.n_hidden, net.kind, net.output_bias])
         if self._error_x is not None and self._error_y is not None:
             data["error_x"], data["error_y"] = self._error_x, self._error_y
@@ -135,9 +166,11 @@ class Solution:
             n, n_hidden, kind, bias = (int(v) for v in data.pop("network"))
             network = Network(n, n_hidden, {number: name for name, number in ACTIVATIONS.items()}[kind], bool(bias))
             windows = len(data["x"]) - 1
-            if data["y"].shape != (windows, n) or data["theta"].shape != (windows, network.n_theta):
+            h = data.get("h", np.diff(data["x"]))  # version 0.1 wrote none
+            shapes = data["y"].shape, data["theta"].shape, h.shape
+            if shapes != ((windows, n), (windows, network.n_theta), (windows,)):
                 raise ValueError("the shapes do not fit")
-            return cls(data["x"], data["y"], data["theta"], network, data.get("error_x"), data.get("error_y"))
+            return cls(data["x"], data["y"], data["theta"], network, data.get("error_x"), data.get("error_y"), h)
         except (KeyError, ValueError, IndexError, EOFError, AttributeError, TypeError, BadZipFile):
             raise ValueError(
                 f"`path` must name a file written by Solution.save, {os.fspath(path)!r} is none."
@@ -150,14 +183,24 @@ class Solution:
             f"{len(self.y)} window(s), {net.n_hidden} hidden units ({net.activation})>"
         )
 
-    def _evaluate(self, k: int, x: Array, nu: int) -> Array:
-        """Leibniz: the nu-th derivative of y_k + xi N by x."""
-        h = self.x[k + 1] - self.x[k]
-        xi = (x - self.x[k]) / h
-        y = xi * self.network.derivative(self.theta[k], xi, nu)
+    def _evaluate(self, window: NDArray[np.intp], x: Array, nu: int) -> Array:
+        """Leibniz: the nu-th derivative of y_k + xi N by x, each point in its window."""
+        h = np.where(self.h != 0.0, self.h, 1.0)[window]  # a span of no length has a value, too
+        xi = (x - self.x[window]) / h
+        y = xi * self._network(window, xi, nu)
         if nu == 0:
-            return np.asarray(y + self.y[k][:, None])
-        return np.asarray((y + nu * self.network.derivative(self.theta[k], xi, nu - 1)) / h**nu)
+            return np.asarray(y + self.y[window].T)
+        return np.asarray((y + nu * self._network(window, xi, nu - 1)) / h**nu)
+
+    def _network(self, window: NDArray[np.intp], xi: Array, nu: int) -> Array:
+        """The nu-th derivative of each point's network by xi."""
+        if self._shared:
+            return self.network.derivatives(self.theta, window, xi, nu)
+        value = np.empty((self.network.n, xi.size), dtype=self.theta.dtype)
+        for k in np.unique(window):
+            at = window == k
+            value[:, at] = self.network.derivative(self.theta[k], xi[at], nu)
+        return value
 
     def _window(self, x: Array) -> NDArray[np.intp]:
         if self.x[-1] >= self.x[0]:

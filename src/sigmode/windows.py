@@ -62,6 +62,11 @@ class Window:
         return float(self._history[2])
 
     @property
+    def step(self) -> float:
+        """The last step of Newton's method in units of the tolerance."""
+        return float(self._history[1])
+
+    @property
     def nlu(self) -> int:
         """Matrices factorised so far."""
         return int(self._history[3])

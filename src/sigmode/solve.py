@@ -1,0 +1,314 @@
+"""`solve_ivp`: SciPy's signature and result, and a bound on the global error."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import integrate
+
+from .field import VectorField
+from .global_error import GlobalError, global_error
+from .ivp import SMALLEST_RTOL, NeuralCollocation, checked_tolerances
+from .solution import Solution
+
+Array = NDArray[Any]
+
+__all__ = ["solve_ivp"]
+
+_ATTEMPTS = 6
+# A new attempt aims at this part of the tolerance, and tightens at least and at most by these factors.
+_AIM = 0.3
+_TIGHTER = (1e-4, 0.1)
+# An attempt whose error is not below this part of the best one is the last.
+_PROGRESS = 0.5
+# Steps per window that events are looked for in.
+_SUBSTEPS = 4
+# Where `atol` is zero, `rtol` refers to no less than this part of the largest value of the component.
+_FLOOR = 1e-6
+_NOT_MET = -2
+
+
+def solve_ivp(
+    fun: Callable[..., Any],
+    t_span: Sequence[float],
+    y0: ArrayLike,
+    method: Any = NeuralCollocation,
+    t_eval: ArrayLike | None = None,
+    dense_output: bool = True,
+    events: Any = None,
+    vectorized: bool = False,
+    args: tuple[Any, ...] | None = None,
+    *,
+    error_control: str = "global",
+    **options: Any,
+) -> Any:
+    """Solve an initial value problem and say how large the error is.
+
+    `scipy.integrate.solve_ivp` with another default method and two things more: the global error is estimated, and
+    ``rtol`` and ``atol`` bound it, where SciPy's solvers bound the error of a step.
+
+    Parameters
+    ----------
+    fun, t_span, y0, t_eval, events, vectorized, args
+        As in `scipy.integrate.solve_ivp`. `t_span` may end at infinity only with an event that is terminal.
+        Events are looked for on four steps per window: of two zeros closer than that none is seen.
+    method : OdeSolver or str
+        `NeuralCollocation`; other methods of SciPy have no estimate and need ``error_control="local"``.
+    dense_output : bool
+        ``res.sol`` is always there with `NeuralCollocation`, so this only matters for other methods.
+    error_control : {"global", "local"}
+        "global": solve again with tighter tolerances until the estimated global error is at most
+        ``atol + rtol abs(y)`` everywhere; if it cannot be, ``success`` is False. "local": solve once; the estimate is
+        there, but does not decide on anything.
+    **options
+        Of the method, such as ``rtol``, ``atol`` (1e-3 and 1e-6 by default), ``jac``, ``max_step``, ``callback``.
+
+    Returns
+    -------
+    res : OdeResult
+        As from SciPy, with ``sol`` a `Solution` and ``error`` (n, len(t)), the estimated global error of ``y``;
+        ``sol.error(t)`` gives it anywhere. ``nfev``, ``njev`` and ``nlu`` count everything, the estimate too.
+        ``status`` is -2 where the estimate does not meet the tolerance, which the message puts into figures.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit, and where `fun` returns something of the wrong shape or kind. What `fun` raises
+        passes through. A numerical failure is no exception.
+
+    Notes
+    -----
+    The estimate is the difference to a second solution on the same windows with wider networks; it follows growth and
+    decay of errors. It costs about half of a solution. It cannot see what no point of either solution sees, such as a
+    pulse in `fun` after a long quiet time: set ``max_step``. Unlike SciPy's, ``res.sol`` gives NaN outside of the
+    span, unless it is called with ``extrapolate=True``.
+
+    References
+    ----------
+    Skeel, Thirteen ways to estimate global error, Numerische Mathematik 48, 1-20 (1986), for estimates by a solution
+    of higher order.
+
+    Examples
+    --------
+    >>> import sigmode as sm
+    >>> res = sm.solve_ivp(lambda t, y: -y, (0, 5), [1.0], rtol=1e-8, atol=1e-10)
+    >>> true = abs(res.y[0, -1] - 0.006737946999085467)
+    >>> res.success, bool(true <= 1e-10 + 1e-8 * 0.0067), bool(res.error[0, -1] < 1e-10)
+    (True, True, True)
+    """
+    _check_fun(fun)
+    t_span = _checked_span(t_span)
+    y0 = _checked_y0(y0)
+    t_eval = _checked_t_eval(t_eval, t_span)
+    events, terminal = _checked_events(events)
+    if math.isinf(t_span[1]) and y0.size and not terminal:
+        raise ValueError(f"`t_span` must be finite unless an event is terminal, got {t_span}.")
+    if error_control not in ("global", "local"):
+        raise ValueError(f"`error_control` must be 'global' or 'local', got {error_control!r}.")
+    if not (isinstance(method, type) and issubclass(method, NeuralCollocation)):
+        if error_control == "global":
+            raise ValueError(
+                f"`method` {method!r} has no estimate of its global error: use NeuralCollocation or "
+                "error_control='local'."
+            )
+        return integrate.solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options)
+    rtol, atol = checked_tolerances(options.pop("rtol", 1e-3), options.pop("atol", 1e-6), y0.size)
+    if events is not None:
+        options.setdefault("substeps", _SUBSTEPS)
+    run = functools.partial(
+        integrate.solve_ivp, fun, t_span, y0, method, t_eval, True, events, vectorized, args, **options
+    )
+    bound = _Bound(fun, args, vectorized, options, y0, rtol, atol)
+    return _solve(run, bound, rtol, atol, error_control == "global", t_eval is not None)
+
+
+def _solve(run: Callable[..., Any], bound: _Bound, rtol: Array, atol: Array, controlled: bool, chosen: bool) -> Any:
+    """Solve, estimate, and tighten until the estimate meets the tolerance; else the best that was reached."""
+    factor = 1.0
+    best: Any = None
+    worst = _Worst(math.inf, 0.0, 0)
+    spent = np.zeros(3, dtype=int)
+    for _ in range(_ATTEMPTS):
+        res = run(rtol=np.maximum(factor * rtol, SMALLEST_RTOL), atol=factor * atol)
+        if chosen and len(res.t) == 0:
+            res.t, res.y = np.empty(0), np.empty((bound.n, 0))
+        solution = _as_solution(res, bound)
+        estimate, now = bound(solution, factor)
+        spent += [res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu]
+        res.sol = solution.with_error(estimate.x, estimate.error)
+        res.error = res.sol.error(res.t)
+        gained = now.ratio < _PROGRESS * worst.ratio
+        if best is None or res.status < 0 or now.ratio < worst.ratio:
+            best, worst = res, now
+        if not controlled or res.status < 0 or now.ratio <= 1.0:
+            break
+        if not (gained or math.isinf(now.ratio)) or (factor * rtol <= SMALLEST_RTOL).any():
+            break  # rounding, or an error that the tolerance does not govern
+        factor *= min(_TIGHTER[1], max(_TIGHTER[0], _AIM / now.ratio))
+        factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
+    best.nfev, best.njev, best.nlu = spent.tolist()
+    if controlled and best.status >= 0 and not worst.ratio <= 1.0:
+        best.status, best.success = _NOT_MET, False
+        best.message = (
+            f"The estimated global error is {worst.ratio:.2g} times the tolerance atol + rtol |y| at t = {worst.t:.6g}, "
+            f"component {worst.component}; it could not be made smaller. Loosen the tolerances or shorten the span."
+        )
+    return best
+
+
+class _Worst(NamedTuple):
+    """The largest ratio of estimated error and tolerance, and where it is."""
+
+    ratio: float
+    t: float
+    component: int
+
+
+class _Bound:
+    """The global error of a solution, as such and as a multiple of the tolerance."""
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        args: tuple[Any, ...] | None,
+        vectorized: bool,
+        options: dict[str, Any],
+        y0: Array,
+        rtol: Array,
+        atol: Array,
+    ) -> None:
+        self.n = y0.size
+        self._y0, self._rtol, self._atol = y0, rtol * np.ones(self.n), atol * np.ones(self.n)
+        jac = options.get("jac")
+        if args is not None:
+            fun = _with_args(fun, args)
+            jac = _with_args(jac, args) if callable(jac) else jac
+        self._arguments = (fun, self.n, y0.dtype, vectorized, jac, options.get("jac_sparsity"))
+        self._field: VectorField | None = None
+
+    def __call__(self, solution: Solution, factor: float) -> tuple[GlobalError, _Worst]:
+        if not self.n or not solution.h.any():
+            return GlobalError(solution.x, np.zeros((self.n, solution.x.size)), 0, 0, 0), _Worst(0.0, 0.0, 0)
+        self._field = self._field or VectorField(*self._arguments)
+        scale = abs(solution.y).max(axis=0, initial=0.0)
+        atol = np.where(self._atol > 0.0, self._atol, _FLOOR * self._rtol * scale) + np.finfo(float).tiny
+        small = np.where(self._atol > 0.0, self._atol / np.maximum(self._rtol, SMALLEST_RTOL), 0.0)
+        estimate = global_error(solution, self._field, factor * atol, factor * self._rtol, small)
+        estimate = estimate._replace(error=_envelope(estimate.error))
+        return estimate, _worst(solution, estimate, atol[:, None], self._rtol[:, None])
+
+
+def _worst(solution: Solution, estimate: GlobalError, atol: Array, rtol: Array) -> _Worst:
+    """Of error/(atol + rtol |y|), at the abscissae of the estimate and wherever y passes zero between two of them."""
+    inside = (estimate.x - solution.x[-1]) * np.sign(solution.h[0]) <= 0.0
+    x, error = estimate.x[inside], estimate.error[:, inside]
+    y = solution(x, extrapolate=True)
+    ratio = error / (atol + rtol * abs(y))
+    if y.dtype.kind == "f":
+        passes = y[:, 1:] * y[:, :-1] <= 0.0
+        at_zero = np.minimum(error[:, 1:], error[:, :-1]) / atol
+        ratio[:, 1:] = np.maximum(ratio[:, 1:], np.where(passes, at_zero, 0.0))
+    ratio[np.isnan(ratio)] = np.inf
+    component, at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    return _Worst(float(ratio[component, at]), float(x[at]), int(component))
+
+
+def _as_solution(res: Any, bound: _Bound) -> Solution:
+    if all(hasattr(part, "theta") for part in res.sol.interpolants) and res.sol.interpolants:
+        return Solution.from_ode_solution(res.sol)
+    return Solution.constant(float(res.sol.ts[0]), float(res.sol.ts[-1]), bound._y0)
+
+
+def _envelope(error: Array) -> Array:
+    """Each value at least as large as its neighbours were halfway to it: the sign of an error changes in between."""
+    padded = np.pad(error, ((0, 0), (1, 1)), mode="edge")
+    return np.asarray(np.maximum(error, 0.5 * np.maximum(padded[:, :-2], padded[:, 2:])))
+
+
+def _with_args(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
+    return lambda t, y: function(t, y, *args)
+
+
+def _check_fun(fun: Any) -> None:
+    if not callable(fun):
+        raise TypeError(f"`fun` must be callable as fun(t, y), got {type(fun).__name__}.")
+
+
+def _checked_span(t_span: Any) -> tuple[float, float]:
+    try:
+        t0, t1 = t_span
+    except TypeError:
+        raise TypeError(f"`t_span` must be two numbers (t0, tf), got {t_span!r}.") from None
+    except ValueError:
+        raise ValueError(f"`t_span` must be two numbers (t0, tf), got {t_span!r}.") from None
+    if isinstance(t0, complex) or isinstance(t1, complex) or np.iscomplexobj(t_span):
+        raise TypeError(f"`t_span` must be real, got {t_span!r}.")
+    try:
+        span = float(t0), float(t1)
+    except (TypeError, ValueError):
+        raise TypeError(f"`t_span` must be two numbers (t0, tf), got {t_span!r}.") from None
+    if math.isnan(span[0]) or math.isnan(span[1]) or math.isinf(span[0]):
+        raise ValueError(f"`t_span` must be finite, got {t_span!r}.")
+    return span
+
+
+def _checked_y0(y0: ArrayLike) -> Array:
+    try:
+        array = np.asarray(y0)
+        array = array.astype(complex if array.dtype.kind == "c" else float)
+    except (TypeError, ValueError):
+        raise ValueError(f"`y0` must be numbers of shape (n,), got {y0!r}.") from None
+    if array.ndim != 1:
+        raise ValueError("`y0` must be 1-dimensional.")
+    if not np.isfinite(array).all():
+        raise ValueError("All components of the initial state `y0` must be finite.")
+    return array
+
+
+def _checked_t_eval(t_eval: ArrayLike | None, t_span: tuple[float, float]) -> Array | None:
+    if t_eval is None:
+        return None
+    try:
+        array = np.asarray(t_eval, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"`t_eval` must be real numbers of shape (m,), got {t_eval!r}.") from None
+    if array.ndim != 1:
+        raise ValueError("`t_eval` must be 1-dimensional.")
+    if not ((array >= min(t_span)) & (array <= max(t_span))).all():  # NaN, too
+        raise ValueError("Values in `t_eval` are not within `t_span`.")
+    if not (np.diff(array) * (1.0 if t_span[1] >= t_span[0] else -1.0) > 0.0).all():
+        raise ValueError("Values in `t_eval` are not properly sorted.")
+    return array
+
+
+def _checked_events(events: Any) -> tuple[Any, bool]:
+    """The events, each with a check of what it returns, and whether one is terminal."""
+    if events is None:
+        return None, False
+    several = (events,) if callable(events) else events
+    try:
+        several = tuple(several)
+    except TypeError:
+        raise TypeError(f"`events` must be callable or a list of callables, got {type(events).__name__}.") from None
+    for event in several:
+        if not callable(event):
+            raise TypeError(f"`events` must be callable or a list of callables, got {type(event).__name__} in it.")
+    return tuple(_scalar(event) for event in several), any(getattr(event, "terminal", False) for event in several)
+
+
+def _scalar(event: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(*args: Any) -> Any:
+        value = event(*args)
+        if np.ndim(value) != 0 or value is None:
+            raise ValueError(f"`events` must return one number, {event!r} returned {value!r}.")
+        return value
+
+    for name in ("terminal", "direction"):
+        if hasattr(event, name):
+            setattr(checked, name, getattr(event, name))
+    return checked
