@@ -14,6 +14,7 @@ from scipy.integrate import DenseOutput, OdeSolver
 from scipy.optimize import OptimizeResult
 
 from .basis import Basis, basis
+from .collocation import checked_count
 from .field import VectorField
 from .windows import make_window
 
@@ -190,7 +191,11 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self._field = VectorField(fun, self.n, self.y.dtype, vectorized, jac, jac_sparsity)
         self.max_step = _positive(max_step, "max_step")
         self.rtol, self.atol = checked_tolerances(rtol, atol, self.n)
-        self.max_windows, self.substeps, self.callback = max_windows, substeps, callback
+        self.max_windows = checked_count(max_windows, "max_windows")
+        self.substeps = checked_count(substeps, "substeps")
+        if callback is not None and not callable(callback):
+            raise TypeError(f"`callback` must be callable or None, got {type(callback).__name__}.")
+        self.callback = callback
         self._tried = 0
         self._pending: list[float] = []  # ends of steps of the last window that are still to be reported
         self._basis = basis(_width(self.rtol))
@@ -344,9 +349,13 @@ def _width(rtol: Array) -> int:
 
 
 def _positive(value: Any, name: str) -> float:
-    if not value > 0:  # NaN, too
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"`{name}` must be a positive number, got {value!r}.") from None
+    if not number > 0.0:  # NaN, too
         raise ValueError(f"`{name}` must be positive, got {value!r}.")
-    return float(value)
+    return number
 
 
 def _first_step(first_step: Any, t0: float, t_bound: float) -> float:

@@ -155,8 +155,9 @@ def _solve(run: Callable[..., Any], bound: _Bound, rtol: Array, atol: Array, con
     if controlled and best.status >= 0 and not worst.ratio <= 1.0:
         best.status, best.success = _NOT_MET, False
         best.message = (
-            f"The estimated global error is {worst.ratio:.2g} times the tolerance atol + rtol |y| at t = {worst.t:.6g}, "
-            f"component {worst.component}; it could not be made smaller. Loosen the tolerances or shorten the span."
+            f"The estimated global error is {worst.ratio:.2g} times the tolerance atol + rtol |y| "
+            f"at t = {worst.t:.6g}, component {worst.component}, and it could not be made smaller. "
+            "Loosen the tolerances or shorten the span."
         )
     return best
 
