@@ -82,8 +82,9 @@ class TestPoints:
             return -y
 
         col = make(fun, span=(0.3, 0.1), points="uniform")
-        res = sm.train(col)
+        col.residual(col.initial())
         assert_array_equal(seen[0], col.points)
+        res = sm.train(col)
         seen = np.concatenate(seen)
         assert seen.min() >= 0.1
         assert seen.max() <= 0.3

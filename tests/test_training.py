@@ -381,3 +381,24 @@ def test_python_threads_train_at_once():
         thread.join()
     for theta in results:
         assert_array_equal(theta, expected)
+
+
+# Name: f, span, y0, exact solution, hidden units. The first three have a fixed point, or an f, that training from
+# scratch runs into from many seeds; the fourth one is an unstable initial value problem.
+MARCHED = {
+    "logistic trap": (lambda x, y: y * (1 - y), (0, 10), [0.01], lambda x: 1 / (1 + 99 * np.exp(-x))[None], 30),
+    "3y(1-y)": (lambda x, y: 3 * y * (1 - y), (0, 3), [0.1], lambda x: 1 / (1 + 9 * np.exp(-3 * x))[None], 30),
+    "y cos 4x": (lambda x, y: y * np.cos(4 * x), (0, 6), [1.0], lambda x: np.exp(np.sin(4 * x) / 4)[None], 80),
+    "Lagaris 4": (LAGARIS_4.fun, LAGARIS_4.span, list(LAGARIS_4.y0), LAGARIS_4.exact, 30),
+}
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("name", MARCHED)
+def test_auto_starts_from_a_marched_solution(name, seed):
+    fun, span, y0, exact, n_hidden = MARCHED[name]
+    res = sm.train(sm.Collocation(fun, span, y0, n_hidden=n_hidden, seed=seed), tol=1e-8)
+    x = np.linspace(*span, 2001)
+    assert res.success
+    assert len(res.sol.y) == 1
+    assert abs(res.sol(x) - exact(x)).max() < 1e-8

@@ -27,8 +27,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba import njit, prange, types
-from numba.core import cgutils
-from numba.core.dispatcher import Dispatcher
+from numba.core import cgutils, dispatcher
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
@@ -933,7 +932,7 @@ def address(fun: Any) -> tuple[int, Any] | None:
 
     A function that returns something else than a float64 vector gets a compiled layer that copies it into one.
     """
-    if not isinstance(fun, Dispatcher):
+    if not isinstance(fun, dispatcher.Dispatcher):
         return None
     try:
         fun.compile(_FUNCTION.args)

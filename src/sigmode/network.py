@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lstsq
 from scipy.special import expit
 
 from . import kernels
@@ -23,6 +24,8 @@ _SLOPE_PER_UNIT = 0.15
 
 # A steep unit shows itself at these arguments z.
 _FEATURE = (-20.0, -6.0, -2.0, 0.0, 2.0, 6.0, 20.0)
+# Singular directions below this part of the largest are rounding.
+_RANK = 1e-15
 # Output weights that are gathered at once for points in different windows.
 _GATHERED = 2**20
 # Where `magnitude` looks.
@@ -89,13 +92,29 @@ class Network:
         theta[h : 2 * h] = -w * centre
         return theta
 
-    def steepened(self, theta: Array, factor: float) -> Array:
-        """The same hidden layer with every unit steeper by a factor, centres kept, under zero output weights."""
-        if factor == 1.0:
+    def reshaped(self, theta: Array, reach: float, steeper: float) -> Array:
+        """The same hidden layer with centres drawn towards 1/2 and slopes changed by a factor, zero output weights."""
+        if reach == steeper == 1.0:
             return theta
-        steeper = np.zeros_like(theta)
-        steeper[: 2 * self.n_hidden] = factor * theta[: 2 * self.n_hidden]
-        return steeper
+        w, b, _, _ = self.split(theta)
+        new = np.zeros_like(theta)
+        new[: self.n_hidden] = steeper * w
+        # w (xi - c) with c -> 1/2 + reach (c - 1/2), and w c = -b
+        new[self.n_hidden : 2 * self.n_hidden] = steeper * (reach * b - (1.0 - reach) * 0.5 * w)
+        return new
+
+    def fitted(self, theta: Array, xi: Array, y: Array, slopes: Array) -> Array:
+        """theta with the output weights for which xi N is closest to y and its derivative to the slopes, (n, m)."""
+        w, b, _, c = self.split(theta)
+        z = np.multiply.outer(xi, w) + b
+        s, ds = _derivative(self.activation, z, 0), w * _derivative(self.activation, z, 1)
+        if c.size:
+            s, ds = np.pad(s, ((0, 0), (0, 1)), constant_values=1.0), np.pad(ds, ((0, 0), (0, 1)))
+        column = xi[:, None]
+        rows = np.concatenate([column * s, s + column * ds])
+        weights = lstsq(rows, np.concatenate([y, slopes], axis=1).T, cond=_RANK, lapack_driver="gelsy")[0]
+        hidden = theta[: 2 * self.n_hidden]
+        return np.concatenate([hidden, weights[: self.n_hidden].T.ravel(), weights[self.n_hidden :].ravel()])
 
     def derivative(self, theta: Array, xi: Array, nu: int) -> Array:
         """The nu-th derivative of N by xi, nu = 0, 1, 2, at the points xi, (n, m)."""

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import solve_ivp
 from scipy.linalg import lstsq
 from scipy.optimize import OptimizeResult, least_squares, minimize
 
 from .collocation import Collocation, checked_count
 from .defect import UNIT_ROUNDOFF, ErrorEstimate, Noise, global_error
+from .ivp import NeuralCollocation
 from .solution import Solution
 
 Array = NDArray[np.float64]
@@ -35,13 +37,23 @@ REMEDY = {
     -1: "Is the solution still defined there?",
 }
 
-# The optimisers that a method runs until one succeeds, with how much steeper than at the start the units are.
-_STAGES: dict[str, tuple[tuple[str, float], ...]] = {
-    "auto": (("output", 1.0), ("output", 2.0), ("output", 4.0), ("least_squares", 1.0)),
-    "output": (("output", 1.0),),
-    "least_squares": (("least_squares", 1.0),),
-    "L-BFGS-B": (("L-BFGS-B", 1.0),),
+# The optimisers that a method runs until one succeeds, and the hidden layer they start from: how far its centres reach
+# out, and how much steeper its units are, relative to the given one. Measured in docs/decisions.md, "Training".
+_STAGES: dict[str, tuple[tuple[str, float, float], ...]] = {
+    "auto": (
+        ("output", 1.0, 1.0),
+        ("output", 0.56, 2.0),
+        ("output", 0.56, 1.2),
+        ("output", 1.0, 4.0),
+        ("least_squares", 1.0, 1.0),
+    ),
+    "output": (("output", 1.0, 1.0),),
+    "least_squares": (("least_squares", 1.0, 1.0),),
+    "L-BFGS-B": (("L-BFGS-B", 1.0, 1.0),),
 }
+# "auto" first marches, to this part of `tol` and within these limits.
+_MARCH_PART, _MARCH_RTOL = 1e-3, (1e-12, 1e-6)
+_MARCH_WINDOWS = 2000
 _MAX_ITER = {"L-BFGS-B": 3000, "least_squares": 200, "output": 100}
 _RANK = 1e-15  # singular directions below this part of the largest are rounding
 # The user's `jac` is compared with differences at so many points, to so much of its largest entry, with room for what
@@ -77,8 +89,9 @@ def train(
         * "output": Gauss-Newton on the output weights, the hidden layer stays as it is. Milliseconds.
         * "least_squares": `scipy.optimize.least_squares` on all weights.
         * "L-BFGS-B": `scipy.optimize.minimize` on loss and gradient, the classic way. Seconds, 1e-6.
-        * "auto": "output"; if the result does not meet `tol`, the same with units twice and four times as steep, which
-          follow faster solutions; then "least_squares" from the best.
+        * "auto": "output", started from a solution that `NeuralCollocation` marched; if the result does not meet
+          `tol`, the same with hidden layers that are closer together or steeper; then "least_squares" from the best.
+          With `theta0` it starts from there instead.
     tol : float
         The estimated global error that counts as success, relative to ``max(1, max |y_k|)`` for each component. It
         does not stop the optimiser early: every method goes on while it gains.
@@ -136,11 +149,12 @@ def train(
     theta = col.initial() if theta0 is None else col.checked_theta(theta0, "theta0").copy()
 
     run = _Run(col, callback)
-    best = None
-    for stage, steeper in _STAGES[method]:
+    best, stopped = None, 0
+    marched = _march(col, tol) if method == "auto" and theta0 is None else None
+    for stage, reach, steeper in _STAGES[method]:
         with np.errstate(all="ignore"):  # overflow in a trial step is an answer, not an accident
             if stage == "output":
-                start = col.network.steepened(theta, steeper)
+                start = _start(col, col.network.reshaped(theta, reach, steeper), marched)
             else:
                 start = theta if best is None else best.theta
             if not np.isfinite(start).all():
@@ -152,8 +166,47 @@ def train(
         if judged.success or stopped in (3, -1):
             break
     assert best is not None
+    if stopped == 3 and best.status in (1, 2):  # during a stage that was no better than an earlier one
+        best.message = best.message.replace(STATUS[best.status], STATUS[3])
+        best.status = 3
     best.update(nit=run.nit, nfev=run.nfev, njev=run.njev)
     return best
+
+
+def _march(col: Collocation, tol: float) -> tuple[Array, Array] | None:
+    """Values and slopes of the solution at the collocation points, (n, m), window by window; None if that fails.
+
+    Collocation over the whole span may end at another solution of the equation, such as a fixed point: a march cannot.
+    """
+    order = np.argsort(col.points if col.span[1] > col.span[0] else -col.points)
+    scale = float(np.clip(_MARCH_PART * tol, *_MARCH_RTOL))
+    with np.errstate(all="ignore"):
+        res = solve_ivp(
+            lambda t, y: col.rhs(np.broadcast_to(t, y.shape[1:]).astype(float), y),
+            col.span,
+            col.y0,
+            method=NeuralCollocation,
+            rtol=scale,
+            atol=scale * max(1.0, float(abs(col.y0).max())),
+            vectorized=True,
+            dense_output=True,
+            max_windows=_MARCH_WINDOWS,
+        )
+    if not res.success:
+        return None
+    y = np.empty((col.network.n, order.size))
+    y[:, order] = res.sol(col.points[order])
+    slopes = col.rhs(col.points, y)
+    return (y, slopes) if np.isfinite(slopes).all() else None
+
+
+def _start(col: Collocation, theta: Array, marched: tuple[Array, Array] | None) -> Array:
+    """The same hidden layer with output weights that follow the marched solution, where there is one."""
+    if marched is None:
+        return theta
+    h = col.span[1] - col.span[0]
+    xi = (col.points - col.span[0]) / h
+    return col.network.fitted(theta, xi, marched[0] - col.y0[:, None], h * marched[1])
 
 
 class _Stop(Exception):
