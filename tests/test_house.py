@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "sigmode").glob("*.py"))
 FLOORS = {
     "kernels": 0,
+    "linear": 0,
     "points": 0,
     "problems": 0,
     "reference": 0,

@@ -26,13 +26,15 @@ EPS = float(np.finfo(float).eps)
 SMALLEST_RTOL = 100 * EPS  # SciPy's
 
 # Hidden width: s functions resolve what a tolerance asks for on windows of about s/3 radians of an oscillation.
-_PER_DIGIT, _MORE = 2.0, 1
+_PER_DIGIT, _MORE = 2.0, 2
 _FEWEST, _MOST = 6, 22
 # The local error is kept to this part of the tolerance: with s basis functions more digits are nearly free, errors add
 # up over windows, and where a component passes zero the tolerance that users check is far smaller than beside it.
 # Tolerances below so many roundings are not asked of Newton's method.
-_PART = 0.03
-_ROUNDING = 64 * EPS
+_PART = 0.015
+_ROUNDING = 256 * EPS
+# The first window: so many basis functions for the time in which y changes by itself, and for that in which f does.
+_RADIANS = (10.0, 5.0)
 _SAFETY = 0.5  # of the estimate, before the root
 _SMALLER, _LARGER = 0.1, 4.0  # limits on the ratio of two windows
 _TOO_FAR = 0.3  # factor after Newton's method failed
@@ -119,7 +121,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         The longest window allowed, by default without a limit. Set it where `fun` changes within less than the
         distance of two nodes after a long quiet time.
     rtol, atol : float or array_like, shape (n,)
-        The local error of a window is kept to 3 % of ``atol + rtol abs(y)``, so that errors on the steps and between
+        The local error of a window is kept to 1.5 % of ``atol + rtol abs(y)``, so that errors on the steps and between
         them stay below the tolerance for well-conditioned problems. 1e-3 and 1e-6 by default.
     jac : None, array_like, sparse matrix or callable
         df/dy, (n, n): constant, or ``jac(t, y)``; by default forward differences.
@@ -144,7 +146,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
 
     Notes
     -----
-    Accuracy: with s = 1 - 2 log10(rtol) functions, 6 to 22, an implicit Runge-Kutta method of stage order s; stable on
+    Accuracy: with s = 2 - 2 log10(rtol) functions, 6 to 22, an implicit Runge-Kutta method of stage order s; stable on
     the imaginary axis and strongly damped where df/dy is large and negative. Cost per window: about five calls of
     `fun` at each of the s points, and per sweep one system of s n unknowns, for n s > 100 s systems of n.
 
@@ -225,7 +227,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         return self._field(self.t, self.y) if self.n else self.y
 
     def _first_length(self, small: Array) -> float:
-        """From f and its change along itself: a window that bends by about one radian."""
+        """From f and its change along itself."""
         if not self.n or not np.isfinite(self.f).all() or not self._span():
             return self._span()
         size = abs(self.y) + small
@@ -233,12 +235,14 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         rate = float(np.max(abs(self.f) / size))
         if rate == 0.0:
             return length if math.isfinite(length) else 1.0
-        length = min(length, 0.5 / rate)
+        length = min(length, self._basis.s / _RADIANS[0] / rate)
         probe = 0.01 * length
         with np.errstate(all="ignore"):
             moved = self._field(self.t + self.direction * probe, self.y + self.direction * probe * self.f)
             bend = float(np.max(abs(moved - self.f) / size)) / probe
-        return float(min(length, 2.0 / math.sqrt(bend)) if math.isfinite(bend) and bend > 0.0 else length)
+        if not math.isfinite(bend) or bend == 0.0:
+            return length
+        return min(length, self._basis.s / _RADIANS[1] / math.sqrt(bend))
 
     def _step_impl(self) -> tuple[bool, str | None]:
         if self._pending:

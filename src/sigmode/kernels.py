@@ -669,12 +669,22 @@ def _predict_serial(A, c, legendre, degree, offset, ratio, y, h, Y):
             Y[i, k] = y[k] + h * total
 
 
+@njit(**_EXACT)
+def _decay(a, b, c, d):
+    """The size of the last two of four coefficients, and the factor by which two more make it smaller."""
+    last = max(abs(c), abs(d))
+    before = max(abs(a), abs(b))
+    return last, (min(1.0, max(0.03, last / before)) if before > 0.0 else 1.0)
+
+
 def _estimate_serial(to_legendre, difference, y, h, J, stages, atol, rtol, legendre):
     """The local error of a window in units of the tolerance; leaves the Legendre coefficients of the slopes.
 
-    The first neglected coefficient, continued from the decay of the last four, integrated; and the difference of this
-    basis and the polynomials of degree s - 1, which is small only where both resolve the slopes. Both go through
-    I - h g J, g = 1/(2s), which damps what is stiff.
+    Three parts. The first neglected coefficient of the slopes, continued from the decay of the last four, integrated.
+    The same of the values themselves: what is between the nodes. The difference of this basis and the polynomials of
+    degree s - 1, which is small only where both resolve the slopes. The first and the last one go through
+    I - h g J, g = 1/(2s), which damps what is stiff and with it the noise of f; the second one has little noise and is
+    left out where its coefficients do not decay: they are rounding, or else the first part is large, too.
     """
     s, n = legendre.shape
     K = stages[1]
@@ -694,15 +704,20 @@ def _estimate_serial(to_legendre, difference, y, h, J, stages, atol, rtol, legen
         return np.inf
     tail = np.empty(n)
     for k in range(n):
-        last = max(abs(legendre[s - 1, k]), abs(legendre[s - 2, k]))
-        before = max(abs(legendre[s - 3, k]), abs(legendre[s - 4, k]))
-        decay = min(1.0, max(0.03, last / before)) if before > 0.0 else 1.0
+        last, decay = _decay(legendre[s - 4, k], legendre[s - 3, k], legendre[s - 2, k], legendre[s - 1, k])
         tail[k] = h / s * last * decay
     _substitute(M, pivots, tail)
     largest = 0.0
+    four = np.empty(4)
     for k in range(n):
+        for d in range(4):
+            four[d] = 0.0
+            for j in range(s):
+                four[d] += to_legendre[s - 4 + d, j] * stages[0, j, k]
+        last, decay = _decay(four[0], four[1], four[2], four[3])
+        own = last * decay * decay if decay < 0.5 else 0.0
         weight = atol[k] + rtol[k] * max(abs(y[k]), abs(stages[0, s - 1, k]))
-        largest = max(largest, abs(tail[k]) / weight)
+        largest = max(largest, abs(tail[k]) / weight, own / weight)
     second = 0.0
     for i in range(s):
         for k in range(n):

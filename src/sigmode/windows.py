@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import get_lapack_funcs
-from scipy.sparse import eye_array, issparse
-from scipy.sparse.linalg import splu
 
 from . import kernels
 from .basis import Basis
 from .field import VectorField
+from .linear import Shifted, Solvers, shifted
 
 Array = NDArray[Any]
 
@@ -21,8 +19,6 @@ __all__ = ["Window", "make_window"]
 # One dense system of so many unknowns is faster than s systems of n, and may follow df/dy from node to node
 # (`bench/test_ivp.py`, threshold).
 _ONE_SYSTEM = 100
-# Systems of so many unknowns are inverted, larger ones factorised.
-_SMALL_SYSTEM = 50
 # Status of a Newton iteration, as the kernels number it.
 _CONVERGED, _HOPELESS, _WRONG_LENGTH = 1, 2, 3
 
@@ -132,6 +128,17 @@ class ManySystems(Window):
     For real problems the conjugate eigenvalues come for free. Sparse matrices stay sparse. Complex problems, too.
     """
 
+    def __init__(self, basis: Basis, field: VectorField, atol: Array, rtol: Array) -> None:
+        super().__init__(basis, field, atol, rtol)
+        self._of: Any = None
+        self._systems: Shifted | None = None
+        self._solvers: Solvers | None = None
+
+    def _systems_of(self, df_dy: Any) -> Shifted:
+        if self._systems is None or df_dy is not self._of:
+            self._of, self._systems = df_dy, shifted(df_dy)
+        return self._systems
+
     def predict(self, legendre: Array, degree: int, offset: float, ratio: float, y: Array, h: float) -> None:
         at = 2.0 * (offset + ratio * self.basis.nodes) - 1.0
         slopes = np.polynomial.legendre.legvander(at, degree) @ legendre[: degree + 1]
@@ -144,8 +151,8 @@ class ManySystems(Window):
         used = np.flatnonzero(eigen.values.imag >= 0.0) if half else np.arange(t.size)
         twice = np.where(eigen.values[used].imag > 0.0, 2.0, 1.0) if half else np.ones(t.size)
         factors = h * eigen.values[used]
-        solve = _batch(df_dy, factors)
-        if solve is None:
+        solvers = self._solvers = self._systems_of(df_dy).solvers(factors)
+        if solvers is None:
             return False
         history[3] += factors.size
         back = eigen.vectors[:, used] * twice
@@ -156,7 +163,7 @@ class ManySystems(Window):
             gap = (y - self.Y) + h * (A @ self.K)
             if not np.isfinite(gap).all():
                 return False
-            step = back @ solve(into @ gap)
+            step: Array = back @ solvers.all(into @ gap)
             step = step.real if half else step
             self.Y += step
             self._stages[2] = self.K
@@ -168,56 +175,20 @@ class ManySystems(Window):
     def estimate(self, y: Array, h: float, df_dy: Any) -> float:
         s = self.basis.s
         self.legendre[:] = self.basis.to_legendre @ self.K
-        solve = _solver(df_dy, h / (2 * s))
-        if solve is None:
-            return np.inf
-        self._history[3] += 1.0
-        size = abs(self.legendre)
-        last, before = size[-2:].max(axis=0), size[-4:-2].max(axis=0)
-        decay = np.clip(last / np.maximum(before, np.finfo(float).tiny), 0.03, 1.0)
-        tail = abs(solve(h / s * last * decay)) / (self.atol + self.rtol * np.maximum(abs(y), abs(self.Y[-1])))
-        second = solve((h * (self.basis.difference @ self.K)).T).T
+        assert self._solvers is not None
+        filtered = self._solvers.last  # the eigenvalue closest to the real axis in the place of 1/(2s)
+        weight = self.atol + self.rtol * np.maximum(abs(y), abs(self.Y[-1]))
+        last, decay = _tail(self.legendre)
+        tail = abs(filtered(h / s * last * decay)) / weight
+        last, decay = _tail(self.basis.to_legendre[-4:] @ self.Y)
+        own = np.where(decay < 0.5, last * decay**2, 0.0) / weight
+        second = filtered((h * (self.basis.difference @ self.K)).T).T
         second = abs(second) / (self.atol + self.rtol * np.maximum(abs(y), abs(self.Y)))
-        return float(tail.max() + second.max())
+        return float(max(tail.max(), own.max()) + second.max())
 
 
-def _batch(df_dy: Any, factors: Array) -> Any:
-    """Solves (I - factors[j] df/dy) x_j = b_j for all j; None where one is singular.
-
-    Small systems by their inverses in one call: they only serve Newton's method, which corrects their rounding.
-    """
-    n = df_dy.shape[0]
-    if n > _SMALL_SYSTEM or issparse(df_dy):
-        solvers = [_solver(df_dy, factor) for factor in factors]
-        if any(solver is None for solver in solvers):
-            return None
-        return lambda b: np.array([solve(row) for solve, row in zip(solvers, b, strict=True)])
-    try:
-        inverse = np.linalg.inv(np.eye(n) - factors[:, None, None] * df_dy)
-    except np.linalg.LinAlgError:
-        return None
-    return lambda b: np.matmul(inverse, b[:, :, None])[:, :, 0]
-
-
-def _solver(df_dy: Any, factor: complex) -> Any:
-    """Solves with I - factor df/dy; None where that is singular."""
-    n = df_dy.shape[0]
-    if issparse(df_dy):
-        try:
-            lu = splu((eye_array(n, format="csc") - factor * df_dy).tocsc())
-        except RuntimeError:
-            return None
-        kind = complex if isinstance(factor, complex) or df_dy.dtype.kind == "c" else float
-        return lambda b: _sparse_solve(lu, b, kind)
-    matrix = np.eye(n) - factor * df_dy
-    if not np.isfinite(matrix).all():
-        return None
-    getrf, getrs = get_lapack_funcs(("getrf", "getrs"), (matrix,))
-    factors, pivots, singular = getrf(matrix, overwrite_a=True)
-    return None if singular else lambda b: getrs(factors, pivots, b)[0]
-
-
-def _sparse_solve(lu: Any, b: Array, kind: type) -> Array:
-    if kind is float and b.dtype.kind == "c":
-        return np.asarray(lu.solve(b.real) + 1j * lu.solve(b.imag))
-    return np.asarray(lu.solve(b.astype(kind)))
+def _tail(legendre: Array) -> tuple[Array, Array]:
+    """The last coefficients of a series, (n,), and the factor by which two more make them smaller."""
+    size = abs(legendre)
+    last, before = size[-2:].max(axis=0), size[-4:-2].max(axis=0)
+    return last, np.clip(last / np.maximum(before, np.finfo(float).tiny), 0.03, 1.0)
