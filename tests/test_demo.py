@@ -27,6 +27,12 @@ def test_the_demonstration_prints_its_table_and_saves_its_picture(tmp_path):
         error, estimate = float(fields[6]), float(fields[7])
         assert error <= (1e-9 if method == "auto" else 1e-5)
         assert estimate >= error / 10
+    marched = done.stdout.splitlines()[5 + len(demo.RUNS) :]
+    for row, problem in zip(marched, demo.MARCHED, strict=False):
+        assert row.startswith(problem.name)
+        error, estimate = map(float, row.split()[-2:])
+        assert error < 1e-10
+        assert 0.1 < estimate / error < 10
     assert (tmp_path / demo.PICTURE).read_bytes().startswith(b"\x89PNG")
 
 

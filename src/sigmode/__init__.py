@@ -8,4 +8,4 @@ from .solve import solve_ivp
 from .training import train
 
 __all__ = ["Collocation", "NeuralCollocation", "Solution", "reference", "solve_ivp", "train"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
-from . import Collocation, reference, train
+from . import Collocation, reference, solve_ivp, train
 from .problems import GAUSS, LAGARIS_1, LAGARIS_2, LAGARIS_3, LAGARIS_4, LOGISTIC, TANGENT, Problem
 
 Array = NDArray[np.float64]
@@ -30,6 +31,7 @@ RUNS: tuple[tuple[Problem, str, int, int | None], ...] = (
     (LOGISTIC, "auto", 40, None),
     (TANGENT, "auto", 40, None),
 )
+MARCHED = (LAGARIS_1, LAGARIS_2, LAGARIS_3, LAGARIS_4, LOGISTIC, TANGENT)
 PICTURE = "sigmode-demo.png"
 
 
@@ -64,6 +66,7 @@ def demonstration() -> None:
             f"{error:8.1e} {res.error.max():8.1e}{'' if res.success else '  (tol 1e-6 not met)'}"
         )
         solved.append((problem, col, res))
+    _march()
     if importlib.util.find_spec("matplotlib") is None:
         print("\nWith matplotlib (pip install 'sigmode[plot]') this also saves a picture.")
         return
@@ -73,6 +76,25 @@ def demonstration() -> None:
         print(f"\nNo picture: {error}")
     else:
         print(f"\nPicture of {solved[7][0].name}: {PICTURE}")
+
+
+def _march() -> None:
+    """The same problems window by window, with a bound of the global error."""
+    print(f"\n{'solve_ivp, rtol = atol = 1e-10':39} windows f(t, y)      time    error estimate")
+    for problem in MARCHED:
+        solve = functools.partial(
+            solve_ivp, problem.fun, problem.span, problem.y0, rtol=1e-10, atol=1e-10, vectorized=True
+        )
+        solve()
+        start = time.perf_counter()
+        res = solve()
+        seconds = time.perf_counter() - start
+        x = np.linspace(*problem.span, 2001)
+        error = abs(res.sol(x) - problem.exact(x)).max()
+        print(
+            f"{problem.name:39} {len(res.sol.y):7} {res.nfev:7} {1e3 * seconds:6.1f} ms "
+            f"{error:8.1e} {res.sol.error(x).max():8.1e}{'' if res.success else '  (tolerance not met)'}"
+        )
 
 
 def _picture(run: tuple[Problem, Collocation, OptimizeResult]) -> None:

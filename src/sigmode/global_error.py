@@ -14,7 +14,7 @@ from .windows import make_window
 
 Array = NDArray[Any]
 
-__all__ = ["GlobalError", "global_error"]
+__all__ = ["GlobalError", "global_error", "unseen"]
 
 _WIDER, _WIDEST = 3, 24  # basis functions more than the solution has, and the most
 # What Newton's method and the weights leave undecided, in parts of the tolerance. Errors are often 1e-2 of it.
@@ -22,6 +22,10 @@ _RESOLUTION = 1e-3
 _UNDECIDED = 0.3  # what may be left where rounding stops it earlier
 _ROUNDING = 16 * float(np.finfo(float).eps)
 _CHEAP_JACOBIAN = 10
+# Long windows are probed at so many points per span. A defect so many times the median of its window is news.
+_PROBES = 256
+_NEWS = 50.0
+_GOLDEN = 0.6180339887498949
 
 
 class GlobalError(NamedTuple):
@@ -77,3 +81,27 @@ def global_error(solution: Solution, field: VectorField, atol: Array, rtol: Arra
             df_dy = None
     nfev, njev = np.array([field.nfev, field.njev]) - counts
     return GlobalError(np.concatenate(pieces), np.concatenate(errors).T, int(nfev), int(njev), window.nlu)
+
+
+def unseen(solution: Solution, field: VectorField, atol: Array, rtol: Array) -> float | None:
+    """Where f does something between the nodes of a long window that neither solution has seen, or None.
+
+    Windows longer than the nodes can watch over are probed at irregular points, for a defect u' - f(t, u) that stands
+    out from its window and matters at the tolerance. What is narrower than 1/256 of the span may still be missed.
+    """
+    span = float(abs(solution.x[-1] - solution.x[0]))
+    for k, start in enumerate(solution.x[:-1]):
+        h = float(solution.x[k + 1] - start)
+        count = int(np.ceil(_PROBES * abs(h) / span))
+        if count <= solution.network.n_hidden + 1 + _WIDER:
+            continue
+        t = np.sort(start + h * ((np.arange(1, count + 1) * _GOLDEN) % 1.0))
+        u, f = solution(t).T, np.empty((count, field.n), dtype=field.dtype)
+        with np.errstate(all="ignore"):
+            field.nodes(t, u, f)
+            d = abs(solution(t, nu=1).T - f)
+        stands_out = d > _NEWS * np.median(d, axis=0)
+        matters = ~(d * abs(h) / count <= atol + rtol * abs(u))
+        if (stands_out & matters).any():
+            return float(t[int(np.argmax((stands_out & matters).any(axis=1)))])
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import integrate
 
 from .field import VectorField
-from .global_error import GlobalError, global_error
+from .global_error import GlobalError, global_error, unseen
 from .ivp import SMALLEST_RTOL, NeuralCollocation, checked_tolerances
 from .solution import Solution
 
@@ -26,6 +25,8 @@ _AIM = 0.3
 _TIGHTER = (1e-4, 0.1)
 # An attempt whose error is not below this part of the best one is the last.
 _PROGRESS = 0.5
+# Windows per span where a first solution was seen to step over something.
+_WINDOWS = 100
 # Steps per window that events are looked for in.
 _SUBSTEPS = 4
 # Where `atol` is zero, `rtol` refers to no less than this part of the largest value of the component.
@@ -84,8 +85,9 @@ def solve_ivp(
     Notes
     -----
     The estimate is the difference to a second solution on the same windows with wider networks; it follows growth and
-    decay of errors. It costs about half of a solution. It cannot see what no point of either solution sees, such as a
-    pulse in `fun` after a long quiet time: set ``max_step``. Unlike SciPy's, ``res.sol`` gives NaN outside of the
+    decay of errors. It costs about half of a solution. Long windows are probed for what lies between their
+    points, 256 probes per span; what is narrower, a pulse in `fun` after a long quiet time, may be missed: set
+    ``max_step``. Unlike SciPy's, ``res.sol`` gives NaN outside of the
     span, unless it is called with ``extrapolate=True``.
 
     References
@@ -120,21 +122,27 @@ def solve_ivp(
     rtol, atol = checked_tolerances(options.pop("rtol", 1e-3), options.pop("atol", 1e-6), y0.size)
     if events is not None:
         options.setdefault("substeps", _SUBSTEPS)
-    run = functools.partial(
-        integrate.solve_ivp, fun, t_span, y0, method, t_eval, True, events, vectorized, args, **options
-    )
+    longest_asked = options.pop("max_step", math.inf)
+
+    def run(longest: float, **tolerances: Any) -> Any:
+        longest = min(longest_asked, longest) if math.isfinite(longest) else longest_asked
+        return integrate.solve_ivp(
+            fun, t_span, y0, method, t_eval, True, events, vectorized, args,
+            max_step=longest, **tolerances, **options,
+        )  # fmt: skip
+
     bound = _Bound(fun, args, vectorized, options, y0, rtol, atol)
     return _solve(run, bound, rtol, atol, error_control == "global", t_eval is not None)
 
 
 def _solve(run: Callable[..., Any], bound: _Bound, rtol: Array, atol: Array, controlled: bool, chosen: bool) -> Any:
     """Solve, estimate, and tighten until the estimate meets the tolerance; else the best that was reached."""
-    factor = 1.0
+    factor, longest = 1.0, math.inf
     best: Any = None
     worst = _Worst(math.inf, 0.0, 0)
     spent = np.zeros(3, dtype=int)
     for _ in range(_ATTEMPTS):
-        res = run(rtol=np.maximum(factor * rtol, SMALLEST_RTOL), atol=factor * atol)
+        res = run(rtol=np.maximum(factor * rtol, SMALLEST_RTOL), atol=factor * atol, longest=longest)
         if chosen and len(res.t) == 0:
             res.t, res.y = np.empty(0), np.empty((bound.n, 0))
         solution = _as_solution(res, bound)
@@ -143,10 +151,16 @@ def _solve(run: Callable[..., Any], bound: _Bound, rtol: Array, atol: Array, con
         res.sol = solution.with_error(estimate.x, estimate.error)
         res.error = res.sol.error(res.t)
         gained = now.ratio < _PROGRESS * worst.ratio
-        if best is None or res.status < 0 or now.ratio < worst.ratio:
+        if best is None or (res.status >= 0 and now.ratio < worst.ratio):
             best, worst = res, now
-        if not controlled or res.status < 0 or now.ratio <= 1.0:
+        if not controlled or res.status < 0:
             break
+        if now.ratio <= 1.0:
+            if math.isfinite(longest) or not bound.misses_something(solution):
+                break
+            longest = abs(solution.x[-1] - solution.x[0]) / _WINDOWS  # the same again, looking closer
+            best, worst = None, _Worst(math.inf, 0.0, 0)
+            continue
         if not (gained or math.isinf(now.ratio)) or (factor * rtol <= SMALLEST_RTOL).any():
             break  # rounding, or an error that the tolerance does not govern
         factor *= min(_TIGHTER[1], max(_TIGHTER[0], _AIM / now.ratio))
@@ -191,17 +205,24 @@ class _Bound:
             jac = _with_args(jac, args) if callable(jac) else jac
         self._arguments = (fun, self.n, y0.dtype, vectorized, jac, options.get("jac_sparsity"))
         self._field: VectorField | None = None
+        self._used = self._atol
 
     def __call__(self, solution: Solution, factor: float) -> tuple[GlobalError, _Worst]:
         if not self.n or not solution.h.any():
             return GlobalError(solution.x, np.zeros((self.n, solution.x.size)), 0, 0, 0), _Worst(0.0, 0.0, 0)
         self._field = self._field or VectorField(*self._arguments)
         scale = abs(solution.y).max(axis=0, initial=0.0)
-        atol = np.where(self._atol > 0.0, self._atol, _FLOOR * self._rtol * scale) + np.finfo(float).tiny
+        self._used = atol = np.where(self._atol > 0.0, self._atol, _FLOOR * self._rtol * scale) + np.finfo(float).tiny
         small = np.where(self._atol > 0.0, self._atol / np.maximum(self._rtol, SMALLEST_RTOL), 0.0)
         estimate = global_error(solution, self._field, factor * atol, factor * self._rtol, small)
         estimate = estimate._replace(error=_envelope(estimate.error))
         return estimate, _worst(solution, estimate, atol[:, None], self._rtol[:, None])
+
+    def misses_something(self, solution: Solution) -> bool:
+        """Whether f does something between the nodes of long windows."""
+        if self._field is None:
+            return False
+        return unseen(solution, self._field, self._used, self._rtol) is not None
 
 
 def _worst(solution: Solution, estimate: GlobalError, atol: Array, rtol: Array) -> _Worst:
