@@ -91,6 +91,17 @@ def test_refuses_lorenz_beyond_predictability():
     assert_allclose(early.y[:, -1], [-4.90268754113, -3.74387292180, 24.6908581028], rtol=1e-6)
 
 
+@pytest.mark.parametrize("width", [0.3, 0.05, 0.02])
+def test_a_pulse_after_a_quiet_time_is_seen_or_refused(width):
+    from scipy.special import erf
+
+    t = np.linspace(0, 10, 2001)
+    for centre in np.linspace(0.5, 9.4, 12):
+        res = sm.solve_ivp(lambda t, y, c=centre: [np.exp(-(((t - c) / width) ** 2))], (0, 10), [0.0], rtol=1e-6)
+        exact = width * np.sqrt(np.pi) / 2 * (erf((t - centre) / width) + erf(centre / width))
+        assert not res.success or (abs(res.sol(t)[0] - exact) <= 3 * (1e-6 + 1e-6 * exact)).all()
+
+
 def test_complex_values():
     res = sm.solve_ivp(lambda t, y: 1j * y, (0, 20), [1.0 + 0j], rtol=1e-8, atol=1e-8)
     assert res.success
@@ -106,6 +117,8 @@ def test_the_solution_has_derivatives_and_can_be_saved(tmp_path):
     assert_allclose(res.sol(t, nu=2)[0], -np.sin(t), atol=1e-5)
     assert_allclose(res.sol(res.t), res.y, rtol=1e-14, atol=1e-14)
     assert np.isnan(res.sol(31.0)).all()
+    assert (res.sol.t_min, res.sol.t_max) == (0.0, 30.0)
+    assert_equal(res.sol.ts, res.t)
     res.sol.save(tmp_path / "circle")
     again = sm.Solution.load(tmp_path / "circle")
     assert_equal(again(t), res.sol(t))

@@ -16,6 +16,8 @@ Array = NDArray[Any]
 __all__ = ["VectorField"]
 
 _ROOT_EPS = np.finfo(float).eps ** 0.5
+# Every so many calls for a whole window one node is checked: odd, so that all nodes have their turn.
+_CHECKED = 7
 # A sparse df/dy of so few equations is dealt with as a dense one.
 _DENSE = 40
 
@@ -128,11 +130,11 @@ class VectorField:
         """All nodes in one call with t as an array, where `fun` turns out to allow that.
 
         SciPy only promises k values of y for one t. So the result is compared with single calls: at all nodes the
-        first time, at one node, in turn, from then on.
+        first time, from then on in every seventh call at one node.
         """
         try:
             value = _checked(self.fun(t.copy(), np.ascontiguousarray(Y.T)), Y.T.shape, self.dtype).T
-            at = range(t.size) if self._whole is None else [self._turn % t.size]
+            at = range(t.size) if self._whole is None else [self._turn % t.size] * (self._turn % _CHECKED == 0)
             for i in at:
                 single = self._single(float(t[i]), Y[i].copy())
                 if not np.allclose(single, value[i], rtol=1e-12, atol=0.0, equal_nan=True):

@@ -134,6 +134,21 @@ class Solution:
             error[:, ~self._inside(flat)] = np.nan
         return error if points.ndim else error[:, 0]
 
+    @property
+    def ts(self) -> Array:
+        """The windows' ends, under the name that SciPy's dense output has for them."""
+        return self.x
+
+    @property
+    def t_min(self) -> float:
+        """The smaller end of the span, as in SciPy's dense output."""
+        return float(min(self.x[0], self.x[-1]))
+
+    @property
+    def t_max(self) -> float:
+        """The larger end of the span, as in SciPy's dense output."""
+        return float(max(self.x[0], self.x[-1]))
+
     def with_error(self, x: Array, bound: Array) -> Solution:
         """The same solution with a bound of its error, (n, L) at the abscissae x, (L,)."""
         return Solution(self.x, self.y, self.theta, self.network, x, bound, self.h)

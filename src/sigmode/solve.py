@@ -40,7 +40,7 @@ def solve_ivp(
     y0: ArrayLike,
     method: Any = NeuralCollocation,
     t_eval: ArrayLike | None = None,
-    dense_output: bool = True,
+    dense_output: bool = False,
     events: Any = None,
     vectorized: bool = False,
     args: tuple[Any, ...] | None = None,
