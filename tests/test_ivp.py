@@ -273,7 +273,7 @@ def reaction_diffusion(n):
     return fun, jac, pattern, np.exp(-100 * (x - 0.2) ** 2)
 
 
-@pytest.mark.parametrize("n", [8, 30, 200])
+@pytest.mark.parametrize("n", [3, 8, 30, 200])
 def test_forms_of_the_jacobian(n):
     fun, jac, pattern, y0 = reaction_diffusion(n)
 
@@ -286,6 +286,13 @@ def test_forms_of_the_jacobian(n):
     for options in ({"jac": jac}, {"jac": lambda t, y: jac(t, y).toarray()}, {"jac_sparsity": pattern}, {}):
         assert_allclose(solve(**options), reference, atol=1e-8)
     assert_allclose(solve(jac_sparsity=pattern.toarray()), reference, atol=1e-8)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 12])
+@pytest.mark.parametrize("rtol", [1e-3, 1e-9])
+def test_sparsity_of_small_systems(n, rtol):
+    res = solve_ivp(lambda t, y: -y, (0, 1), np.ones(n), method=sm.NeuralCollocation, jac_sparsity=np.eye(n), rtol=rtol)
+    assert_allclose(res.y[:, -1], np.exp(-1), rtol=1e-3)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -316,6 +323,11 @@ def test_complex_systems():
     assert_allclose(jac.y[:, -1], res.y[:, -1], rtol=1e-8)
 
 
+def test_a_span_of_nan_is_refused():
+    with pytest.raises(ValueError, match="`t_bound`"):
+        solve_ivp(lotka_volterra, (0, np.nan), [10.0, 5.0], method=sm.NeuralCollocation)
+
+
 def test_both_directions_return():
     forth = run(lotka_volterra)
     back = solve_ivp(lotka_volterra, (15, 0), forth.y[:, -1], method=sm.NeuralCollocation, rtol=1e-8, atol=1e-10)
@@ -323,7 +335,9 @@ def test_both_directions_return():
 
 
 def test_substeps_are_steps_of_the_same_solution():
-    one = solve_ivp(lotka_volterra, (0, 5), [10.0, 5.0], method=sm.NeuralCollocation, dense_output=True, rtol=1e-6)
+    one = solve_ivp(
+        lotka_volterra, (0, 5), [10.0, 5.0], method=sm.NeuralCollocation, dense_output=True, rtol=1e-6, substeps=1
+    )
     four = solve_ivp(
         lotka_volterra, (0, 5), [10.0, 5.0], method=sm.NeuralCollocation, dense_output=True, rtol=1e-6, substeps=4
     )

@@ -118,7 +118,7 @@ def test_the_solution_has_derivatives_and_can_be_saved(tmp_path):
     assert_allclose(res.sol(res.t), res.y, rtol=1e-14, atol=1e-14)
     assert np.isnan(res.sol(31.0)).all()
     assert (res.sol.t_min, res.sol.t_max) == (0.0, 30.0)
-    assert_equal(res.sol.ts, res.t)
+    assert_equal(res.sol.ts, res.t[::4])
     res.sol.save(tmp_path / "circle")
     again = sm.Solution.load(tmp_path / "circle")
     assert_equal(again(t), res.sol(t))
@@ -137,12 +137,23 @@ def test_scipys_dense_output_becomes_one_solution():
     other = scipy.integrate.solve_ivp(circle, (0, 1), [0.0, 1.0], dense_output=True)
     with pytest.raises(ValueError, match="`sol`"):
         sm.Solution.from_ode_solution(other.sol)
+    for wrong in (res, None):
+        with pytest.raises(ValueError, match=r"`sol` must be `res\.sol`"):
+            sm.Solution.from_ode_solution(wrong)
 
 
 def test_events_are_found_within_a_window():
     zero = lambda t, y: y[0]
     res = sm.solve_ivp(circle, (0, 100), [0.0, 1.0], rtol=1e-10, atol=1e-10, events=zero)
     assert_allclose(res.t_events[0][-31:], np.pi * np.arange(1, 32), rtol=1e-9)
+    for tol in (1e-3, 1e-6, 1e-9):
+        res = scipy.integrate.solve_ivp(
+            circle, (0, 100), [0.1, 1.0], method=sm.NeuralCollocation, rtol=tol, atol=tol, events=zero
+        )
+        assert len(res.t_events[0]) == 31
+    pair = lambda t, y: y[0] - 0.9
+    for tol in (1e-3, 1e-6, 1e-9):
+        assert len(sm.solve_ivp(circle, (0, 100), [0.0, 1.0], rtol=tol, atol=tol, events=pair).t_events[0]) == 32
 
 
 def test_terminal_event_ends_the_solution():
@@ -165,6 +176,26 @@ def test_scipys_arguments(kwargs):
         assert_equal(res.t, kwargs["t_eval"])
     assert_allclose(res.y[0], np.exp(-rate * res.t), rtol=1e-3)
     assert res.error.shape == (1, len(res.t))
+
+
+def test_an_event_at_the_start_that_ends_it():
+    start = lambda t, y: y[0]
+    start.terminal = True
+    res = sm.solve_ivp(circle, (0, 10), [0.0, 1.0], events=start)
+    assert res.status == 1
+    assert_equal(res.t_events[0], [0.0])
+
+
+def test_the_message_names_the_way_out_where_atol_is_what_cannot_be_met():
+    res = sm.solve_ivp(circle, (0, 20), [0.0, 1.0], rtol=1e-10, atol=0.0)
+    assert not res.success
+    assert "raise `atol`" in res.message
+
+
+def test_unknown_options_warn_once():
+    with pytest.warns(UserWarning, match="`min_step`") as seen:
+        sm.solve_ivp(*DECAY, min_step=1e-3)
+    assert len(seen) == 1
 
 
 def test_t_eval_empty():
@@ -254,6 +285,10 @@ BAD = {
     "event array": ({"events": lambda t, y: y}, ValueError, "`events` must return one number"),
     "jac shape": ({"jac": np.eye(2)}, ValueError, "`jac` is expected to have shape"),
     "jac callable shape": ({"jac": lambda t, y: np.eye(2)}, ValueError, "`jac` is expected to have shape"),
+    "jac of one row": ({"jac": [1.0, 2.0], "y0": [1.0, 1.0], "fun": circle}, ValueError, r"actually has \(2,\)"),
+    "jac None": ({"jac": lambda t, y: None}, ValueError, "it gave None"),
+    "jac_sparsity string": ({"jac_sparsity": "a"}, ValueError, "`jac_sparsity`"),
+    "rtol number in a string": ({"rtol": "1e-3"}, ValueError, "`rtol`"),
     "jac_sparsity shape": ({"jac_sparsity": np.eye(2)}, ValueError, "`jac_sparsity` is expected to have shape"),
     "max_windows": ({"max_windows": 0}, ValueError, "`max_windows`"),
     "substeps": ({"substeps": 1.5}, TypeError, "`substeps`"),
@@ -370,11 +405,19 @@ def test_kinds_of_results(convert):
     assert_allclose(res.y[0], np.sin(res.t), atol=1e-7)
 
 
-@pytest.mark.parametrize("scale", [1e-150, 1e150])
+@pytest.mark.parametrize("jac", [np.array([[np.nan]]), lambda t, y: np.array([[np.nan]])])
+def test_a_jacobian_that_is_not_finite_is_named(jac):
+    res = sm.solve_ivp(*DECAY, jac=jac)
+    assert res.status == -1
+    assert "`jac`" in res.message
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-150, 1e150, 1e200])
 def test_extreme_sizes(scale):
     res = sm.solve_ivp(lambda t, y: -y, (0, 5), [scale], rtol=1e-8, atol=1e-10 * scale)
     assert res.success
     assert_allclose(res.y[0], scale * np.exp(-res.t), rtol=1e-7)
+    assert sm.solve_ivp(lambda t, y: -y, (0, 5), [scale], rtol=1e-8, atol=0.0).success
 
 
 @pytest.mark.parametrize("span", [1e-12, 1e12])

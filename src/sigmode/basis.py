@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
-from scipy.linalg import get_lapack_funcs
 
+from . import kernels
 from .network import Network
 from .points import radau
 
@@ -56,8 +56,7 @@ class Basis:
         phi = (self.nodes * units.derivative(theta, self.nodes, 0)).T
         psi = (units.derivative(theta, self.nodes, 0) + self.nodes * units.derivative(theta, self.nodes, 1)).T
         self.A = np.ascontiguousarray(np.linalg.solve(psi.T, phi.T).T)
-        self._q, r = np.linalg.qr(psi)
-        self._r = np.asfortranarray(r)
+        self._q, self._r = (np.ascontiguousarray(part) for part in np.linalg.qr(psi))
         self._at_end = units.derivative(theta, np.ones(1), 0)[:, 0]
         at_nodes = 2.0 * self.nodes - 1.0
         self.to_legendre = np.ascontiguousarray(np.linalg.inv(legendre.legvander(at_nodes, s - 1)))
@@ -86,9 +85,9 @@ class Basis:
 
         rise : (n,), the value at the end minus that at the start, which the last bits of the bias are made to meet.
         """
-        right = self._q.T @ K
-        (trtrs,) = get_lapack_funcs(("trtrs",), (self._r, right))
-        weights = h * trtrs(self._r, right)[0] if rise.size else right
+        n = rise.size
+        real = np.ascontiguousarray(K).view(float).reshape(len(K), -1)  # complex ones as pairs
+        weights = h * kernels.weights(self._q, self._r, real).view(K.dtype).reshape(len(K), n)
         weights[-1] += rise - self._at_end @ weights
         return np.concatenate([self._hidden, weights[:-1].T.ravel(), weights[-1]])
 

@@ -35,8 +35,8 @@ class VectorField:
         Calls of `fun`, not counting those for differences, and evaluations of df/dy, as SciPy counts them.
     address : int
         Of the compiled f, or 0.
-    constant : bool
-        Whether df/dy is one matrix for all t and y.
+    given, constant : bool
+        Whether df/dy comes from the user, and whether it is one matrix for all t and y.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class VectorField:
         self.address: int = compiled[0] if compiled else 0
         self._alive = compiled  # the machine code lives as long as this
         self._jac = jac
+        self.given = jac is not None
         self.constant = jac is not None and not callable(jac)
         if self.constant:
             self._jac = self._matrix(jac)
@@ -160,7 +161,8 @@ class VectorField:
         pattern = self._pattern
         column = np.repeat(columns, np.diff(pattern.indptr))
         data = moved[groups[column], pattern.indices] / run[column]
-        return csc_matrix((data, pattern.indices, pattern.indptr), shape=pattern.shape)
+        matrix = csc_matrix((data, pattern.indices, pattern.indptr), shape=pattern.shape)
+        return matrix.toarray(order="C") if self.n <= _DENSE else matrix
 
     def _matrix(self, value: Any) -> Any:
         """df/dy as csc_matrix where it is sparse and large, else as an array, in the problem's dtype."""
@@ -169,9 +171,10 @@ class VectorField:
             matrix = matrix.toarray(order="C") if self.n <= _DENSE else matrix
         else:
             try:
-                matrix = np.array(np.atleast_2d(value), dtype=self.dtype, order="C")
+                matrix = np.array(value if value is not None else "None", dtype=self.dtype, order="C")
             except (TypeError, ValueError):
                 raise ValueError(f"`jac` must give numbers of shape {(self.n, self.n)}, it gave {value!r}.") from None
+            matrix = matrix.reshape(1, 1) if matrix.size == self.n == 1 else matrix
         if matrix.shape != (self.n, self.n):
             raise ValueError(f"`jac` is expected to have shape {(self.n, self.n)}, but actually has {matrix.shape}.")
         return matrix
@@ -203,7 +206,10 @@ def _checked(value: Any, shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def _checked_sparsity(sparsity: Any, n: int) -> Any:
-    pattern = csc_matrix(sparsity)
+    try:
+        pattern = csc_matrix(sparsity)
+    except (TypeError, ValueError):
+        raise ValueError(f"`jac_sparsity` must be a matrix of shape {(n, n)}, got {sparsity!r}.") from None
     if pattern.shape != (n, n):
         raise ValueError(f"`jac_sparsity` is expected to have shape {(n, n)}, but actually has {pattern.shape}.")
     pattern.sort_indices()

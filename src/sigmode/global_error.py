@@ -89,7 +89,7 @@ def unseen(solution: Solution, field: VectorField, atol: Array, rtol: Array) -> 
     Windows longer than the nodes can watch over are probed at irregular points, for a defect u' - f(t, u) that stands
     out from its window and matters at the tolerance. What is narrower than 1/256 of the span may still be missed.
     """
-    span = float(abs(solution.x[-1] - solution.x[0]))
+    span = float(abs(solution.x[-1] - solution.x[0])) or 1.0
     for k, start in enumerate(solution.x[:-1]):
         h = float(solution.x[k + 1] - start)
         count = int(np.ceil(_PROBES * abs(h) / span))

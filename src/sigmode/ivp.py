@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import DenseOutput, OdeSolver
 from scipy.optimize import OptimizeResult
+from scipy.sparse import issparse
 
 from .basis import Basis, basis
 from .collocation import checked_count
 from .field import VectorField
+from .network import Network
 from .windows import make_window
 
 Array = NDArray[Any]
@@ -42,6 +44,7 @@ _EXTRAPOLATED = 6  # degree of the polynomial that predicts the next window
 _AFTER_FAILURE = 1.5  # limit on the ratio of two windows after one for which it failed
 _LATE = 8  # sweeps after which a window does not grow
 _OLD_JACOBIAN = (0.05, 5)  # rate and sweeps at which df/dy of an earlier window still serves
+_MANY_ROUNDINGS = 1000  # a window shorter than that is one step
 _CHEAP_JACOBIAN = 10  # equations for which df/dy is made anew in each window
 
 
@@ -56,23 +59,28 @@ class NeuralOutput(DenseOutput):  # type: ignore[misc]
         Where the window starts, and its length with sign. The step may be a part of it.
     y_start : ndarray, shape (n,)
         The value there.
-    theta : ndarray, shape (n_theta,)
-        Parameters of the network, ``w | b | V | c``.
-    network : Network
-        What they mean.
     """
 
     def __init__(self, t_old: float, t: float, window: _Solved) -> None:
         super().__init__(t_old, t)
         self.start, self.h, self.y_start = window.start, window.h, window.y_start
-        self.theta, self.network = window.theta, window.basis.network(window.y_start.size)
         self._window = window
+
+    @property
+    def theta(self) -> Array:
+        """Parameters of the network."""
+        return self._window.theta
+
+    @property
+    def network(self) -> Network:
+        """What they mean."""
+        return self._window.network
 
     def _call_impl(self, t: Array) -> Array:
         xi = (np.atleast_1d(t) - self.start) / self.h
-        y = self.y_start[:, None] + xi * self.network.derivative(self.theta, xi, 0)
-        for end, outside in ((0.0, xi < 0.0), (1.0, xi > 1.0)):
-            if outside.any():
+        y = self._window.values(xi)
+        if xi.size and (xi.min() < 0.0 or xi.max() > 1.0):
+            for end, outside in ((0.0, xi < 0.0), (1.0, xi > 1.0)):
                 y[:, outside] = self._window.parabola(end, xi[outside] - end)
         return np.asarray(y if t.ndim else y[:, 0])
 
@@ -87,6 +95,15 @@ class _Solved:
     def theta(self) -> Array:
         """Parameters of the network."""
         return self.basis.theta(self.K, self.h, self.y - self.y_start)
+
+    @property
+    def network(self) -> Network:
+        """What they mean."""
+        return self.basis.network(self.y_start.size)
+
+    def values(self, xi: Array) -> Array:
+        """The trial solution at the points xi, (n, m)."""
+        return np.asarray(self.y_start[:, None] + xi * self.network.derivative(self.theta, xi, 0))
 
     def parabola(self, end: float, xi: Array) -> Array:
         """From the Legendre series of the slopes: P_k(1) = 1 and P_k'(1) = k (k + 1)/2, with signs at the start."""
@@ -133,8 +150,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
     max_windows : int
         Limit on the windows that are tried; then the integration ends with a message.
     substeps : int
-        Into how many steps a window is reported. SciPy looks for events by changes of sign between steps: with one
-        step per window it sees none of two zeros in one window.
+        Into how many steps a window is reported, 4 by default. SciPy looks for events by changes of sign between
+        steps: of two zeros in one step it sees none. A first window of length `first_step` is one step.
     callback : callable, optional
         ``callback(intermediate_result)`` after each window with an `OptimizeResult` that holds ``t``, ``y``, ``nfev``.
         It may raise ``StopIteration``: the integration ends with a message.
@@ -180,7 +197,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         vectorized: bool = False,
         first_step: float | None = None,
         max_windows: int = 100_000,
-        substeps: int = 1,
+        substeps: int = 4,
         callback: Callable[[OptimizeResult], Any] | None = None,
         **extraneous: Any,
     ) -> None:
@@ -189,6 +206,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             warnings.warn(f"The following arguments have no effect for a chosen solver: {names}.", stacklevel=3)
         super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
         self.t, self.t_bound = float(t0), float(t_bound)
+        if math.isnan(self.t) or math.isnan(self.t_bound) or math.isinf(self.t):
+            raise ValueError(f"`t0` must be finite and `t_bound` not NaN, got {t0} and {t_bound}.")
         self.y: Array = np.array(self.y)
         self._field = VectorField(fun, self.n, self.y.dtype, vectorized, jac, jac_sparsity)
         self.max_step = _positive(max_step, "max_step")
@@ -199,7 +218,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             raise TypeError(f"`callback` must be callable or None, got {type(callback).__name__}.")
         self.callback = callback
         self._tried = 0
-        self._pending: list[float] = []  # ends of steps of the last window that are still to be reported
+        self._pending: list[tuple[float, Array]] = []  # steps of the last window that are still to be reported
+        self._one_step = first_step is not None
         self._basis = basis(_width(self.rtol))
         relative = np.maximum(_PART * self.rtol, _ROUNDING) * np.ones(self.n)
         self._small = np.where(self.rtol > 0, self.atol / self.rtol, 0.0) * np.ones(self.n)
@@ -264,6 +284,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             h = t[-1] - self.t
             fresh = self._df_dy is None
             error = self._try(t, h, inside)
+            if fresh and not self._finite_jacobian():
+                return False, f"`jac` returned a value that is not finite at t = {self.t:.6g}."
             self.nfev, self.njev, self.nlu = self._field.nfev, self._field.njev, self._window.nlu
             if error is None:
                 self._may_grow = False
@@ -304,7 +326,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         window = self._window
         y = window.Y[-1].copy()
         self._last = _Solved(self.t, h, self.y, y, window.K.copy(), self._basis)
-        self._pending = (self.t + h * np.arange(1, self.substeps) / self.substeps).tolist()
+        self._pending = self._steps(t, h)
         self.t, self.y = t, y
         self._length, self._degree = h, min(_EXTRAPOLATED, self._basis.s - 1)
         if window.sweeps >= _LATE:
@@ -321,23 +343,32 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             try:
                 self.callback(OptimizeResult(t=self.t, y=self.y.copy(), nfev=self.nfev))
             except StopIteration:
-                self.max_windows = 0
                 return False, "`callback` stopped the integration."
-        if self._pending:
-            self._pending.append(t)
-            return self._report()
-        return True, None
+        return self._report() if self._pending else (True, None)
+
+    def _steps(self, end: float, h: float) -> list[tuple[float, Array]]:
+        """Where the steps of the last window end, with the values there; nothing if it is one step."""
+        assert self._last is not None
+        if self.substeps == 1 or self._one_step or abs(h) < _MANY_ROUNDINGS * np.spacing(abs(end)):
+            self._one_step = False
+            return []
+        xi = np.arange(1, self.substeps) / self.substeps
+        values = self._last.values(xi).T
+        return [*zip((self._last.start + h * xi).tolist(), values, strict=True), (end, self._last.y)]
 
     def _report(self) -> tuple[bool, None]:
         """One of the steps that the last window consists of."""
-        assert self._last is not None
-        self.t = self._pending.pop(0)
-        self.y = NeuralOutput(self.t, self.t, self._last)(self.t) if self._pending else self._last.y
+        self.t, self.y = self._pending.pop(0)
         return True, None
 
     def _dense_output_impl(self) -> NeuralOutput:
         assert self._last is not None
         return NeuralOutput(self.t_old, self.t, self._last)
+
+    def _finite_jacobian(self) -> bool:
+        """Whether the df/dy that the user gave is; differences of an f that is not are not meant."""
+        given = self._field.given
+        return not given or bool(np.isfinite(self._df_dy.data if issparse(self._df_dy) else self._df_dy).all())
 
     def _bad(self, t: Array) -> tuple[float, int] | None:
         node = self._window.bad_node()
@@ -373,10 +404,10 @@ def checked_tolerances(rtol: ArrayLike, atol: ArrayLike, n: int) -> tuple[Array,
     """`rtol` and `atol` as arrays, or an error that says what is wrong. As in SciPy, a tiny `rtol` is raised."""
     checked = []
     for name, value in (("rtol", rtol), ("atol", atol)):
-        try:
-            array = np.asarray(value, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError(f"`{name}` must be a number or {n} numbers, got {value!r}.") from None
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"`{name}` must be a number or {n} numbers, got {value!r}.")
+        array = array.astype(float)
         if array.shape not in ((), (n,)):
             raise ValueError(f"`{name}` has wrong shape: expected () or ({n},), got {array.shape}.")
         if not (array >= 0).all():

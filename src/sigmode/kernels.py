@@ -49,6 +49,7 @@ __all__ = [
     "sensitivities",
     "sigmoid",
     "verdict",
+    "weights",
     "window",
 ]
 
@@ -669,6 +670,19 @@ def _predict_serial(A, c, legendre, degree, offset, ratio, y, h, Y):
             Y[i, k] = y[k] + h * total
 
 
+def _weights_serial(q, r, K, weights):
+    """weights = R^-1 Q^T K. LAPACK's trtrs does the same, with threads that wait for each other on a busy machine."""
+    s, n = K.shape
+    for k in range(n):
+        for i in range(s - 1, -1, -1):
+            total = 0.0
+            for j in range(s):
+                total += q[j, i] * K[j, k]
+            for j in range(i + 1, s):
+                total -= r[i, j] * weights[j, k]
+            weights[i, k] = total / r[i, i]
+
+
 @njit(**_EXACT)
 def _decay(a, b, c, d):
     """The size of the last two of four coefficients, and the factor by which two more make it smaller."""
@@ -747,6 +761,7 @@ _SIGNATURES = {
     "sigmoid": f"void({_VECTOR}, {_VECTOR})",
     "newton": f"i8({_SWEEP})",
     "verdict": f"i8(f8, {_VECTOR})",
+    "weights": f"void({_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX})",
     "window": f"i8(i8, {_VECTOR}, {_SWEEP})",
     "differences": f"void(i8, f8, {_VECTOR}, {_VECTOR}, {_VECTOR}, {_MATRIX})",
     "predict": f"void({_MATRIX}, {_VECTOR}, {_MATRIX}, i8, f8, f8, {_VECTOR}, f8, {_MATRIX})",
@@ -917,6 +932,13 @@ def newton(*args: Any) -> int:
 def verdict(size: float, history: Array) -> int:
     """Whether a Newton iteration outside the kernels is done, see `_verdict`."""
     return int(_compiled(_verdict_serial)(size, history))
+
+
+def weights(q: Array, r: Array, K: Array) -> Array:
+    """R^-1 Q^T K, (s, n), the solution of (Q R) weights = K, (s, n)."""
+    found = np.empty_like(K)
+    _compiled(_weights_serial)(q, r, K, found)
+    return found
 
 
 def window(*args: Any) -> int:

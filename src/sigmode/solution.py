@@ -72,9 +72,13 @@ class Solution:
 
         Adds derivatives, ``save`` and ``load`` to what SciPy's ``res.sol`` can do.
         """
-        parts = [(part, end) for part, end in zip(getattr(sol, "interpolants", []), sol.ts[1:], strict=False)]
+        ends = getattr(sol, "ts", [])[1:]
+        parts = list(zip(getattr(sol, "interpolants", []), ends, strict=False))
         if not parts or not all(hasattr(part, "theta") for part, _ in parts):
-            raise ValueError("`sol` must be the dense output of solve_ivp with method=NeuralCollocation.")
+            raise ValueError(
+                "`sol` must be `res.sol` of scipy.integrate.solve_ivp with method=NeuralCollocation and "
+                f"dense_output=True, got {type(sol).__name__}."
+            )
         first = [k for k, (part, _) in enumerate(parts) if k == 0 or part.theta is not parts[k - 1][0].theta]
         windows = [parts[k][0] for k in first]
         x = np.array([part.start for part in windows] + [parts[-1][1]])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -28,10 +30,11 @@ _PROGRESS = 0.5
 # Windows per span where a first solution was seen to step over something.
 _WINDOWS = 100
 # Steps per window that events are looked for in.
-_SUBSTEPS = 4
+_SUBSTEPS = 16
 # Where `atol` is zero, `rtol` refers to no less than this part of the largest value of the component.
 _FLOOR = 1e-6
 _NOT_MET = -2
+_SCIPY_METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 
 
 def solve_ivp(
@@ -57,7 +60,7 @@ def solve_ivp(
     ----------
     fun, t_span, y0, t_eval, events, vectorized, args
         As in `scipy.integrate.solve_ivp`. `t_span` may end at infinity only with an event that is terminal.
-        Events are looked for on four steps per window: of two zeros closer than that none is seen.
+        Events are looked for on sixteen steps per window: of two zeros closer than that none is seen.
     method : OdeSolver or str
         `NeuralCollocation`; other methods of SciPy have no estimate and need ``error_control="local"``.
     dense_output : bool
@@ -113,12 +116,16 @@ def solve_ivp(
     if error_control not in ("global", "local"):
         raise ValueError(f"`error_control` must be 'global' or 'local', got {error_control!r}.")
     if not (isinstance(method, type) and issubclass(method, NeuralCollocation)):
+        _check_method(method)
         if error_control == "global":
             raise ValueError(
                 f"`method` {method!r} has no estimate of its global error: use NeuralCollocation or "
                 "error_control='local'."
             )
-        return integrate.solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options)
+        res = integrate.solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options)
+        res.error = np.full(np.shape(res.y), np.nan)
+        return res
+    options = _known(method, options)
     rtol, atol = checked_tolerances(options.pop("rtol", 1e-3), options.pop("atol", 1e-6), y0.size)
     if events is not None:
         options.setdefault("substeps", _SUBSTEPS)
@@ -171,7 +178,11 @@ def _solve(run: Callable[..., Any], bound: _Bound, rtol: Array, atol: Array, con
         best.message = (
             f"The estimated global error is {worst.ratio:.2g} times the tolerance atol + rtol |y| "
             f"at t = {worst.t:.6g}, component {worst.component}, and it could not be made smaller. "
-            "Loosen the tolerances or shorten the span."
+            + (
+                "There y passes zero and `atol` alone counts: raise `atol`, or shorten the span."
+                if worst.at_zero
+                else "Loosen the tolerances or shorten the span."
+            )
         )
     return best
 
@@ -182,6 +193,7 @@ class _Worst(NamedTuple):
     ratio: float
     t: float
     component: int
+    at_zero: bool = False  # where y is so small that `atol` alone counts
 
 
 class _Bound:
@@ -232,12 +244,14 @@ def _worst(solution: Solution, estimate: GlobalError, atol: Array, rtol: Array) 
     y = solution(x, extrapolate=True)
     ratio = error / (atol + rtol * abs(y))
     if y.dtype.kind == "f":
-        passes = y[:, 1:] * y[:, :-1] <= 0.0
+        passes = np.sign(y[:, 1:]) != np.sign(y[:, :-1])
         at_zero = np.minimum(error[:, 1:], error[:, :-1]) / atol
         ratio[:, 1:] = np.maximum(ratio[:, 1:], np.where(passes, at_zero, 0.0))
     ratio[np.isnan(ratio)] = np.inf
     component, at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-    return _Worst(float(ratio[component, at]), float(x[at]), int(component))
+    largest, tolerance = float(ratio[component, at]), (atol + rtol * abs(y))[component, at]
+    alone = bool(tolerance < 2 * atol[component, 0] or largest > 1.01 * error[component, at] / tolerance)
+    return _Worst(largest, float(x[at]), int(component), alone)
 
 
 def _as_solution(res: Any, bound: _Bound) -> Solution:
@@ -254,6 +268,22 @@ def _envelope(error: Array) -> Array:
 
 def _with_args(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
     return lambda t, y: function(t, y, *args)
+
+
+def _check_method(method: Any) -> None:
+    if method in _SCIPY_METHODS or (isinstance(method, type) and issubclass(method, integrate.OdeSolver)):
+        return
+    raise ValueError(f"`method` must be one of {_SCIPY_METHODS} or an OdeSolver class, got {method!r}.")
+
+
+def _known(method: type, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that the method has; for the others one warning, however often it will be called."""
+    unknown = [name for name in options if name not in inspect.signature(method).parameters]
+    if unknown and method is NeuralCollocation:
+        names = ", ".join(f"`{name}`" for name in unknown)
+        warnings.warn(f"The following arguments have no effect for a chosen solver: {names}.", stacklevel=3)
+        options = {name: value for name, value in options.items() if name not in unknown}
+    return options
 
 
 def _check_fun(fun: Any) -> None:
