@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ __all__ = ["VectorField"]
 _ROOT_EPS = np.finfo(float).eps ** 0.5
 # Every so many calls for a whole window one node is checked: odd, so that all nodes have their turn.
 _CHECKED = 7
+# The user's df/dy is compared with a difference over this part of y's size, to this part of the larger one.
+_COARSE, _DISAGREE = 1e-5, 0.2
 # A sparse df/dy of so few equations is dealt with as a dense one.
 _DENSE = 40
 
@@ -47,6 +50,7 @@ class VectorField:
         self.fun, self.n, self.dtype = fun, n, np.dtype(dtype)
         self.nfev = self.njev = 0
         self.vectorized = bool(vectorized)
+        self._checked = False
         self._whole: bool | None = None if vectorized else False  # may t be an array? Not known yet
         self._turn = 0
         self._shape = (n,)
@@ -90,12 +94,15 @@ class VectorField:
         slope : f(t, y); change, small : (n,), sizes that decide on the step of the differences: that by which y is
         about to change, and that below which y does not matter.
         """
-        if self.constant:
-            return self._jac
-        self.njev += 1
-        if self._jac is not None:
-            return self._matrix(self._jac(t, y.copy()))
         size = np.maximum(np.maximum(abs(y), abs(change)), small)
+        if self.given:
+            self.njev += not self.constant
+            matrix = self._jac if self.constant else self._matrix(self._jac(t, y.copy()))
+            if self._agrees(matrix, t, y, slope, np.maximum(abs(y), small)):
+                return matrix
+            self.given = self.constant = False
+            warnings.warn("`jac` does not agree with differences of `fun`, which are used instead.", stacklevel=2)
+        self.njev += 1
         step = _ROOT_EPS * np.where(size > 0.0, size, 1.0)
         step = np.where(slope.real < 0.0, -step, step)
         if self._groups is not None:
@@ -107,6 +114,18 @@ class VectorField:
         shifted = y + np.diag(step)
         run = (shifted - y)[np.diag_indices(self.n)]
         return np.ascontiguousarray(((self._columns(t, shifted) - slope) / run[:, None]).T)
+
+    def _agrees(self, matrix: Any, t: float, y: Array, slope: Array, size: Array) -> bool:
+        """Whether the user's df/dy is right in one direction: two calls of f, of a constant one the first time only."""
+        if self._checked and self.constant:
+            return True
+        self._checked = True
+        direction = _COARSE * np.where(size > 0.0, size, 1.0)
+        direction = np.where(np.arange(self.n) % 2, -direction, direction)
+        moved = 0.5 * (self._single(t, y + direction) - self._single(t, y - direction))
+        said = matrix @ direction
+        allowed = _DISAGREE * (abs(matrix) @ abs(direction) + abs(moved) + _COARSE * (abs(slope) + abs(moved).max()))
+        return bool(((abs(said - moved) <= allowed) | ~np.isfinite(moved) | ~np.isfinite(said)).all())
 
     def _single(self, t: float, y: Array) -> Array:
         if self.vectorized:

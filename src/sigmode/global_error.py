@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from .basis import basis
 from .field import VectorField
@@ -22,6 +23,7 @@ _RESOLUTION = 1e-3
 _UNDECIDED = 0.3  # what may be left where rounding stops it earlier
 _ROUNDING = 16 * float(np.finfo(float).eps)
 _CHEAP_JACOBIAN = 10
+_EIGENVALUES = 50  # equations up to which growth is looked for
 # Long windows are probed at so many points per span. A defect so many times the median of its window is news.
 _PROBES = 256
 _NEWS = 50.0
@@ -29,13 +31,17 @@ _GOLDEN = 0.6180339887498949
 
 
 class GlobalError(NamedTuple):
-    """x : (L,) abscissae, in the order of integration; error : (n, L), estimated, not negative; nfev, njev, nlu."""
+    """x : (L,) abscissae, in the order of integration; error : (n, L), estimated, not negative; nfev, njev, nlu.
+
+    longest : how long windows may be so that they follow a growing error, where one was longer; else infinite.
+    """
 
     x: Array
     error: Array
     nfev: int
     njev: int
     nlu: int
+    longest: float = np.inf
 
 
 def global_error(solution: Solution, field: VectorField, atol: Array, rtol: Array, small: Array) -> GlobalError:
@@ -48,6 +54,8 @@ def global_error(solution: Solution, field: VectorField, atol: Array, rtol: Arra
 
     atol, rtol : (n,), the tolerance that errors are to be compared with. small : (n,), as in `VectorField.jacobian`.
     Infinite from the first window on where z cannot be found.
+
+    An implicit method damps what grows by more than exp(s) in a window, in u as in z: such windows are reported.
     """
     n = field.n
     wider = basis(min(solution.network.n_hidden + 1 + _WIDER, _WIDEST))
@@ -56,6 +64,7 @@ def global_error(solution: Solution, field: VectorField, atol: Array, rtol: Arra
     pieces, errors = [solution.x[:1]], [np.zeros((1, n))]
     z = solution.y[0].copy()
     df_dy = None
+    previous, fastest, follows = 0.0, 0.0, 0.5 * (solution.network.n_hidden + 1)
     for k, start in enumerate(solution.x[:-1]):
         h = float(solution.h[k])
         end = solution.x[k + 1] if k + 1 < len(solution.h) else start + h
@@ -67,6 +76,9 @@ def global_error(solution: Solution, field: VectorField, atol: Array, rtol: Arra
             if df_dy is None:
                 slope = field(float(start), z)
                 df_dy = field.jacobian(float(start), z, slope, h * slope, small)
+                growth = _growth(df_dy, follows / max(abs(h), previous), h)
+                fastest = max(fastest, growth)
+            previous = abs(h)
             window.Y[:] = u + (z - solution.y[k])
             left = 0.0 if window.solve(t, z, h, df_dy) else window.step
         pieces.append(t)
@@ -80,7 +92,18 @@ def global_error(solution: Solution, field: VectorField, atol: Array, rtol: Arra
         if n <= _CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
     nfev, njev = np.array([field.nfev, field.njev]) - counts
-    return GlobalError(np.concatenate(pieces), np.concatenate(errors).T, int(nfev), int(njev), window.nlu)
+    longest = follows / fastest if fastest else np.inf
+    return GlobalError(np.concatenate(pieces), np.concatenate(errors).T, int(nfev), int(njev), window.nlu, longest)
+
+
+def _growth(df_dy: Any, least: float, h: float) -> float:
+    """The fastest growth that df/dy allows, if it is more than `least`, else 0. Small dense df/dy only."""
+    if issparse(df_dy) or len(df_dy) > _EIGENVALUES or not abs(df_dy).sum(axis=1).max(initial=0.0) > least:
+        return 0.0
+    if not np.isfinite(df_dy).all():
+        return 0.0
+    growth = float(np.linalg.eigvals(df_dy if h > 0.0 else -df_dy).real.max())
+    return growth if growth > least else 0.0
 
 
 def unseen(solution: Solution, field: VectorField, atol: Array, rtol: Array) -> float | None:

@@ -45,6 +45,8 @@ _AFTER_FAILURE = 1.5  # limit on the ratio of two windows after one for which it
 _LATE = 8  # sweeps after which a window does not grow
 _OLD_JACOBIAN = (0.05, 5)  # rate and sweeps at which df/dy of an earlier window still serves
 _MANY_ROUNDINGS = 1000  # a window shorter than that is one step
+_PATIENCE = (2000, 1e-6)  # windows that must gain this part of what is left
+_STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
 _CHEAP_JACOBIAN = 10  # equations for which df/dy is made anew in each window
 
 
@@ -148,7 +150,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         Whether ``fun(t, y)`` takes y of shape (n, k). Where it takes t of shape (k,), too, a whole window is one
         call; that is tried, and checked, without being asked for.
     max_windows : int
-        Limit on the windows that are tried; then the integration ends with a message.
+        Limit on the windows that are tried, 20000 by default; then the integration ends with a message.
     substeps : int
         Into how many steps a window is reported, 4 by default. SciPy looks for events by changes of sign between
         steps: of two zeros in one step it sees none. A first window of length `first_step` is one step.
@@ -196,7 +198,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         jac_sparsity: Any = None,
         vectorized: bool = False,
         first_step: float | None = None,
-        max_windows: int = 100_000,
+        max_windows: int = 20_000,
         substeps: int = 4,
         callback: Callable[[OptimizeResult], Any] | None = None,
         **extraneous: Any,
@@ -208,6 +210,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self.t, self.t_bound = float(t0), float(t_bound)
         if math.isnan(self.t) or math.isnan(self.t_bound) or math.isinf(self.t):
             raise ValueError(f"`t0` must be finite and `t_bound` not NaN, got {t0} and {t_bound}.")
+        if math.isinf(self.t_bound - self.t) and math.isfinite(self.t_bound):
+            raise ValueError(f"The span from {t0} to {t_bound} is too long for floating-point numbers.")
         self.y: Array = np.array(self.y)
         self._field = VectorField(fun, self.n, self.y.dtype, vectorized, jac, jac_sparsity)
         self.max_step = _positive(max_step, "max_step")
@@ -218,6 +222,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             raise TypeError(f"`callback` must be callable or None, got {type(callback).__name__}.")
         self.callback = callback
         self._tried = 0
+        self._mark = (0, float(t0))  # windows tried, and t, when progress was last looked at
         self._pending: list[tuple[float, Array]] = []  # steps of the last window that are still to be reported
         self._one_step = first_step is not None
         self._basis = basis(_width(self.rtol))
@@ -257,6 +262,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             return length if math.isfinite(length) else 1.0
         length = min(length, self._basis.s / _RADIANS[0] / rate)
         probe = 0.01 * length
+        if self.t + self.direction * probe == self.t:
+            return length
         with np.errstate(all="ignore"):
             moved = self._field(self.t + self.direction * probe, self.y + self.direction * probe * self.f)
             bend = float(np.max(abs(moved - self.f) / size)) / probe
@@ -278,6 +285,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
                 return False, self.TOO_SMALL_STEP if bad is None else self._not_finite(*bad)
             if self._tried >= self.max_windows:
                 return False, f"The limit of {self.max_windows} windows (`max_windows`) was reached."
+            if self._stuck():
+                return False, _STUCK.format(t=self.t)
             self._tried += 1
             h_abs = min(h_abs, self._span())
             t = self._nodes(h_abs)
@@ -301,6 +310,14 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             h_abs *= max(_SMALLER, min(0.9, factor))
         return self._accept(float(t[-1]), h, factor)
 
+    def _stuck(self) -> bool:
+        """Whether many windows have led nearly nowhere."""
+        if self._tried < self._mark[0] + _PATIENCE[0]:
+            return False
+        gained = abs(self.t - self._mark[1])
+        self._mark = (self._tried, self.t)
+        return gained < _PATIENCE[1] * self._span() and self.h_abs < _PATIENCE[1] * self._span()
+
     def _nodes(self, h_abs: float) -> Array:
         """The nodes of a window, none of them outside of the span."""
         end = self.t + self.direction * h_abs
@@ -319,7 +336,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             window.predict(window.legendre, self._degree, 0.0 if inside else 1.0, h / self._length, self.y, h)
             if not window.solve(t, self.y, h, self._df_dy):
                 return None
-            error = window.estimate(self.y, h, self._df_dy)
+            error = window.estimate(self.y, self.f, h, self._df_dy)
         return error if math.isfinite(error) else None
 
     def _accept(self, t: float, h: float, factor: float) -> tuple[bool, str | None]:

@@ -691,14 +691,15 @@ def _decay(a, b, c, d):
     return last, (min(1.0, max(0.03, last / before)) if before > 0.0 else 1.0)
 
 
-def _estimate_serial(to_legendre, difference, y, h, J, stages, atol, rtol, legendre):
+def _estimate_serial(to_legendre, difference, first, slope, y, h, J, stages, atol, rtol, legendre):
     """The local error of a window in units of the tolerance; leaves the Legendre coefficients of the slopes.
 
-    Three parts. The first neglected coefficient of the slopes, continued from the decay of the last four, integrated.
-    The same of the values themselves: what is between the nodes. The difference of this basis and the polynomials of
-    degree s - 1, which is small only where both resolve the slopes. The first and the last one go through
-    I - h g J, g = 1/(2s), which damps what is stiff and with it the noise of f; the second one has little noise and is
-    left out where its coefficients do not decay: they are rounding, or else the first part is large, too.
+    Four parts. The first neglected coefficient of the slopes, continued from the decay of the last four, integrated.
+    What the slopes miss of f at the start, which is no node, over the distance of the first node. The first part for
+    the values themselves: what is between the nodes. The difference of this basis and the polynomials of degree s - 1,
+    which is small only where both resolve the slopes. All but the third go through I - h g J, g = 1/(2s), which damps
+    what is stiff and with it the noise of f; the third one has little noise and is left out where its coefficients do
+    not decay: they are rounding, or else the first part is large, too.
     """
     s, n = legendre.shape
     K = stages[1]
@@ -717,10 +718,16 @@ def _estimate_serial(to_legendre, difference, y, h, J, stages, atol, rtol, legen
     if not _factor(M, pivots):
         return np.inf
     tail = np.empty(n)
+    missed = np.empty(n)
     for k in range(n):
         last, decay = _decay(legendre[s - 4, k], legendre[s - 3, k], legendre[s - 2, k], legendre[s - 1, k])
         tail[k] = h / s * last * decay
+        missed[k] = -slope[k]
+        for d in range(s):
+            missed[k] += legendre[d, k] if d % 2 == 0 else -legendre[d, k]
+        missed[k] *= h * first
     _substitute(M, pivots, tail)
+    _substitute(M, pivots, missed)
     largest = 0.0
     four = np.empty(4)
     for k in range(n):
@@ -731,7 +738,7 @@ def _estimate_serial(to_legendre, difference, y, h, J, stages, atol, rtol, legen
         last, decay = _decay(four[0], four[1], four[2], four[3])
         own = last * decay * decay if decay < 0.5 else 0.0
         weight = atol[k] + rtol[k] * max(abs(y[k]), abs(stages[0, s - 1, k]))
-        largest = max(largest, abs(tail[k]) / weight, own / weight)
+        largest = max(largest, abs(tail[k]) / weight, abs(missed[k]) / weight, own / weight)
     second = 0.0
     for i in range(s):
         for k in range(n):
@@ -765,7 +772,9 @@ _SIGNATURES = {
     "window": f"i8(i8, {_VECTOR}, {_SWEEP})",
     "differences": f"void(i8, f8, {_VECTOR}, {_VECTOR}, {_VECTOR}, {_MATRIX})",
     "predict": f"void({_MATRIX}, {_VECTOR}, {_MATRIX}, i8, f8, f8, {_VECTOR}, f8, {_MATRIX})",
-    "estimate": f"f8({_MATRIX}, {_MATRIX}, {_VECTOR}, f8, {_MATRIX}, {_CUBE}, {_VECTOR}, {_VECTOR}, {_MATRIX})",
+    "estimate": (
+        f"f8({_MATRIX}, {_MATRIX}, f8, {_VECTOR}, {_VECTOR}, f8, {_MATRIX}, {_CUBE}, {_VECTOR}, {_VECTOR}, {_MATRIX})"
+    ),
 }
 
 

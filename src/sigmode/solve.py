@@ -87,6 +87,8 @@ def solve_ivp(
 
     Notes
     -----
+    Where ``atol`` is zero, ``rtol`` refers to at least 1e-6 of the largest value of the component.
+
     The estimate is the difference to a second solution on the same windows with wider networks; it follows growth and
     decay of errors. It costs about half of a solution. Long windows are probed for what lies between their
     points, 256 probes per span; what is narrower, a pulse in `fun` after a long quiet time, may be missed: set
@@ -148,12 +150,13 @@ def _solve(run: Callable[..., Any], bound: _Bound, rtol: Array, atol: Array, con
     best: Any = None
     worst = _Worst(math.inf, 0.0, 0)
     spent = np.zeros(3, dtype=int)
-    for _ in range(_ATTEMPTS):
+    for attempt in range(_ATTEMPTS):
         res = run(rtol=np.maximum(factor * rtol, SMALLEST_RTOL), atol=factor * atol, longest=longest)
         if chosen and len(res.t) == 0:
             res.t, res.y = np.empty(0), np.empty((bound.n, 0))
-        solution = _as_solution(res, bound)
-        estimate, now = bound(solution, factor)
+        with np.errstate(all="ignore"):  # what overflows is part of the answer
+            solution = _as_solution(res, bound)
+            estimate, now = bound(solution, factor)
         spent += [res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu]
         res.sol = solution.with_error(estimate.x, estimate.error)
         res.error = res.sol.error(res.t)
@@ -162,28 +165,24 @@ def _solve(run: Callable[..., Any], bound: _Bound, rtol: Array, atol: Array, con
             best, worst = res, now
         if not controlled or res.status < 0:
             break
+        if estimate.longest < 0.9 * longest:  # what grows so fast within a window was damped
+            longest = estimate.longest
+            best, worst = res, _Worst(math.inf, now.t, now.component)
+            continue
         if now.ratio <= 1.0:
             if math.isfinite(longest) or not bound.misses_something(solution):
                 break
             longest = abs(solution.x[-1] - solution.x[0]) / _WINDOWS  # the same again, looking closer
             best, worst = None, _Worst(math.inf, 0.0, 0)
             continue
-        if not (gained or math.isinf(now.ratio)) or (factor * rtol <= SMALLEST_RTOL).any():
+        if not (gained or attempt == 0) or (factor * rtol <= SMALLEST_RTOL).any():
             break  # rounding, or an error that the tolerance does not govern
         factor *= min(_TIGHTER[1], max(_TIGHTER[0], _AIM / now.ratio))
         factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
     best.nfev, best.njev, best.nlu = spent.tolist()
     if controlled and best.status >= 0 and not worst.ratio <= 1.0:
         best.status, best.success = _NOT_MET, False
-        best.message = (
-            f"The estimated global error is {worst.ratio:.2g} times the tolerance atol + rtol |y| "
-            f"at t = {worst.t:.6g}, component {worst.component}, and it could not be made smaller. "
-            + (
-                "There y passes zero and `atol` alone counts: raise `atol`, or shorten the span."
-                if worst.at_zero
-                else "Loosen the tolerances or shorten the span."
-            )
-        )
+        best.message = _message(worst)
     return best
 
 
@@ -194,6 +193,21 @@ class _Worst(NamedTuple):
     t: float
     component: int
     at_zero: bool = False  # where y is so small that `atol` alone counts
+
+
+def _message(worst: _Worst) -> str:
+    if math.isinf(worst.ratio):
+        return (
+            f"The global error could not be estimated beyond t = {worst.t:.6g}: errors grow too fast, or `fun` is not "
+            "smooth there. Shorten the span or tighten the tolerances."
+        )
+    message = (
+        f"The estimated global error is {worst.ratio:.2g} times the tolerance atol + rtol |y| at t = {worst.t:.6g}, "
+        f"component {worst.component}, and it could not be made smaller. "
+    )
+    if worst.at_zero:
+        return message + "There y passes zero and `atol` alone counts: raise `atol`, or shorten the span."
+    return message + "Loosen the tolerances or shorten the span."
 
 
 class _Bound:

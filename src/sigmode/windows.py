@@ -75,8 +75,8 @@ class Window:
         """Newton's method for Y = y + h A f(t, Y) from the present Y; whether it converged."""
         raise NotImplementedError
 
-    def estimate(self, y: Array, h: float, df_dy: Any) -> float:
-        """The local error in units of the tolerance."""
+    def estimate(self, y: Array, slope: Array, h: float, df_dy: Any) -> float:
+        """The local error in units of the tolerance; slope is f at the start."""
         raise NotImplementedError
 
     def bad_node(self) -> tuple[int, int] | None:
@@ -115,11 +115,11 @@ class OneSystem(Window):
             if status:
                 return bool(status == _CONVERGED)
 
-    def estimate(self, y: Array, h: float, df_dy: Any) -> float:
+    def estimate(self, y: Array, slope: Array, h: float, df_dy: Any) -> float:
         basis = self.basis
-        return kernels.estimate(
-            basis.to_legendre, basis.difference, y, h, df_dy, self._stages, self.atol, self.rtol, self.legendre
-        )
+        first = float(basis.nodes[0])
+        fixed = (basis.to_legendre, basis.difference, first, slope)
+        return kernels.estimate(*fixed, y, h, df_dy, self._stages, self.atol, self.rtol, self.legendre)
 
 
 class ManySystems(Window):
@@ -172,14 +172,16 @@ class ManySystems(Window):
             status = kernels.verdict(float((abs(step) / weight).max()), history)
         return status == _CONVERGED
 
-    def estimate(self, y: Array, h: float, df_dy: Any) -> float:
+    def estimate(self, y: Array, slope: Array, h: float, df_dy: Any) -> float:
         s = self.basis.s
         self.legendre[:] = self.basis.to_legendre @ self.K
         assert self._solvers is not None
         filtered = self._solvers.last  # the eigenvalue closest to the real axis in the place of 1/(2s)
         weight = self.atol + self.rtol * np.maximum(abs(y), abs(self.Y[-1]))
         last, decay = _tail(self.legendre)
-        tail = abs(filtered(h / s * last * decay)) / weight
+        signs = np.where(np.arange(s) % 2, -1.0, 1.0)
+        missed = h * self.basis.nodes[0] * (signs @ self.legendre - slope)
+        tail = abs(filtered(np.array([h / s * last * decay, missed]).T)).max(axis=1) / weight
         last, decay = _tail(self.basis.to_legendre[-4:] @ self.Y)
         own = np.where(decay < 0.5, last * decay**2, 0.0) / weight
         second = filtered((h * (self.basis.difference @ self.K)).T).T
