@@ -1,6 +1,6 @@
 """Work-precision diagrams: time against true error for every problem, and the medians of the ratios.
 
-    python bench/work_precision.py            # about ten minutes; writes docs/work_precision.png, prints the tables
+    python bench/work_precision.py            # about eight minutes; writes docs/work_precision.png, prints the tables
     python bench/work_precision.py --quick    # four problems, no picture
 
 Times are medians of interleaved runs. At a target error the time is read off the curve, logarithmically between the
@@ -10,14 +10,16 @@ two tolerances around it.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import itertools
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
-from ivps import PROBLEMS, error, solver
+from ivps import PROBLEMS, compiled, error, solver
 from scipy.integrate import solve_ivp
 
 import sigmode as sm
@@ -27,7 +29,7 @@ SCIPY = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 LADDER = 10.0 ** -np.arange(3.0, 12.5, 1.0)
 TARGETS = (1e-6, 1e-8, 1e-9)
 SLOW = 1.0  # seconds: tighter tolerances are left out
-ROUNDS = 5
+ROUNDS = 3
 
 Curve = list[tuple[float, float]]
 
@@ -37,6 +39,27 @@ def vectorized(name: str, tol: float) -> Callable[[], object]:
     p = PROBLEMS[name]
     options = {"t_eval": p.grid, "rtol": tol, "atol": 1e-3 * tol, "vectorized": True}
     return lambda: solve_ivp(VECTORIZED[name], p.span, p.y0, method=sm.NeuralCollocation, **options)
+
+
+def numbalsoda(name: str, tol: float) -> Callable[[], object]:
+    """LSODA called from compiled code for the whole span (the package numbalsoda, where it is installed)."""
+    import numba
+    from numbalsoda import lsoda, lsoda_sig
+
+    p, fun = PROBLEMS[name], compiled(name)[0]
+    n, y0 = len(p.y0), np.array(p.y0, dtype=float)
+
+    @numba.cfunc(lsoda_sig)
+    def rhs(t, y, dy_dt, data):
+        slope = fun(t, numba.carray(y, (n,)))
+        for k in range(n):
+            dy_dt[k] = slope[k]
+
+    def run() -> object:
+        y, success = lsoda(rhs.address, y0, p.grid, rtol=tol, atol=1e-3 * tol)
+        return SimpleNamespace(y=y.T, success=success)
+
+    return run
 
 
 # f of a few problems for arrays of t and y; math.sin does not take them.
@@ -56,6 +79,8 @@ def entries(name: str) -> dict[str, Callable[[float], Callable[[], object]]]:
     found["ours, compiled f"] = lambda tol: solver(name, sm.NeuralCollocation, tol, True)
     if name in VECTORIZED:
         found["ours, vectorized f"] = lambda tol: vectorized(name, tol)
+    if importlib.util.find_spec("numbalsoda"):
+        found["numbalsoda, compiled f"] = lambda tol: numbalsoda(name, tol)
     for method in SCIPY:
         if PROBLEMS[name].stiff and method in ("RK23", "RK45", "DOP853"):
             continue
@@ -101,7 +126,8 @@ def time_at(curve: Curve, target: float) -> float:
 
 def tables(found: dict[str, dict[str, Curve]]) -> None:
     """Ratios of their time to ours at equal true error, per problem and as medians."""
-    for kind, others in (("", SCIPY), (", compiled f", ("LSODA", "DOP853"))):
+    for kind, others in (("", SCIPY), (", compiled f", ("LSODA", "DOP853", "numbalsoda"))):
+        others = tuple(other for other in others if any(other + kind in of for of in found.values()))
         for target in TARGETS:
             print(f"\nSeconds of theirs over ours, {'compiled' if kind else 'plain'} f, error {target:.0e}\n")
             print("| problem | ours | " + " | ".join(others) + " |\n|---|--:|" + "--:|" * len(others))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import DenseOutput, OdeSolver
 from scipy.optimize import OptimizeResult
 from scipy.sparse import issparse
+from scipy.special import expit
 
 from .basis import Basis, basis
 from .collocation import checked_count
@@ -44,6 +45,7 @@ _EXTRAPOLATED = 6  # degree of the polynomial that predicts the next window
 _AFTER_FAILURE = 1.5  # limit on the ratio of two windows after one for which it failed
 _LATE = 8  # sweeps after which a window does not grow
 _OLD_JACOBIAN = (0.05, 5)  # rate and sweeps at which df/dy of an earlier window still serves
+_PER_STEP = 8  # basis functions: what follows about two radians of an oscillation
 _MANY_ROUNDINGS = 1000  # a window shorter than that is one step
 _PATIENCE = (2000, 1e-6)  # windows that must gain this part of what is left
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
@@ -79,9 +81,9 @@ class NeuralOutput(DenseOutput):  # type: ignore[misc]
         return self._window.network
 
     def _call_impl(self, t: Array) -> Array:
-        xi = (np.atleast_1d(t) - self.start) / self.h
+        xi = ((t if t.ndim else t[None]) - self.start) / self.h
         y = self._window.values(xi)
-        if xi.size and (xi.min() < 0.0 or xi.max() > 1.0):
+        if xi.size and not (xi.min() >= 0.0 and xi.max() <= 1.0):
             for end, outside in ((0.0, xi < 0.0), (1.0, xi > 1.0)):
                 y[:, outside] = self._window.parabola(end, xi[outside] - end)
         return np.asarray(y if t.ndim else y[:, 0])
@@ -104,8 +106,14 @@ class _Solved:
         return self.basis.network(self.y_start.size)
 
     def values(self, xi: Array) -> Array:
-        """The trial solution at the points xi, (n, m)."""
-        return np.asarray(self.y_start[:, None] + xi * self.network.derivative(self.theta, xi, 0))
+        """The trial solution at the points xi, (n, m). As `Network.derivative`, with what does not change at hand."""
+        w, b, V, c, start = self._prepared
+        return np.asarray(start + xi * (V @ expit(w * xi + b) + c))
+
+    @functools.cached_property
+    def _prepared(self) -> tuple[Array, ...]:
+        w, b, V, c = self.network.split(self.theta)
+        return w[:, None], b[:, None], V, c[:, None], self.y_start[:, None]
 
     def parabola(self, end: float, xi: Array) -> Array:
         """From the Legendre series of the slopes: P_k(1) = 1 and P_k'(1) = k (k + 1)/2, with signs at the start."""
@@ -152,8 +160,9 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
     max_windows : int
         Limit on the windows that are tried, 20000 by default; then the integration ends with a message.
     substeps : int
-        Into how many steps a window is reported, 4 by default. SciPy looks for events by changes of sign between
-        steps: of two zeros in one step it sees none. A first window of length `first_step` is one step.
+        Into how many steps a window is reported, by default 1 to 3, so that a step is no longer than about 2 radians
+        of an oscillation. SciPy looks for events by changes of sign between steps: of two zeros in one step it sees
+        none. A first window of length `first_step` is one step.
     callback : callable, optional
         ``callback(intermediate_result)`` after each window with an `OptimizeResult` that holds ``t``, ``y``, ``nfev``.
         It may raise ``StopIteration``: the integration ends with a message.
@@ -199,7 +208,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         vectorized: bool = False,
         first_step: float | None = None,
         max_windows: int = 20_000,
-        substeps: int = 4,
+        substeps: int | None = None,
         callback: Callable[[OptimizeResult], Any] | None = None,
         **extraneous: Any,
     ) -> None:
@@ -217,7 +226,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self.max_step = _positive(max_step, "max_step")
         self.rtol, self.atol = checked_tolerances(rtol, atol, self.n)
         self.max_windows = checked_count(max_windows, "max_windows")
-        self.substeps = checked_count(substeps, "substeps")
+        self.substeps = None if substeps is None else checked_count(substeps, "substeps")
         if callback is not None and not callable(callback):
             raise TypeError(f"`callback` must be callable or None, got {type(callback).__name__}.")
         self.callback = callback
@@ -226,6 +235,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self._pending: list[tuple[float, Array]] = []  # steps of the last window that are still to be reported
         self._one_step = first_step is not None
         self._basis = basis(_width(self.rtol))
+        if self.substeps is None:
+            self.substeps = -(-self._basis.s // _PER_STEP)
         relative = np.maximum(_PART * self.rtol, _ROUNDING) * np.ones(self.n)
         self._small = np.where(self.rtol > 0, self.atol / self.rtol, 0.0) * np.ones(self.n)
         self.f = self._slope()

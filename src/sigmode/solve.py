@@ -129,8 +129,7 @@ def solve_ivp(
         return res
     options = _known(method, options)
     rtol, atol = checked_tolerances(options.pop("rtol", 1e-3), options.pop("atol", 1e-6), y0.size)
-    if events is not None:
-        options.setdefault("substeps", _SUBSTEPS)
+    options.setdefault("substeps", 1 if events is None else _SUBSTEPS)
     longest_asked = options.pop("max_step", math.inf)
 
     def run(longest: float, **tolerances: Any) -> Any:
