@@ -226,7 +226,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self.max_step = _positive(max_step, "max_step")
         self.rtol, self.atol = checked_tolerances(rtol, atol, self.n)
         self.max_windows = checked_count(max_windows, "max_windows")
-        self.substeps = None if substeps is None else checked_count(substeps, "substeps")
+        asked = None if substeps is None else checked_count(substeps, "substeps")
         if callback is not None and not callable(callback):
             raise TypeError(f"`callback` must be callable or None, got {type(callback).__name__}.")
         self.callback = callback
@@ -235,8 +235,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self._pending: list[tuple[float, Array]] = []  # steps of the last window that are still to be reported
         self._one_step = first_step is not None
         self._basis = basis(_width(self.rtol))
-        if self.substeps is None:
-            self.substeps = -(-self._basis.s // _PER_STEP)
+        self.substeps: int = asked or -(-self._basis.s // _PER_STEP)
         relative = np.maximum(_PART * self.rtol, _ROUNDING) * np.ones(self.n)
         self._small = np.where(self.rtol > 0, self.atol / self.rtol, 0.0) * np.ones(self.n)
         self.f = self._slope()
