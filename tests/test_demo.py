@@ -27,8 +27,9 @@ def test_the_demonstration_prints_its_table_and_saves_its_picture(tmp_path):
         error, estimate = float(fields[6]), float(fields[7])
         assert error <= (1e-9 if method == "auto" else 1e-5)
         assert estimate >= error / 10
-    marched = done.stdout.splitlines()[5 + len(demo.RUNS) :]
-    for row, problem in zip(marched, demo.MARCHED, strict=False):
+    first = 5 + len(demo.RUNS)
+    marched = done.stdout.splitlines()[first : first + len(demo.MARCHED)]
+    for row, problem in zip(marched, demo.MARCHED, strict=True):
         assert row.startswith(problem.name)
         error, estimate = map(float, row.split()[-2:])
         assert error < 1e-10

@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 import pytest
+from ivps import hires, rober
 from numpy.testing import assert_allclose, assert_equal
 from scipy.integrate import solve_ivp
 from scipy.sparse import csc_array, diags_array
@@ -38,33 +39,6 @@ def test_method_is_stable(s):
 
 # ---------------------------------------------------------------------------------------------------------
 # Accuracy. References: closed forms, or end values computed with other methods to more digits.
-
-
-def rober(t, y):
-    a, b, c = -0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2
-    return np.array([a + b, -a - b - c, c])
-
-
-def rober_jac(t, y):
-    return np.array(
-        [[-0.04, 1e4 * y[2], 1e4 * y[1]], [0.04, -1e4 * y[2] - 6e7 * y[1], -1e4 * y[1]], [0, 6e7 * y[1], 0]]
-    )
-
-
-def hires(t, y):
-    pair = 280 * y[5] * y[7]
-    return np.array(
-        [
-            -1.71 * y[0] + 0.43 * y[1] + 8.32 * y[2] + 0.0007,
-            1.71 * y[0] - 8.75 * y[1],
-            -10.03 * y[2] + 0.43 * y[3] + 0.035 * y[4],
-            8.32 * y[1] + 1.71 * y[2] - 1.12 * y[3],
-            -1.745 * y[4] + 0.43 * y[5] + 0.43 * y[6],
-            -pair + 0.69 * y[3] + 1.71 * y[4] - 0.43 * y[5] + 0.69 * y[6],
-            pair - 1.81 * y[6],
-            -pair + 1.81 * y[6],
-        ]
-    )
 
 
 def van_der_pol(mu):

@@ -269,6 +269,20 @@ def test_event_terminal_integer(n_events):
     assert_allclose(res.y_events[0][:, 0], 0, atol=1e-14)
 
 
+def test_event_terminal_iv():
+    def event(t, y):
+        return y[0]
+
+    def solve(terminal):
+        event.terminal = terminal
+        return solve_ivp(lambda t, y: [y[1], -y[0]], (0, 100), [1, 0], events=event, method=NeuralCollocation)
+
+    assert_allclose(solve(None).t_events, solve(0).t_events)
+    for terminal in (-1, 3.5):
+        with pytest.raises(ValueError, match="The `terminal` attribute"):
+            solve(terminal)
+
+
 @pytest.mark.parametrize("t_span", [[5, 9], [5, 1]])
 @pytest.mark.parametrize("first_step", [None, 0.1])
 def test_max_step_and_first_step(t_span, first_step):

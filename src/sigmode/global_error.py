@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 from .basis import basis
 from .field import VectorField
 from .solution import Solution
-from .windows import make_window
+from .windows import CHEAP_JACOBIAN, make_window
 
 Array = NDArray[Any]
 
@@ -22,7 +22,6 @@ _WIDER, _WIDEST = 3, 24  # basis functions more than the solution has, and the m
 _RESOLUTION = 1e-3
 _UNDECIDED = 0.3  # what may be left where rounding stops it earlier
 _ROUNDING = 16 * float(np.finfo(float).eps)
-_CHEAP_JACOBIAN = 10
 _EIGENVALUES = 50  # equations up to which growth is looked for
 # Long windows are probed at so many points per span. A defect so many times the median of its window is news.
 _PROBES = 256
@@ -89,7 +88,7 @@ def global_error(solution: Solution, field: VectorField, atol: Array, rtol: Arra
         uncertain = left * (window.atol + window.rtol * abs(u)) + _ROUNDING * abs(u)
         errors.append(abs(u - window.Y) + uncertain)
         z = window.Y[-1].copy()
-        if n <= _CHEAP_JACOBIAN or window.sweeps > 3:
+        if n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
     nfev, njev = np.array([field.nfev, field.njev]) - counts
     longest = follows / fastest if fastest else np.inf

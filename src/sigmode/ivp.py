@@ -19,7 +19,7 @@ from .basis import Basis, basis
 from .collocation import checked_count
 from .field import VectorField
 from .network import Network
-from .windows import make_window
+from .windows import CHEAP_JACOBIAN, make_window
 
 Array = NDArray[Any]
 
@@ -49,7 +49,6 @@ _PER_STEP = 8  # basis functions: what follows about two radians of an oscillati
 _MANY_ROUNDINGS = 1000  # a window shorter than that is one step
 _PATIENCE = (2000, 1e-6)  # windows that must gain this part of what is left
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
-_CHEAP_JACOBIAN = 10  # equations for which df/dy is made anew in each window
 
 
 class NeuralOutput(DenseOutput):  # type: ignore[misc]
@@ -361,7 +360,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self.h_abs = abs(h) * min(factor, _LARGER if self._may_grow else _AFTER_FAILURE)
         self._may_grow = True
         if self.t != self.t_bound:
-            if self.n <= _CHEAP_JACOBIAN or window.rate > _OLD_JACOBIAN[0] or window.sweeps > _OLD_JACOBIAN[1]:
+            if self.n <= CHEAP_JACOBIAN or window.rate > _OLD_JACOBIAN[0] or window.sweeps > _OLD_JACOBIAN[1]:
                 self._df_dy = None
             with np.errstate(all="ignore"):
                 self.f = self._slope()

@@ -35,7 +35,6 @@ __all__ = [
     "ACTIVATIONS",
     "BLOCK",
     "PARALLEL_WORK",
-    "SWEEPS",
     "address",
     "borrow",
     "differences",
@@ -473,7 +472,7 @@ def _call_address(typingctx, address, t, y):
 # A system of so many unknowns is factorised again in every sweep, a larger one only where the rate is above a bound.
 _CHEAP_SYSTEM = 50
 _SLOW_NEWTON = 0.1
-SWEEPS = 10  # Newton's sweeps before a window counts as too long
+_SWEEPS = 10  # Newton's sweeps before a window counts as too long
 _CONVERGED = 0.05  # of the tolerance: what Newton may leave
 
 
@@ -613,7 +612,7 @@ def _verdict(size, history):
         return 1
     if sweep >= 3.0 and now > 0.5 and size < 4.0 * _CONVERGED:  # rounding: it will not get smaller
         return 1
-    if (sweep >= 2.0 and now > 2.0) or (sweep >= 3.0 and now > 0.9) or sweep + 1.0 >= SWEEPS:
+    if (sweep >= 2.0 and now > 2.0) or (sweep >= 3.0 and now > 0.9) or sweep + 1.0 >= _SWEEPS:
         return 2
     return 0
 

@@ -14,7 +14,9 @@ from .linear import Shifted, Solvers, shifted
 
 Array = NDArray[Any]
 
-__all__ = ["Window", "make_window"]
+__all__ = ["CHEAP_JACOBIAN", "Window", "make_window"]
+
+CHEAP_JACOBIAN = 10  # equations for which df/dy is made anew in each window
 
 # One dense system of so many unknowns is faster than s systems of n, and may follow df/dy from node to node
 # (`bench/test_ivp.py`, threshold).
