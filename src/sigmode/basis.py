@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
 from . import kernels
 from .network import Network
@@ -51,13 +52,10 @@ class Basis:
         centre = np.linspace(-_MARGIN, 1.0 + _MARGIN, s - 1)
         w = _SLOPE * (-1.0) ** np.arange(s - 1)
         self._hidden = np.concatenate([w, -w * centre])
-        units = Network(s, s - 1, output_bias=True)
-        theta = np.concatenate([self._hidden, np.eye(s)[:, :-1].ravel(), np.eye(s)[:, -1]])
-        phi = (self.nodes * units.derivative(theta, self.nodes, 0)).T
-        psi = (units.derivative(theta, self.nodes, 0) + self.nodes * units.derivative(theta, self.nodes, 1)).T
+        phi, psi = self._functions(self.nodes)
         self.A = np.ascontiguousarray(np.linalg.solve(psi.T, phi.T).T)
         self._q, self._r = (np.ascontiguousarray(part) for part in np.linalg.qr(psi))
-        self._at_end = units.derivative(theta, np.ones(1), 0)[:, 0]
+        self._at_end = self._functions(np.ones(1))[0][0]
         at_nodes = 2.0 * self.nodes - 1.0
         self.to_legendre = np.ascontiguousarray(np.linalg.inv(legendre.legvander(at_nodes, s - 1)))
         integrals = [legendre.legval(at_nodes, legendre.legint(row, lbnd=-1)) / 2.0 for row in np.eye(s)]
@@ -76,6 +74,41 @@ class Basis:
         values, vectors = values[order].astype(complex), vectors[:, order].astype(complex)
         return Eigen(values, vectors, np.linalg.inv(vectors))
 
+    @functools.cached_property
+    def left(self) -> Array:
+        """The left Radau nodes, (s,), in [0, 1), the first one 0."""
+        nodes = 1.0 - self.nodes[::-1]
+        nodes[0] = 0.0
+        return nodes
+
+    @functools.cached_property
+    def tables(self) -> Array:
+        """From the slopes at the nodes: values at the nodes (A), values and slopes at the left ones, (3, s, s)."""
+        return np.array([self.A, *self.read(self.left)])
+
+    @functools.cached_property
+    def to_values(self) -> Array:
+        """From the slopes at the nodes to the Legendre coefficients of the values, without the first one, (s, s)."""
+        d = np.arange(self.s)
+        integral = np.zeros((self.s, self.s))  # of P_d: (P_d+1 - P_d-1) / (2 (2 d + 1)) on the unit interval
+        integral[d, d] = 1.0 / (2.0 * (2.0 * d + 1.0))
+        integral[d[:-2], d[2:]] = -1.0 / (2.0 * (2.0 * d[2:] + 1.0))
+        return np.asarray(integral @ self.to_legendre)
+
+    def read(self, xi: Array) -> tuple[Array, Array]:
+        """Matrices (m, s) from the slopes at the nodes to y - y_k, in units of h, and to the slopes at xi (m,)."""
+        phi, psi = self._functions(xi)
+        values, slopes = (solve_triangular(self._r, part.T, trans="T").T @ self._q.T for part in (phi, psi))
+        return np.ascontiguousarray(values), np.ascontiguousarray(slopes)
+
+    def _functions(self, xi: Array) -> tuple[Array, Array]:
+        """The functions xi s_j(xi) and xi at the points and their derivatives, (m, s) each."""
+        s = self._hidden.size // 2 + 1
+        units = Network(s, s - 1, output_bias=True)
+        theta = np.concatenate([self._hidden, np.eye(s)[:, :-1].ravel(), np.eye(s)[:, -1]])
+        value, slope = units.derivative(theta, xi, 0), units.derivative(theta, xi, 1)
+        return (xi * value).T, (value + xi * slope).T
+
     def network(self, n: int) -> Network:
         """What the parameters of a window with n equations mean."""
         return Network(n, self.s - 1, output_bias=True)
@@ -90,6 +123,15 @@ class Basis:
         weights = h * kernels.weights(self._q, self._r, real).view(K.dtype).reshape(len(K), n)
         weights[-1] += rise - self._at_end @ weights
         return np.concatenate([self._hidden, weights[:-1].T.ravel(), weights[-1]])
+
+    def thetas(self, slopes: Array, h: Array, rise: Array) -> Array:
+        """`theta` of many windows, (K, n_theta): slopes (n, K, s), h (K,), rise (n, K)."""
+        n, K, s = slopes.shape
+        columns = np.ascontiguousarray((h[:, None] * slopes).transpose(2, 1, 0).reshape(s, K * n))
+        weights = kernels.weights(self._q, self._r, columns).reshape(s, K, n)
+        weights[-1] += rise.T - np.tensordot(self._at_end, weights, 1)
+        hidden = np.broadcast_to(self._hidden, (K, self._hidden.size))
+        return np.hstack([hidden, weights[:-1].transpose(1, 2, 0).reshape(K, -1), weights[-1]])
 
 
 @functools.cache

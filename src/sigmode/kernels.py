@@ -37,16 +37,22 @@ __all__ = [
     "PARALLEL_WORK",
     "address",
     "borrow",
+    "couple",
     "differences",
+    "eliminate",
+    "ends",
     "estimate",
     "forward",
     "give_back",
     "kept_size",
+    "link",
     "newton",
     "predict",
     "pullback",
+    "reduce",
     "sensitivities",
     "sigmoid",
+    "substitute",
     "verdict",
     "weights",
     "window",
@@ -61,6 +67,9 @@ BLOCK = 256
 
 # Below this many activations one thread is faster than a parallel launch (`bench/test_kernels.py`, threshold).
 PARALLEL_WORK = 16_000
+
+# Multiplications of an elimination that take as long as one activation.
+_ELIMINATED = 8
 
 # Elementwise code must keep its rounding (the exponential's reduction lives on it): contraction only.
 # Sums over points may be reordered, or they would not be vectorised. Never nnan or ninf: NaN must stay NaN.
@@ -753,6 +762,278 @@ def _estimate_serial(to_legendre, difference, first, slope, y, h, J, stages, ato
 
 
 # ---------------------------------------------------------------------------------------------------------
+# Boundary value problems: the slopes of every window are eliminated on their own, then the chain of what is left.
+
+
+@njit(**_EXACT)
+def _collocation_rows(k, h, tables, jac, T, grows, left, W):
+    """The linearised equations of window k: n s rows of collocation, n of continuity, in W (s n + n, s n + 2 n + n_p).
+
+    Columns: the slopes component by component, the values at both ends, the parameters. The window number `left[k]`
+    among those with two sets of nodes has its rows combined by T, and those that grow sit on the left nodes.
+    """
+    n, s = grows.shape[1], tables.shape[1]
+    size = n * s
+    n_p = W.shape[1] - size - 2 * n
+    W[:] = 0.0
+    pair = left[k]
+    for m in range(n):
+        mirrored = pair >= 0 and grows[k, m]
+        first = (grows.shape[0] + pair) * s if mirrored else k * s
+        A = tables[1] if mirrored else tables[0]
+        for i in range(s):
+            row = W[m * s + i]
+            for b in range(n + n_p):
+                if pair >= 0:
+                    g = 0.0
+                    for a in range(n):
+                        g += T[pair, m, a] * jac[a, b, first + i]
+                else:
+                    g = jac[m, b, first + i]
+                if b >= n:
+                    row[size + n + b] = -g
+                    continue
+                weight = T[pair, m, b] if pair >= 0 else 1.0 if m == b else 0.0
+                if mirrored:
+                    for j in range(s):
+                        row[b * s + j] = weight * tables[2, i, j]
+                else:
+                    row[b * s + i] = weight
+                if g != 0.0:
+                    for j in range(s):
+                        row[b * s + j] -= h * g * A[i, j]
+                row[size + b] = -g
+    for m in range(n):
+        row = W[size + m]
+        for j in range(s):
+            row[m * s + j] = -h * tables[0, s - 1, j]
+        row[size + m] = -1.0
+        row[size + n + m] = 1.0
+
+
+@njit(**_EXACT)
+def _eliminate_columns(W, size, pivots):
+    """Gauss with row exchanges among all rows for the first columns; what is zero is left out: J is mostly empty."""
+    rows, columns = W.shape
+    for c in range(size):
+        best = c
+        for r in range(c + 1, rows):
+            if abs(W[r, c]) > abs(W[best, c]):
+                best = r
+        pivots[c] = best
+        pivot = W[best, c]
+        if not 0.0 < abs(pivot) < np.inf:
+            return False
+        if best != c:
+            for j in range(columns):
+                W[c, j], W[best, j] = W[best, j], W[c, j]
+        first = c + 1
+        while first < columns and W[c, first] == 0.0:
+            first += 1
+        for r in range(c + 1, rows):
+            factor = W[r, c]
+            if factor != 0.0:
+                factor /= pivot
+                W[r, c] = factor
+                for j in range(first, columns):
+                    W[r, j] -= factor * W[c, j]
+    return True
+
+
+@njit(**_EXACT)
+def _eliminate_window(k, h, tables, jac, T, grows, left, W, pivots, scale, blocks):
+    """Leaves the factors in W and n equations in the ends and the parameters, scaled to size 1, in `blocks`."""
+    n = grows.shape[1]
+    size = n * tables.shape[1]
+    _collocation_rows(k, h[k], tables, jac, T, grows, left, W)
+    fine = _eliminate_columns(W, size, pivots)
+    for m in range(n):
+        largest = 0.0
+        for j in range(size, W.shape[1]):
+            largest = max(largest, abs(W[size + m, j]))
+        scale[m] = 1.0 / largest if largest > 0.0 else 1.0
+        for j in range(size, W.shape[1]):
+            blocks[m, j - size] = W[size + m, j] * scale[m] if fine else np.nan
+
+
+def _eliminate_serial(first, h, tables, jac, T, grows, left, W, pivots, scale, blocks):
+    for i in range(W.shape[0]):
+        k = first + i
+        _eliminate_window(k, h, tables, jac, T, grows, left, W[i], pivots[i], scale[k], blocks[k])
+
+
+def _eliminate_parallel(first, h, tables, jac, T, grows, left, W, pivots, scale, blocks):
+    for i in prange(W.shape[0]):
+        k = first + i
+        _eliminate_window(k, h, tables, jac, T, grows, left, W[i], pivots[i], scale[k], blocks[k])
+
+
+@njit(**_SUMS)
+def _reduce_window(k, T, grows, left, r, c, W, pivots, scale, b):
+    """b = L^-1 P (-residual) of window k: r (n, points) of collocation, c (n, K) of continuity."""
+    n = grows.shape[1]
+    rows = b.size
+    s = rows // n - 1
+    size = n * s
+    pair = left[k]
+    for m in range(n):
+        mirrored = pair >= 0 and grows[k, m]
+        first = (grows.shape[0] + pair) * s if mirrored else k * s
+        for i in range(s):
+            if pair >= 0:
+                total = 0.0
+                for a in range(n):
+                    total += T[pair, m, a] * r[a, first + i]
+                b[m * s + i] = -total
+            else:
+                b[m * s + i] = -r[m, first + i]
+        b[size + m] = -c[m, k]
+    for column in range(size):
+        other = pivots[column]
+        b[column], b[other] = b[other], b[column]
+    for row in range(1, rows):
+        total = b[row]
+        for column in range(min(row, size)):
+            total -= W[row, column] * b[column]
+        b[row] = total
+    for m in range(n):
+        b[size + m] *= scale[m]
+
+
+def _reduce_serial(first, T, grows, left, r, c, W, pivots, scale, b):
+    for i in range(W.shape[0]):
+        k = first + i
+        _reduce_window(k, T, grows, left, r, c, W[i], pivots[i], scale[k], b[k])
+
+
+def _reduce_parallel(first, T, grows, left, r, c, W, pivots, scale, b):
+    for i in prange(W.shape[0]):
+        k = first + i
+        _reduce_window(k, T, grows, left, r, c, W[i], pivots[i], scale[k], b[k])
+
+
+@njit(**_SUMS)
+def _triangularise(B, n, tau):
+    """QR of the first n columns of B (2 n, columns): reflections below the diagonal and in tau, the rest rotated."""
+    rows, columns = B.shape
+    for c in range(n):
+        norm = 0.0
+        for r in range(c, rows):
+            norm += B[r, c] * B[r, c]
+        norm = math.sqrt(norm)
+        if norm == 0.0:
+            tau[c] = 0.0
+            continue
+        diagonal = -math.copysign(norm, B[c, c])
+        tau[c] = (diagonal - B[c, c]) / diagonal
+        inverse = 1.0 / (B[c, c] - diagonal)
+        for r in range(c + 1, rows):
+            B[r, c] *= inverse
+        B[c, c] = diagonal
+        for j in range(c + 1, columns):
+            total = B[c, j]
+            for r in range(c + 1, rows):
+                total += B[r, c] * B[r, j]
+            total *= tau[c]
+            B[c, j] -= total
+            for r in range(c + 1, rows):
+                B[r, j] -= B[r, c] * total
+
+
+def _couple_serial(blocks, links, tau, last):
+    """The chain of windows: QR of what meets at each inner end, from the first to the last.
+
+    blocks (K, n, 2 n + n_p) with columns start, end, parameters; links (K - 1, 2 n, 3 n + n_p) with columns inner end,
+    first end, next end, parameters; last (n, 2 n + n_p): what is left in the first and the last end.
+    """
+    n = blocks.shape[1]
+    n_p = blocks.shape[2] - 2 * n
+    last[:] = blocks[0]
+    for k in range(1, blocks.shape[0]):
+        B = links[k - 1]
+        B[:] = 0.0
+        B[:n, :n] = last[:, n : 2 * n]
+        B[:n, n : 2 * n] = last[:, :n]
+        B[n:, :n] = blocks[k, :, :n]
+        B[n:, 2 * n : 3 * n] = blocks[k, :, n : 2 * n]
+        for j in range(n_p):
+            for m in range(n):
+                B[m, 3 * n + j] = last[m, 2 * n + j]
+                B[n + m, 3 * n + j] = blocks[k, m, 2 * n + j]
+        _triangularise(B, n, tau[k - 1])
+        last[:, :] = B[n:, n:]
+
+
+def _link_serial(links, tau, b, rest, last):
+    """Right-hand sides of the chain: rest (K - 1, n) for the inner ends, last (n,)."""
+    K = b.shape[0]
+    n = last.size
+    size = b.shape[1] - n
+    vector = np.empty(2 * n)
+    last[:] = b[0, size:]
+    for k in range(1, K):
+        vector[:n] = last
+        vector[n:] = b[k, size:]
+        B = links[k - 1]
+        for c in range(n):
+            total = vector[c]
+            for r in range(c + 1, 2 * n):
+                total += B[r, c] * vector[r]
+            total *= tau[k - 1, c]
+            vector[c] -= total
+            for r in range(c + 1, 2 * n):
+                vector[r] -= B[r, c] * total
+        rest[k - 1] = vector[:n]
+        last[:] = vector[n:]
+
+
+def _ends_serial(links, rest, p, y):
+    """The values y (n, K + 1) at the inner ends, from those at the first and the last end and the parameters."""
+    n = y.shape[0]
+    for k in range(y.shape[1] - 3, -1, -1):
+        B = links[k]
+        for m in range(n - 1, -1, -1):
+            total = rest[k, m]
+            for j in range(n):
+                total -= B[m, n + j] * y[j, 0] + B[m, 2 * n + j] * y[j, k + 2]
+            for j in range(p.size):
+                total -= B[m, 3 * n + j] * p[j]
+            for j in range(m + 1, n):
+                total -= B[m, j] * y[j, k + 1]
+            y[m, k + 1] = total / B[m, m]
+
+
+@njit(**_SUMS)
+def _slopes_of_window(W, b, start, end, p, slopes):
+    """Back-substitution: the slopes (n, s) of a window whose ends are known; overwrites b."""
+    n, s = slopes.shape
+    size = n * s
+    for row in range(size - 1, -1, -1):
+        total = b[row]
+        for j in range(n):
+            total -= W[row, size + j] * start[j] + W[row, size + n + j] * end[j]
+        for j in range(p.size):
+            total -= W[row, size + 2 * n + j] * p[j]
+        for j in range(row + 1, size):
+            total -= W[row, j] * b[j]
+        b[row] = total / W[row, row]
+    for m in range(n):
+        slopes[m] = b[m * s : (m + 1) * s]
+
+
+def _substitute_serial(first, W, b, p, y, slopes):
+    for i in range(W.shape[0]):
+        k = first + i
+        _slopes_of_window(W[i], b[k], y[:, k], y[:, k + 1], p, slopes[:, k])
+
+
+def _substitute_parallel(first, W, b, p, y, slopes):
+    for i in prange(W.shape[0]):
+        k = first + i
+        _slopes_of_window(W[i], b[k], y[:, k], y[:, k + 1], p, slopes[:, k])
+
+
+# ---------------------------------------------------------------------------------------------------------
 # Compilation at the first call, and the guard around parallel launches.
 
 
@@ -769,6 +1050,16 @@ _SIGNATURES = {
     "verdict": f"i8(f8, {_VECTOR})",
     "weights": f"void({_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX})",
     "window": f"i8(i8, {_VECTOR}, {_SWEEP})",
+    "eliminate": (
+        f"void(i8, {_VECTOR}, {_CUBE}, {_CUBE}, {_CUBE}, b1[:, ::1], i8[::1], {_CUBE}, i8[:, ::1], {_MATRIX}, {_CUBE})"
+    ),
+    "reduce": (
+        f"void(i8, {_CUBE}, b1[:, ::1], i8[::1], {_MATRIX}, {_MATRIX}, {_CUBE}, i8[:, ::1], {_MATRIX}, {_MATRIX})"
+    ),
+    "couple": f"void({_CUBE}, {_CUBE}, {_MATRIX}, {_MATRIX})",
+    "link": f"void({_CUBE}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_VECTOR})",
+    "ends": f"void({_CUBE}, {_MATRIX}, {_VECTOR}, {_MATRIX})",
+    "substitute": f"void(i8, {_CUBE}, {_MATRIX}, {_VECTOR}, {_MATRIX}, {_CUBE})",
     "differences": f"void(i8, f8, {_VECTOR}, {_VECTOR}, {_VECTOR}, {_MATRIX})",
     "predict": f"void({_MATRIX}, {_VECTOR}, {_MATRIX}, i8, f8, f8, {_VECTOR}, f8, {_MATRIX})",
     "estimate": (
@@ -967,6 +1258,45 @@ def predict(*args: Any) -> None:
 def estimate(*args: Any) -> float:
     """The local error of a window in units of the tolerance, see `_estimate_serial`."""
     return float(_compiled(_estimate_serial)(*args))
+
+
+def eliminate(first: int, h: Array, tables: Array, *args: Any) -> None:
+    """Factorise the windows from number `first` on, one for each matrix of W; see `_eliminate_window`.
+
+    h (K,); tables (3, s, s): `Basis.tables`; jac (n, n + n_p, points): df/dy and df/dp at the right nodes of all
+    windows, then at the left nodes of those that have them; T (pairs, n, n); grows (K, n); left (K,);
+    W (windows, (s + 1) n, s n + 2 n + n_p); pivots (windows, s n); scale (K, n); blocks (K, n, 2 n + n_p), NaN where a
+    window is singular. Parallel over windows.
+    """
+    size = args[5].shape[1]
+    work = len(args[4]) * size**3 // _ELIMINATED
+    _launch(_eliminate_serial, _eliminate_parallel, work, first, h, tables, *args)
+
+
+def reduce(first: int, *args: Any) -> None:
+    """The right-hand side as `eliminate` leaves it, see `_reduce_window`. Parallel over windows."""
+    W = args[5]
+    _launch(_reduce_serial, _reduce_parallel, W.size // _ELIMINATED, first, *args)
+
+
+def couple(*args: Any) -> None:
+    """Factorise the chain of windows, see `_couple_serial`."""
+    _compiled(_couple_serial)(*args)
+
+
+def link(*args: Any) -> None:
+    """The right-hand side of the chain, see `_link_serial`."""
+    _compiled(_link_serial)(*args)
+
+
+def ends(*args: Any) -> None:
+    """The values at the inner ends, see `_ends_serial`."""
+    _compiled(_ends_serial)(*args)
+
+
+def substitute(first: int, W: Array, *args: Any) -> None:
+    """The slopes of all windows, see `_slopes_of_window`. Parallel over windows."""
+    _launch(_substitute_serial, _substitute_parallel, W.size // _ELIMINATED, first, W, *args)
 
 
 _FUNCTION = types.float64[::1](types.float64, types.float64[::1])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-__all__ = ["RightHandSide"]
+__all__ = ["RightHandSide", "checked"]
 
 _FLOAT = np.dtype(np.float64)
 
@@ -42,12 +42,12 @@ class RightHandSide:
 
     def __call__(self, x: Array, y: Array) -> Array:
         """f at the points, (n, m)."""
-        return _checked(self.fun(x.copy(), y.copy(), *self.args), y.shape, "fun")
+        return checked(self.fun(x.copy(), y.copy(), *self.args), y.shape, "fun")
 
     def jacobian(self, x: Array, y: Array) -> Array:
         """df/dy at the points, (n, n, m): entry [k, l] is the derivative of f_k by y_l."""
         if self.jac is not None:
-            return _checked(self.jac(x.copy(), y.copy(), *self.args), (len(y), *y.shape), "jac")
+            return checked(self.jac(x.copy(), y.copy(), *self.args), (len(y), *y.shape), "jac")
         return self.differences(x, y)
 
     def differences(self, x: Array, y: Array) -> Array:
@@ -78,9 +78,9 @@ class RightHandSide:
                 np.copyto(df_dy, difference, where=~np.isfinite(df_dy))
 
 
-def _checked(value: Any, shape: tuple[int, ...], name: str) -> Array:
-    """What the user's function returned as a float64 array of the shape expected, or an error that says what came."""
-    if type(value) is np.ndarray and value.dtype is _FLOAT and value.shape == shape:
+def checked(value: Any, shape: tuple[int, ...], name: str, dtype: type = float) -> NDArray[Any]:
+    """What the user's function returned as an array of the type and shape expected, or an error that says what came."""
+    if type(value) is np.ndarray and value.dtype is _FLOAT and dtype is float and value.shape == shape:
         return value
     if value is None:
         raise ValueError(f"`{name}` must return an array of shape {shape}, it returned None. Is a `return` missing?")
@@ -91,13 +91,13 @@ def _checked(value: Any, shape: tuple[int, ...], name: str) -> Array:
             f"`{name}` must return an array of shape {shape}, it returned rows of different lengths. "
             "A constant row must have one value per point too: np.full_like(x, value)."
         ) from None
-    if array.dtype.kind == "c":
+    if array.dtype.kind == "c" and dtype is float:
         raise ValueError(f"`{name}` returned complex values; split the problem into real and imaginary parts.")
-    if array.dtype.kind not in "fiub":
+    if array.dtype.kind not in "fiubc":
         raise ValueError(f"`{name}` must return real numbers, it returned an array of dtype {array.dtype}.")
     if array.shape != shape:
         raise ValueError(
             f"`{name}` must return an array of shape {shape} (one column per point: x is (m,), y is (n, m)), "
             f"it returned shape {array.shape}."
         )
-    return array.astype(np.float64)
+    return array.astype(dtype)

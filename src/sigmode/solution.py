@@ -35,6 +35,8 @@ class Solution:
     h : ndarray, shape (K,), optional
         The lengths h_k, with sign; by default the distances of the ends. The last window may be longer than what
         is left of it after a terminal event.
+    extrapolate : bool
+        What a call does outside the span by default.
 
     Examples
     --------
@@ -55,6 +57,7 @@ class Solution:
         error_x: Array | None = None,
         error_y: Array | None = None,
         h: Array | None = None,
+        extrapolate: bool = False,
     ) -> None:
         self.x = x
         self.y = y
@@ -63,6 +66,7 @@ class Solution:
         self._error_x = error_x
         self._error_y = error_y
         self.h = np.diff(x) if h is None else h
+        self.extrapolate = extrapolate
         hidden = theta[:, : 2 * network.n_hidden]
         self._shared = len(theta) > 1 and bool((hidden == hidden[0]).all())
 
@@ -97,15 +101,16 @@ class Solution:
         """y at the points xi of window k, (n, m)."""
         return np.asarray(self.y[k][:, None] + xi * self.network.derivative(self.theta[k], xi, 0))
 
-    def __call__(self, x: ArrayLike, nu: int = 0, extrapolate: bool = False) -> Array:
+    def __call__(self, x: ArrayLike, nu: int = 0, extrapolate: bool | None = None) -> Array:
         """The solution, or its nu-th derivative by x, at the points x.
 
         Parameters
         ----------
         x : float or array_like, shape (m,)
         nu : {0, 1, 2}
-        extrapolate : bool
-            What to do outside the span: evaluate the network at the end, or (default) give NaN.
+        extrapolate : bool, optional
+            What to do outside the span: evaluate the network at the end, or give NaN. By default as the solution was
+            made: those of `solve_bvp` extrapolate, as in SciPy, the others do not.
 
         Returns
         -------
@@ -118,7 +123,7 @@ class Solution:
         flat = np.atleast_1d(points)
         window = np.clip(self._window(flat), 0, len(self.y) - 1)
         y = self._evaluate(window, flat, nu)
-        if not extrapolate:
+        if not (self.extrapolate if extrapolate is None else extrapolate):
             y[:, ~self._inside(flat)] = np.nan
         return y if points.ndim else y[:, 0]
 
@@ -155,7 +160,7 @@ class Solution:
 
     def with_error(self, x: Array, bound: Array) -> Solution:
         """The same solution with a bound of its error, (n, L) at the abscissae x, (L,)."""
-        return Solution(self.x, self.y, self.theta, self.network, x, bound, self.h)
+        return Solution(self.x, self.y, self.theta, self.network, x, bound, self.h, self.extrapolate)
 
     def magnitude(self, nu: int) -> Array:
         """Rounding error of y (nu = 0) or dy/dx (nu = 1), (n,), in units of the unit roundoff."""
@@ -171,6 +176,7 @@ class Solution:
         net = self.network
         data: dict[str, Any] = {"x": self.x, "y": self.y, "theta": self.theta, "h": self.h}
         data["network"] = np.array([net.n, net.n_hidden, net.kind, net.output_bias])
+        data["extrapolate"] = np.array(self.extrapolate)
         if self._error_x is not None and self._error_y is not None:
             data["error_x"], data["error_y"] = self._error_x, self._error_y
         with open(path, "wb") as file:
@@ -189,7 +195,8 @@ class Solution:
             shapes = data["y"].shape, data["theta"].shape, h.shape
             if shapes != ((windows, n), (windows, network.n_theta), (windows,)):
                 raise ValueError("the shapes do not fit")
-            return cls(data["x"], data["y"], data["theta"], network, data.get("error_x"), data.get("error_y"), h)
+            errors = data.get("error_x"), data.get("error_y")
+            return cls(data["x"], data["y"], data["theta"], network, *errors, h, bool(data.get("extrapolate", False)))
         except (KeyError, ValueError, IndexError, EOFError, AttributeError, TypeError, BadZipFile):
             raise ValueError(
                 f"`path` must name a file written by Solution.save, {os.fspath(path)!r} is none."

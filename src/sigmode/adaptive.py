@@ -1,0 +1,199 @@
+"""From a guess to a trial solution that is good enough: Newton, refinement, and continuation where Newton fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import newton
+from .boundary import BoundaryProblem, Limited
+from .chain import Equations, Evaluation, Mesh, Trial
+from .refinement import Judgement, Resolution, judge, refined, resolution, transferred
+
+Array = NDArray[np.float64]
+
+__all__ = ["CONDITIONS", "CROWDED", "OK", "UNSOLVED", "Limits", "Round", "Search"]
+
+OK, CROWDED, UNSOLVED, CONDITIONS = range(4)
+
+# Parts of tol: what the estimated error may be, and the neglected coefficient before it is worth estimating.
+_ERROR, _NEGLECTED = 0.5, 0.3
+# A window is split for the error where its neglected coefficient is at least this part of the largest.
+_GUILTY = 0.03
+_ROUNDS = 60
+_STALLS = 2  # meshes on which Newton's iteration may fail before something else is tried
+_IDLE = 3  # estimates in a row that may fail to become smaller
+_SHARPER = 10  # attempts to meet the boundary conditions more closely
+# Continuation from bounded slopes: the first bound in units of size/(b - a), its growth and the least one; it ends when
+# f is this part of the bound. Solutions on the way need this accuracy.
+_FIRST_BOUND, _GROWTH, _LEAST_GROWTH, _UNBOUNDED, _STAGES, _ON_THE_WAY = 10.0, 4.0, 1.1, 0.03, 40, 1e-2
+
+_REASONS = {
+    newton.STALLED: "Newton's iteration does not converge. Does a solution exist? Try another guess or mesh.",
+    newton.SINGULAR: "Do the boundary conditions determine the solution?",
+}
+
+
+class Limits(NamedTuple):
+    """tol : of the error and the residual; conditions : of the boundary conditions; points : collocation points."""
+
+    tol: float
+    conditions: float
+    points: int
+
+
+class Round(NamedTuple):
+    """What is known after one mesh, for who wants to watch; conditions : their largest residual."""
+
+    number: int
+    windows: int
+    added: int
+    conditions: float
+    judgement: Judgement | None
+
+
+class Search:
+    """A trial solution on its way.
+
+    After `run`: mesh, trial, judgement (None if it never came to one), rounds, and reason: what went wrong.
+    """
+
+    def __init__(
+        self, problem: BoundaryProblem, mesh: Mesh, trial: Trial, limits: Limits, watch: Callable[[Round], None]
+    ) -> None:
+        self.problem, self.mesh, self.trial = problem, mesh, trial
+        self.limits, self._watch = limits, watch
+        self.judgement: Judgement | None = None
+        self.rounds = 0
+        self.reason = ""
+
+    def run(self) -> int:
+        """Solve; where Newton's iteration fails, start again from solutions with bounded slopes."""
+        guess = self.mesh, self.trial
+        status = self._precise()
+        if status != UNSOLVED or not np.isfinite(guess[1].y).all():
+            return status
+        failed = self.mesh, self.trial, self.reason
+        self.mesh, self.trial = guess
+        if self._continued():
+            status = self._precise()
+        if status == UNSOLVED:
+            self.mesh, self.trial, self.reason = failed
+        return status
+
+    def _precise(self) -> int:
+        """Newton on one mesh after the other until the solution is good enough."""
+        tol, sharper = self.limits.tol, 1.0
+        stalls, idle, best = 0, 0, np.inf
+        for _ in range(_ROUNDS):
+            equations, outcome = self._newton(self.problem, tol * sharper)
+            if outcome.derivatives is None or outcome.state in (newton.SINGULAR, newton.NOT_FINITE):
+                return UNSOLVED
+            res = resolution(self.mesh, self.trial)
+            bad = res.size > _NEGLECTED * tol
+            self.judgement = None
+            if outcome.state == newton.STALLED:
+                stalls += 1
+                if stalls > _STALLS or not bad.any():
+                    return UNSOLVED
+            elif not bad.any():
+                self.judgement = judge(equations, self.trial, outcome.derivatives)
+                bad = self._insufficient(self.judgement, res)
+                better = self.judgement.worst < 0.5 * best
+                idle, best = (0, self.judgement.worst) if better else (idle + 1, best)
+            x = refined(self.mesh, self.trial, outcome.derivatives.jac, bad, res, _NEGLECTED * tol)
+            added = x.size - self.mesh.x.size
+            self._watch(Round(self.rounds, self.mesh.windows, added, self.conditions, self.judgement))
+            if (x.size - 1) * self.mesh.basis.s > self.limits.points or idle > _IDLE:
+                return self._crowded(equations, outcome, idle > _IDLE)
+            if self.judgement is not None and not added:
+                if self.conditions <= self.limits.conditions:
+                    return OK
+                sharper *= 0.1
+                if sharper < 0.5 * 0.1**_SHARPER:
+                    return CONDITIONS
+            self._move(x)
+        return self._crowded(equations, outcome, True)
+
+    def _insufficient(self, judgement: Judgement, res: Resolution) -> NDArray[np.bool_]:
+        """The windows that must be split for the error or for the residual."""
+        tol = self.limits.tol
+        bad = ~(judgement.peak <= tol + judgement.rounding)
+        if not judgement.worst <= _ERROR * tol:
+            bad |= res.size >= _GUILTY * res.size.max()
+        return np.asarray(bad)
+
+    def _crowded(self, equations: Equations, outcome: newton.Outcome, idle: bool) -> int:
+        if self.judgement is None and outcome.state == newton.CONVERGED and outcome.derivatives is not None:
+            self.judgement = judge(equations, self.trial, outcome.derivatives)
+        if idle:
+            self.reason = "More nodes do not help: rounding, or `fun` is not smooth."
+        return CROWDED
+
+    @property
+    def conditions(self) -> float:
+        """The largest residual of the boundary conditions."""
+        y = self.trial.y
+        return float(abs(self.problem.conditions(y[:, 0], y[:, -1], self.trial.p)).max())
+
+    def _continued(self) -> bool:
+        """A solution whose slopes are hardly bounded any more, from the guess by way of smaller bounds."""
+        span = self.mesh.x[-1] - self.mesh.x[0]
+        bound = _FIRST_BOUND * np.maximum(abs(self.trial.y).max(axis=1, keepdims=True), 1.0) / span
+        growth, good = _GROWTH, (self.mesh, self.trial)
+        for _ in range(_STAGES):
+            if self._rough(Limited(self.problem, bound)):
+                good = self.mesh, self.trial
+                f = Equations(self.problem, self.mesh).evaluate(self.trial).right.f
+                if (abs(f) < _UNBOUNDED * bound).all():
+                    return True
+            else:
+                self.mesh, self.trial = good
+                bound, growth = bound / growth, growth**0.5
+                if growth < _LEAST_GROWTH:
+                    return False
+            bound = bound * growth
+        return False
+
+    def _rough(self, problem: Limited) -> bool:
+        """Whether the solution of a problem on the way could be found."""
+        for _ in range(_ROUNDS):
+            _, outcome = self._newton(problem, _ON_THE_WAY)
+            if outcome.derivatives is None or outcome.state in (newton.SINGULAR, newton.NOT_FINITE):
+                return False
+            res = resolution(self.mesh, self.trial)
+            bad = res.size > _NEGLECTED * _ON_THE_WAY
+            if not bad.any():
+                return outcome.state == newton.CONVERGED
+            x = refined(self.mesh, self.trial, outcome.derivatives.jac, bad, res, _NEGLECTED * _ON_THE_WAY)
+            if (x.size - 1) * self.mesh.basis.s > self.limits.points:
+                return False
+            self._move(x)
+        return False
+
+    def _newton(self, problem: BoundaryProblem | Limited, tol: float) -> tuple[Equations, newton.Outcome]:
+        self.rounds += 1
+        equations = Equations(problem, self.mesh)
+        outcome = newton.iterate(equations, self.trial, tol)
+        self.trial = outcome.trial
+        self.reason = _REASONS.get(outcome.state, "")
+        if outcome.state == newton.NOT_FINITE:
+            self.reason = f"The residual is not finite{_where(outcome.at)}."
+        return equations, outcome
+
+    def _move(self, x: Array) -> None:
+        if x.size > self.mesh.x.size:
+            mesh = Mesh(x, self.mesh.basis)
+            self.mesh, self.trial = mesh, transferred(self.mesh, self.trial, mesh)
+
+
+def _where(at: Evaluation) -> str:
+    """Where the right-hand side is not finite."""
+    for points in (at.right, at.left):
+        bad = ~np.isfinite(points.f).all(axis=0)
+        if bad.any():
+            return f" at x = {points.x[bad][0]:.6g}"
+    return "" if np.isfinite(at.residual.conditions).all() else ": `bc` is not"

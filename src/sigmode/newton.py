@@ -1,0 +1,124 @@
+"""Newton's iteration for a chain of windows: damped far from the solution, with kept factors near it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .chain import Chain, Derivatives, Equations, Evaluation, Trial
+
+Array = NDArray[np.float64]
+
+__all__ = ["CONVERGED", "NOT_FINITE", "SINGULAR", "STALLED", "Outcome", "iterate"]
+
+CONVERGED, STALLED, SINGULAR, NOT_FINITE = range(4)
+
+_FACTORISATIONS = 12
+_SHORTEST = 1e-3  # part of a Newton step below which there is no descent
+_SHORTER = 0.25
+# Kept factors are used as long as each step is this much shorter than the one before.
+_CONTRACTION = 0.1
+# Steps of this part of the tolerance end the iteration.
+_PART = 0.01
+
+
+class Outcome(NamedTuple):
+    """Where the iteration ended.
+
+    state : one of the constants; trial; derivatives : the last ones, None if there are none; at : the last evaluation.
+    """
+
+    state: int
+    trial: Trial
+    derivatives: Derivatives | None
+    at: Evaluation
+
+
+def iterate(equations: Equations, start: Trial, tol: float) -> Outcome:
+    """Newton's iteration until its steps are small parts of tol, with the natural monotonicity test.
+
+    Source: Deuflhard, Newton Methods for Nonlinear Problems (2004), sec. 3.3: a step must make the next simplified
+    step, taken with the same factors, shorter. That step is the first of those with kept factors.
+    """
+    run = _Iteration(equations, start, tol)
+    state = NOT_FINITE if not run.at.residual.finite else None
+    left = _FACTORISATIONS
+    while state is None and left:
+        state = run.advance()
+        left -= 1
+    return Outcome(STALLED if state is None else state, run.trial, run.derivatives, run.at)
+
+
+class _Iteration:
+    def __init__(self, equations: Equations, start: Trial, tol: float) -> None:
+        self.equations, self.trial, self.enough = equations, start, _PART * tol
+        self.at = equations.evaluate(start)
+        self.derivatives: Derivatives | None = None
+        self._direct = True
+
+    def advance(self) -> int | None:
+        """One factorisation and the steps with it; a constant when the iteration is over."""
+        self.at, self.derivatives = self.equations.linearise(self.at, self._direct)
+        if not self.at.residual.finite or not np.isfinite(self.derivatives.jac).all():
+            return NOT_FINITE
+        self._chain = Chain(self.equations.mesh, self.equations.rows, self.derivatives)
+        if self._chain.singular:
+            return SINGULAR
+        self._weights = 1.0 / self._scales()
+        step = self._chain.solve(self.at.residual)
+        size = self._size(step)
+        if not np.isfinite(size):
+            return SINGULAR
+        return self._damped(step, size)
+
+    def _damped(self, step: Trial, size: float) -> int | None:
+        """The longest part of a step that passes the test."""
+        part = 1.0
+        while part > _SHORTEST:
+            trial = self.at.trial.moved(step, part)
+            at = self.equations.evaluate(trial)
+            if at.residual.finite:
+                following = self._chain.solve(at.residual)
+                now = self._size(following)
+                if now <= (1.0 - 0.25 * part) * size or now < 0.1 * self.enough:
+                    self.at, self.trial = at, trial
+                    self._direct = part < 1.0
+                    return self._simplified(following, size, now) if part == 1.0 else None
+            part *= _SHORTER
+        return STALLED
+
+    def _simplified(self, step: Trial, before: float, now: float) -> int | None:
+        """Steps with the same factors as long as they shrink fast."""
+        while True:
+            rate = now / before if before > 0.0 else 0.0
+            if now * min(rate, 0.5) < self.enough:
+                self.trial = self.trial.moved(step)
+                return CONVERGED
+            if rate > _CONTRACTION:
+                return None
+            trial = self.trial.moved(step)
+            at = self.equations.evaluate(trial)
+            if not at.residual.finite:
+                return None
+            step = self._chain.solve(at.residual)
+            before, now = now, self._size(step)
+            if not now < 0.5 * before:
+                return None
+            self.at, self.trial = at, trial
+
+    def _scales(self) -> Array:
+        """The size of each component in each window, at least 1, (n, K, 1)."""
+        y = self.trial.y
+        inside = abs(self.at.right.y).reshape(len(y), self.equations.mesh.windows, -1).max(axis=2)
+        return np.asarray(np.maximum(np.maximum(inside, abs(y[:, :-1])), 1.0)[:, :, None])
+
+    def _size(self, step: Trial) -> float:
+        """The largest change of a value at a node or an end, or of a parameter, relative to its size."""
+        mesh = self.equations.mesh
+        change = step.y[:, :-1, None] + mesh.h[:, None] * (step.slopes @ mesh.basis.A.T)
+        size = max(float((abs(change) * self._weights).max()), float((abs(step.y[:, :1]) * self._weights[:, 0]).max()))
+        if step.p.size:
+            size = max(size, float((abs(step.p) / np.maximum(abs(self.trial.p), 1.0)).max()))
+        return size

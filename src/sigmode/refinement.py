@@ -1,0 +1,191 @@
+"""What a mesh of windows resolves and what it does not; where windows are split; the estimated error."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import NDArray
+from scipy.special import ive
+
+from .basis import basis
+from .chain import Chain, Derivatives, Equations, Evaluation, Mesh, Trial
+
+Array = NDArray[np.float64]
+
+__all__ = ["Judgement", "Resolution", "judge", "refined", "resolution", "transferred"]
+
+# The estimate has this many more nodes than the trial solution.
+_MORE = 4
+# Where a window is looked at for its variation.
+_SAMPLES = np.linspace(0.0, 1.0, 65)
+_PIECES = 4
+# Rounding of `fun`: so many units of the largest of its terms.
+_ROUNDING = 8.0 * float(np.finfo(float).eps)
+_AT_START = (-1.0) ** np.arange(1, 64)  # Legendre's polynomials of degree 1 and more at the left end
+
+
+class Resolution(NamedTuple):
+    """How well windows show the solution, (K,) each.
+
+    size : the first neglected coefficient of the values, relative to their size; decay : the factor of the last ones.
+    """
+
+    size: Array
+    decay: Array
+
+
+def resolution(mesh: Mesh, trial: Trial) -> Resolution:
+    """From the last four Legendre coefficients of the slopes, continued by their decay and integrated."""
+    last = abs(trial.slopes @ mesh.basis.to_legendre[-4:].T)
+    before, now = last[:, :, :2].max(axis=2), last[:, :, 2:].max(axis=2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        decay = np.clip(np.where(before > 0.0, now / before, 1.0), 0.03, 1.0)
+    size = mesh.h / (2 * mesh.basis.s) * now * decay / _scales(mesh, trial)
+    worst = size.argmax(axis=0)
+    every = np.arange(mesh.windows)
+    return Resolution(size[worst, every], decay[worst, every])
+
+
+def _scales(mesh: Mesh, trial: Trial) -> Array:
+    """The size of each component in each window, at least 1, (n, K)."""
+    inside = trial.y[:, :-1, None] + mesh.h[:, None] * (trial.slopes @ mesh.basis.A.T)
+    return np.asarray(np.maximum(np.maximum(abs(inside).max(axis=2), abs(trial.y[:, :-1])), 1.0))
+
+
+class Judgement(NamedTuple):
+    """What a trial solution is worth.
+
+    error (n, K) : the largest estimated error in each window; worst : the largest one of a value or a parameter,
+    relative to its size; residual (K,) : root mean square of the residual relative to 1 + |f|; peak (K,) : its
+    largest value; rounding (K,) : what it cannot fall below.
+    """
+
+    error: Array
+    worst: float
+    residual: Array
+    peak: Array
+    rounding: Array
+
+
+def judge(equations: Equations, trial: Trial, derivatives: Derivatives) -> Judgement:
+    """The Newton step of a finer discretisation on the same windows: the estimated error, with its sign turned.
+
+    derivatives : of the last Newton step, read between the nodes. Infinite where the finer equations are singular.
+    Cost: one evaluation of `fun` on s + 4 nodes per window, twice where there are left nodes, and one factorisation.
+    """
+    coarse = equations.mesh
+    fine = Mesh(coarse.x, basis(coarse.basis.s + _MORE))
+    at = Equations(equations.problem, fine, equations.rows).evaluate(trial)
+    finer = derivatives.on(fine.basis, coarse, equations.rows)
+    residual, peak, noise = _relative_residual(at, finer.jac, fine)
+    chain = Chain(fine, equations.rows, finer) if at.residual.finite else None
+    if chain is None or chain.singular:
+        return Judgement(np.full((len(trial.y), fine.windows), np.inf), np.inf, residual, peak, noise)
+    step = chain.solve(at.residual)
+    inside = abs(step.y[:, :-1, None] + fine.h[:, None] * (step.slopes @ fine.basis.A.T)).max(axis=2)
+    error = np.maximum(np.maximum(inside, abs(step.y[:, :-1])), abs(step.y[:, 1:]))
+    worst = float((error / _scales(coarse, trial)).max())
+    if trial.p.size:
+        worst = max(worst, float((abs(step.p) / np.maximum(abs(trial.p), 1.0)).max()))
+    return Judgement(error, worst, residual, peak, noise)
+
+
+def _relative_residual(at: Evaluation, jac: Array, fine: Mesh) -> tuple[Array, Array, Array]:
+    """Its root mean square and its maximum in each window, and the rounding error of `fun` in it, (K,) each."""
+    n, K = len(at.right.f), fine.windows
+    f = at.right.f.reshape(n, K, -1)
+    size = 1.0 + abs(f)
+    squares = (((at.right.slopes.reshape(f.shape) - f) / size) ** 2).sum(axis=0)
+    terms = np.einsum("klm,lm->km", abs(jac[:, :n, : at.right.x.size]), abs(at.right.y)).reshape(f.shape)
+    noise = _ROUNDING * (terms / size + 1.0).max(axis=(0, 2))
+    return np.sqrt(squares @ fine.basis.A[-1]), np.sqrt(squares.max(axis=1)), noise
+
+
+def refined(mesh: Mesh, trial: Trial, jac: Array, bad: NDArray[np.bool_], res: Resolution, target: float) -> Array:
+    """The abscissae of a mesh with the bad windows split."""
+    windows = np.flatnonzero(bad)
+    if not windows.size:
+        return mesh.x
+    cuts = [mesh.x]
+    share = _variation(mesh, trial, windows)
+    for k, part in zip(windows.tolist(), share, strict=True):
+        cuts.append(mesh.x[k] + mesh.h[k] * _cuts(mesh, k, part, jac, res, target))
+    return np.unique(np.concatenate(cuts))
+
+
+def _variation(mesh: Mesh, trial: Trial, windows: NDArray[np.intp]) -> Array:
+    """How the total variation of the windows is distributed over the samples, (len(windows), 64), sum 1."""
+    s = mesh.basis.s
+    coefficients = trial.slopes[:, windows] @ mesh.basis.to_values.T
+    series = legendre.legvander(2.0 * _SAMPLES - 1.0, s)[:, 1:]
+    change = abs(np.diff(coefficients @ series.T, axis=2)) * mesh.h[windows, None]
+    change /= np.maximum(abs(trial.y[:, windows]), 1.0)[:, :, None]
+    total = change.sum(axis=0)
+    return np.asarray(total / np.maximum(total.sum(axis=1, keepdims=True), np.finfo(float).tiny))
+
+
+def _cuts(mesh: Mesh, k: int, share: Array, jac: Array, res: Resolution, target: float) -> Array:
+    """Where to cut window k, in (0, 1)."""
+    if res.size[k] < 1e3 * target and res.decay[k] < 0.5:
+        return np.array([0.5])
+    cell = len(share) // 8
+    for side, part in ((0, share[:cell].sum()), (1, share[-cell:].sum())):
+        if part > 0.5:
+            layer = _layer(mesh, k, side, jac, target)
+            if layer.size:
+                return layer
+    cumulated = np.concatenate([[0.0], np.cumsum(0.5 * share + 0.5 / share.size)])
+    return np.asarray(np.interp(np.arange(1, _PIECES) / _PIECES, cumulated, _SAMPLES))
+
+
+def _layer(mesh: Mesh, k: int, side: int, jac: Array, target: float) -> Array:
+    """Cuts that resolve an exponential layer at one end of a window, as fast as df/dy says; none if it is slow."""
+    s = mesh.basis.s
+    n = len(jac)
+    rates = np.linalg.eigvals(jac[:, :n, k * s + (s - 1 if side else 0)]).real
+    rate = max(rates.max() if side else -rates.min(), 1.0 / mesh.h[k])
+    if not np.isfinite(rate):
+        return np.empty(0)
+    xi = _exponential(s, target, round(2.0 * np.log(rate))) / (rate * mesh.h[k])
+    xi = xi[xi < 0.7]
+    return 1.0 - xi if side else xi
+
+
+@functools.cache
+def _exponential(s: int, target: float, log_rate: int) -> Array:
+    """The ends of the windows on which s functions show exp(-z), z >= 0, with an error below the target.
+
+    log_rate : twice the logarithm of dz/dx: the derivative is a component, too, and relative to 1 where it is small.
+    """
+    ends, z = [], 0.0
+    lengths = np.geomspace(0.5, 100.0, 200)
+    # Legendre coefficient s of exp(-length xi): (2 s + 1) sqrt(pi / length) I_{s+1/2}(length / 2) exp(-length / 2)
+    tail = (2 * s + 1) * np.sqrt(np.pi / lengths) * ive(s + 0.5, lengths / 2.0)
+    rate = np.exp(0.5 * max(log_rate, 0))
+    while (size := min(1.0, rate * np.exp(-z))) > target:
+        fits = lengths[size * tail < target]
+        z += fits[-1] if fits.size else lengths[0]
+        ends.append(z)
+    return np.array(ends)
+
+
+def transferred(mesh: Mesh, trial: Trial, new: Mesh) -> Trial:
+    """The trial solution read on another mesh: values at its ends, slopes at its nodes."""
+    y, _ = _read(mesh, trial, new.x, "right")
+    y[:, -1] = trial.y[:, -1]
+    _, slopes = _read(mesh, trial, new.right.ravel(), "left")
+    return Trial(y, slopes.reshape(len(y), new.windows, -1), trial.p)
+
+
+def _read(mesh: Mesh, trial: Trial, x: Array, side: str) -> tuple[Array, Array]:
+    """Values and slopes (n, m) at points x, by the Legendre series of the slopes; side: of what is at an end."""
+    window = np.clip(np.searchsorted(mesh.x, x, side=side) - 1, 0, mesh.windows - 1)  # type: ignore[call-overload]
+    xi = (x - mesh.x[window]) / mesh.h[window]
+    series = legendre.legvander(2.0 * xi - 1.0, mesh.basis.s)
+    coefficients = (trial.slopes @ mesh.basis.to_values.T)[:, window]
+    rise: Array = mesh.h[window] * (coefficients * (series[:, 1:] - _AT_START[: mesh.basis.s])).sum(axis=2)
+    slopes = ((trial.slopes @ mesh.basis.to_legendre.T)[:, window] * series[:, :-1]).sum(axis=2)
+    return np.asarray(trial.y[:, window] + rise), slopes
