@@ -114,7 +114,7 @@ def third(z: Array, name: str = "sigmoid") -> Array:
     ds = activation(z, name)[1]
     if name == "sin":
         return -ds
-    return ds * ({"sigmoid": 1, "tanh": 4}[name] - 6 * ds)
+    return np.asarray(ds * ({"sigmoid": 1, "tanh": 4}[name] - 6 * ds))
 
 
 def curvature(theta: Array, xi: Array, n: int, n_hidden: int, name: str = "sigmoid") -> Array:
