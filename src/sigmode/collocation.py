@@ -163,8 +163,9 @@ class Collocation:
 
     def __repr__(self) -> str:
         net = self.network
+        kind = "equation(s)" if self.form.order == 1 else "equation(s) of second order"
         return (
-            f"<Collocation of {net.n} equation(s) on [{self.span[0]:g}, {self.span[1]:g}]: "
+            f"<Collocation of {net.n} {kind} on [{self.span[0]:g}, {self.span[1]:g}]: "
             f"{net.n_hidden} hidden units ({net.activation}), {self.points.size} points>"
         )
 
@@ -327,8 +328,9 @@ def _checked_span(span: ArrayLike) -> tuple[float, float]:
 def _checked_form(order: Any, conditions: Any) -> Form:
     if not isinstance(order, int | np.integer) or order not in (1, 2):
         raise ValueError(f"`order` must be 1, for y' = f(x, y), or 2, for y'' = f(x, y, y'), got {order!r}.")
-    if not isinstance(conditions, str) or conditions not in (names := dict.fromkeys(name for _, name in FORMS)):
-        raise ValueError(f"`conditions` must be one of {tuple(names)}, got {conditions!r}.")
+    names = tuple(name for degree, name in FORMS if degree == 2)
+    if not isinstance(conditions, str) or conditions not in names:
+        raise ValueError(f"`conditions` must be one of {names}, got {conditions!r}.")
     if (order, conditions) not in FORMS:
         raise ValueError(
             f'`conditions` must be "initial" for order 1, got {conditions!r}: an equation y\' = f(x, y) has one '

@@ -106,7 +106,8 @@ class Solution:
 
     def window_values(self, k: int, xi: Array) -> Array:
         """y at the points xi of window k, (n, m)."""
-        return np.asarray(self.y[k][:, None] + xi * self.network.derivative(self.theta[k], xi, 0))
+        value = self.form.product(lambda i: self.network.derivative(self.theta[k], xi, i), xi, 0)
+        return value + self.form.line(self.y[k][:, None], self.second[k][:, None], self.h[k], xi, 0)
 
     def __call__(self, x: ArrayLike, nu: int = 0, extrapolate: bool = False) -> Array:
         """The solution, or its nu-th derivative by x, at the points x.

@@ -91,7 +91,7 @@ def train(
         * "L-BFGS-B": `scipy.optimize.minimize` on loss and gradient, the classic way. Seconds, 1e-6.
         * "auto": "output", started from a solution that `NeuralCollocation` marched; if the result does not meet
           `tol`, the same with hidden layers that are closer together or steeper; then "least_squares" from the best.
-          With `theta0` it starts from there instead.
+          With `theta0`, and with two-point conditions, nothing is marched.
     tol : float
         The estimated global error that counts as success, relative to ``max(1, max |y_k|)`` for each component. It
         does not stop the optimiser early: every method goes on while it gains.
@@ -118,11 +118,12 @@ def train(
 
     Notes
     -----
-    `success` is not the optimiser's. It means: finite everywhere that was looked at, the initial value exact, the
+    `success` is not the optimiser's. It means: finite everywhere that was looked at, the conditions exact, the
     residual small between the collocation points, and the estimated global error within `tol`. The estimate solves
-    the linearised error equation driven by the defect, on its own points; where the linearisation does not hold,
-    there is no success. It can be deceived by what no point sees: features of `fun` narrower than a thousandth of the
-    span.  Same `col`, same arguments: same bits, for any number of Numba threads.
+    the linearised error equation driven by the defect, on its own points, under the kind of conditions that the
+    problem has; where the linearisation does not hold, there is no success. It can be deceived by what no point sees:
+    features of `fun` narrower than a thousandth of the span.  Same `col`, same arguments: same bits, for any number
+    of Numba threads.
 
     References
     ----------
