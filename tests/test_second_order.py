@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.integrate import solve_ivp
 
 import sigmode as sm
-from sigmode import defect, reference
+from sigmode import defect, network, reference
 
 SEEDS = range(10)
 METHODS = ["auto", "output", "least_squares", "L-BFGS-B"]
@@ -209,6 +209,12 @@ class TestExactness:
             assert_allclose(sol(x, nu + 1), (step[0] - 8 * step[1] + 8 * step[2] - step[3]) / (12 * h), atol=1e-8)
 
 
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "sin"])
+def test_third_derivatives_behind_the_rounding_error_of_the_second(name):
+    z = np.linspace(-8, 8, 101)
+    assert_allclose(network._derivative(name, z, 3), reference.third(z, name), rtol=0, atol=1e-15)
+
+
 class TestAccuracy:
     @pytest.mark.parametrize("n_hidden", [20, 40])
     @pytest.mark.parametrize("problem", [LAGARIS_3, LAGARIS_3_TWO], ids=lambda p: p.name)
@@ -245,16 +251,38 @@ class TestAccuracy:
         assert res.success
         assert true_error(problem, res.sol).max() <= 1e-9
 
-    def test_auto_starts_from_a_marched_solution(self):
-        """Van der Pol's oscillator: a march finds the way, training from zero output weights does not."""
-        fun = lambda x, y, dy: (1 - y**2) * dy - y
-        res = sm.train(sm.Collocation(fun, (0, 6), (2.0, 0.0), 60, order=2), tol=1e-7)
-        x = np.linspace(0, 6, 201)
-        system = lambda x, y: [y[1], (1 - y[0] ** 2) * y[1] - y[0]]
-        fine = solve_ivp(system, (0, 6), [2, 0], "DOP853", t_eval=x, rtol=1e-12, atol=1e-12)
+    @pytest.mark.parametrize(
+        ("force", "values", "end"), [(lambda y: -np.sin(y), (3.1, 0.0), 12), (lambda y: y - y**3, (0.1, 0.0), 10)]
+    )
+    def test_auto_starts_from_a_marched_solution(self, force, values, end):
+        """A pendulum beside its upper rest, Duffing's oscillator: training from zero output weights stays there."""
+        res = sm.train(sm.Collocation(lambda x, y, dy: force(y), (0, end), values, 60, order=2), tol=1e-7)
+        x = np.linspace(0, end, 201)
+        system = lambda x, y: [y[1], force(y[0])]
+        fine = solve_ivp(system, (0, end), values, "DOP853", t_eval=x, rtol=1e-12, atol=1e-12)
         assert res.success
         assert np.abs(res.sol(x) - fine.y[:1]).max() < 1e-7
         assert np.abs(res.sol(x, 1) - fine.y[1:]).max() < 1e-5
+
+    @pytest.mark.parametrize("problem", [LAGARIS_3, LAGARIS_3_TWO], ids=lambda p: p.name)
+    @pytest.mark.parametrize("bias", [False, True])
+    def test_the_start_fits_values_and_both_derivatives(self, problem, bias):
+        """With few units, where the fit is a compromise: no other output weights are closer."""
+        col = collocation(problem, 4, output_bias=bias)
+        exact = sm.train(collocation(problem, 40, points=col.points)).sol
+        h, wanted = col.span[1] - col.span[0], [exact(col.points, nu) for nu in (0, 1, 2)]
+
+        def distance(theta):
+            sol = col.solution(theta)
+            return sum((h ** (2 * nu) * (sol(col.points, nu) - y) ** 2).sum() for nu, y in enumerate(wanted))
+
+        theta = col.fitted(col.initial(), wanted)
+        rng = np.random.default_rng(0)
+        for size in (1e-3, 1e-2):
+            step = np.concatenate([np.zeros(8), size * rng.normal(size=theta.size - 8)])
+            assert distance(theta) < distance(theta + step)
+            # The slope along any direction vanishes there
+            assert abs(distance(theta + step) - distance(theta - step)) < 1e-6 * distance(theta + step)
 
     @pytest.mark.parametrize("length", [1e-12, 1e12])
     @pytest.mark.parametrize("conditions", CONDITIONS)
@@ -357,6 +385,12 @@ class TestSuccessIsHonest:
             return tuple(right)
 
         res = sm.train(collocation(problem, 10, jac=jac), method=method, max_iter=30)
+        assert not res.success
+        assert res.status == 4
+
+    def test_a_jac_that_is_wrong_at_the_slopes_of_the_solution(self):
+        jac = lambda x, y, dy: (0 * y[None], np.where(dy > 5, 4.0, 1.0)[None])
+        res = sm.train(sm.Collocation(lambda x, y, dy: dy - 10, (0, 0.1), (0.0, 10.0), jac=jac, order=2))
         assert not res.success
         assert res.status == 4
 
