@@ -255,7 +255,7 @@ class TestAccuracy:
         ("force", "values", "end"), [(lambda y: -np.sin(y), (3.1, 0.0), 12), (lambda y: y - y**3, (0.1, 0.0), 10)]
     )
     def test_auto_starts_from_a_marched_solution(self, force, values, end):
-        """A pendulum beside its upper rest, Duffing's oscillator: training from zero output weights stays there."""
+        """A pendulum beside its upper rest, Duffing's oscillator: training from zero output weights fails."""
         res = sm.train(sm.Collocation(lambda x, y, dy: force(y), (0, end), values, 60, order=2), tol=1e-7)
         x = np.linspace(0, end, 201)
         system = lambda x, y: [y[1], force(y[0])]
