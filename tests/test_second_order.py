@@ -284,7 +284,7 @@ class TestAccuracy:
             # The slope along any direction vanishes there
             assert abs(distance(theta + step) - distance(theta - step)) < 1e-6 * distance(theta + step)
 
-    @pytest.mark.parametrize("length", [1e-12, 1e12])
+    @pytest.mark.parametrize("length", [1e-55, 1e-12, 1e12, 1e55])
     @pytest.mark.parametrize("conditions", CONDITIONS)
     def test_any_unit_of_x(self, length, conditions):
         values = (0.0, 1 / length if conditions == "initial" else np.sin(1))
@@ -553,6 +553,8 @@ BAD = [
     ({"fun": 3}, TypeError, r"`fun` must be callable as fun\(x, y, dy\)"),
     ({"jac": 3}, TypeError, r"`jac` must be callable as jac\(x, y, dy\)"),
     ({"span": (0, 0)}, ValueError, "`span` must have a length"),
+    ({"span": (0, 1e-70)}, ValueError, "`span` must have a length between 1e-60 and 1e[+]60 for order 2"),
+    ({"span": (1e120, 0)}, ValueError, "`span` must have a length between"),
     ({"n_hidden": 0}, ValueError, "`n_hidden` must be at least 1"),
 ]
 

@@ -29,6 +29,8 @@ _Chunk = FirstOrder | SecondOrder
 # Activations per chunk: 8 MiB, so that those of a chunk are still in the cache when the pullback reads them. Fewer
 # would cost more calls of `fun` (`bench/test_kernels.py`, chunks).
 _CHUNK = 2**19
+# For order 2 the loss is of the size y**2/h**4, which must be a number.
+_SHORTEST = 1e-60
 
 
 class Collocation:
@@ -149,6 +151,11 @@ class Collocation:
             raise ValueError(f"`activation` must be one of {tuple(kernels.ACTIVATIONS)}, got {activation!r}.")
         self.network = Network(self.y0.shape[-1], n_hidden, activation, bool(output_bias))
         self._h = self.span[1] - self.span[0]
+        if self.form.order == 2 and not _SHORTEST <= abs(self._h) <= 1.0 / _SHORTEST:
+            raise ValueError(
+                f"`span` must have a length between {_SHORTEST} and {1.0 / _SHORTEST} for order 2, got {span!r}. "
+                "Choose another unit of x."
+            )
         self._xi = _checked_points(points, n_points, 2 * n_hidden, self.span)
         # Rounding must not put a point outside the span: f is never called there.
         self.points = np.clip(self.span[0] + self._h * self._xi, min(self.span), max(self.span))

@@ -37,7 +37,7 @@ class Form(NamedTuple):
         return (xi * xi, 2.0 * xi, 2.0)[i]
 
     def line(self, first: Array, second: Array, h: Any, xi: Array, nu: int) -> Array:
-        """The nu-th derivative of A by x, nu < order: exactly the conditions where they hold, zero for any other nu."""
+        """The nu-th derivative of A by x, nu < order (it is zero beyond): exactly the conditions where they hold."""
         if self.order == 1:
             return first
         if self.two_point:

@@ -91,7 +91,7 @@ def train(
         * "L-BFGS-B": `scipy.optimize.minimize` on loss and gradient, the classic way. Seconds, 1e-6.
         * "auto": "output", started from a solution that `NeuralCollocation` marched; if the result does not meet
           `tol`, the same with hidden layers that are closer together or steeper; then "least_squares" from the best.
-          With `theta0`, and with two-point conditions, nothing is marched.
+          With `theta0` it starts from there instead, with two-point conditions from the straight line between them.
     tol : float
         The estimated global error that counts as success, relative to ``max(1, max |y_k|)`` for each component. It
         does not stop the optimiser early: every method goes on while it gains.
