@@ -249,10 +249,11 @@ class Collocation:
         derivatives[nu] : (n, m), nu up to the order of the equation.
         """
         first, second = self._conditions[0][:, None], self._conditions[-1][:, None]
+        xi = (self.points - self.span[0]) / self._h
         targets = list(derivatives)
         for nu in range(self.form.order):
-            targets[nu] = targets[nu] - self.form.line(first, second, self._h, self._xi, nu)
-        return self.network.fitted(theta, self.form, self._xi, [self._h**nu * t for nu, t in enumerate(targets)])
+            targets[nu] = targets[nu] - self.form.line(first, second, self._h, xi, nu)
+        return self.network.fitted(theta, self.form, xi, [self._h**nu * t for nu, t in enumerate(targets)])
 
     def state_and_slope(self, theta: Array, x: Array) -> tuple[Array, Array]:
         """What f is a function of, y or y above y', and its derivative, at any points x of the span, theta as checked.
