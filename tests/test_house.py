@@ -12,6 +12,7 @@ import sigmode as sm
 ROOT = pathlib.Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "sigmode").glob("*.py"))
 FLOORS = {
+    "form": 0,
     "kernels": 0,
     "linear": 0,
     "points": 0,
@@ -24,6 +25,7 @@ FLOORS = {
     "network": 1,
     "basis": 2,
     "solution": 2,
+    "trial": 2,
     "chain": 3,
     "collocation": 3,
     "windows": 3,

@@ -159,6 +159,77 @@ class TestExactness:
         assert check_grad(col.loss, lambda t: col.loss_and_gradient(t)[1], theta) < 1e-6 * norm
 
 
+def functional_of_three(theta, xi, bars, n_hidden, activation):
+    """A random linear functional of N, N' and N'', by the reference; theta may be complex."""
+    n = bars.shape[1]
+    N, dN = reference.network(theta, xi, n, n_hidden, activation)
+    d2N = reference.curvature(theta, xi, n, n_hidden, activation)
+    return sum((bar * part).sum() for bar, part in zip(bars, (N, dN, d2N), strict=True))
+
+
+def second_order_results(theta, n, n_hidden, activation, xi, bars):
+    """N, N', N'', gradient and Jacobian by the kernels; two rows per point."""
+    kind = kernels.ACTIVATIONS[activation]
+    kept = kernels.borrow(kernels.kept_size(xi.size, n_hidden))
+    three = kernels.forward2(theta, n, n_hidden, kind, xi, kept)
+    gradient = np.zeros(theta.size)
+    kernels.pullback2(theta, n, n_hidden, kind, xi, kept, *bars, gradient)
+    weights = np.ascontiguousarray(np.stack([bars, bars[::-1]], axis=-1).transpose(0, 2, 3, 1))  # (3, m, 2, n)
+    return *three, gradient, kernels.sensitivities2(theta, n, n_hidden, kind, xi, *weights), weights
+
+
+@pytest.mark.parametrize("kind", ["random", "saturated"])
+@pytest.mark.parametrize("m", [kernels.BLOCK - 1, kernels.BLOCK, kernels.BLOCK + 1, 3 * kernels.BLOCK + 5])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("n", [1, 3])
+class TestSecondOrder:
+    def test_gradient_and_rows_equal_the_complex_step_in_every_block(self, n, activation, bias, m, kind):
+        n_hidden, rng = 5, np.random.default_rng(m + n)
+        theta = random_theta(n, n_hidden, bias, kind, rng)
+        xi, bars = rng.uniform(size=m), rng.normal(size=(3, n, m))
+        _, _, d2N, gradient, jacobian, weights = second_order_results(theta, n, n_hidden, activation, xi, bars)
+        assert relative(d2N, reference.curvature(theta, xi, n, n_hidden, activation)) <= 1e-12
+        steps = theta + 1e-40j * np.eye(theta.size)
+        exact = np.array([functional_of_three(t, xi, bars, n_hidden, activation).imag for t in steps]) / 1e-40
+        rows = []
+        for t in steps:
+            parts = (
+                *reference.network(t, xi, n, n_hidden, activation),
+                reference.curvature(t, xi, n, n_hidden, activation),
+            )
+            rows.append(sum(np.einsum("mkl,lm->km", d, p) for d, p in zip(weights, parts, strict=True)).imag.ravel())
+        rows = np.array(rows).T / 1e-40
+        naive = reference.pullback2(theta, xi, *bars, n_hidden, activation)
+        naive_rows = reference.sensitivities2(theta, xi, *weights, n_hidden, activation)
+        for block in blocks(n, n_hidden, bias):
+            assert relative(gradient[block], exact[block]) <= 1e-12
+            assert relative(jacobian[:, block], rows[:, block]) <= 1e-12
+            assert relative(naive[block], exact[block]) <= 1e-12
+            assert relative(naive_rows[:, block], rows[:, block]) <= 1e-12
+
+    def test_first_derivatives_have_the_bits_of_the_first_order_kernel(self, n, activation, bias, m, kind):
+        n_hidden, rng = 5, np.random.default_rng(1)
+        theta, xi = random_theta(n, n_hidden, bias, kind, rng), rng.uniform(size=m)
+        kept = np.empty((2, kernels.kept_size(m, n_hidden)))
+        first = kernels.forward(theta, n, n_hidden, kernels.ACTIVATIONS[activation], xi, kept[0])
+        second = kernels.forward2(theta, n, n_hidden, kernels.ACTIVATIONS[activation], xi, kept[1])
+        for a, b in zip(first, second[:2], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_second_and_third_derivatives_keep_their_digits_in_the_tails():
+    """One unit w = V = 1 far out, where s rounds to a constant: D2s and D3s are those of an exponential."""
+    z = np.array([-300.0, -40.0, 40.0, 300.0])
+    for activation, scale, size in (("sigmoid", 1.0, 1.0), ("tanh", 2.0, 4.0)):
+        tail = size * np.exp(-scale * np.abs(z))
+        ones, zeros = np.ones((1, z.size)), np.zeros((1, z.size))
+        bars = np.array([zeros, zeros, ones])
+        _, _, d2s, _, rows, _ = second_order_results(np.array([1.0, 0.0, 1.0]), 1, 1, activation, z, bars)
+        np.testing.assert_allclose(d2s[0], -np.sign(z) * scale * tail, rtol=3e-15)
+        np.testing.assert_allclose(rows[: z.size, 1], scale**2 * tail, rtol=3e-15)
+
+
 @pytest.fixture
 def restore_threads():
     threads = numba.get_num_threads()
@@ -179,6 +250,8 @@ class TestSameBits:
             theta = np.random.default_rng(0).normal(size=col.n_theta)
             loss, gradient = col.loss_and_gradient(theta)
             out += [np.array(loss), gradient, col.jacobian(theta), col.residual(theta)]
+            bars = np.random.default_rng(1).normal(size=(3, 2, 3001))
+            out += second_order_results(theta, 2, 23, activation, np.linspace(0, 1, 3001), bars)[:-1]
         return out
 
     def test_serial_twin_one_and_two_threads_run_after_run(self, monkeypatch):
@@ -363,6 +436,13 @@ def test_the_disk_cache_does_not_change_the_bits(package_copy, tmp_path):
                 col = sm.Collocation(fun, (0, 1), np.ones(n), n_hidden, 300, jac=jac, activation=activation)
                 theta = 3 * np.sin(np.arange(float(col.n_theta)))
                 digest.update(col.loss_and_gradient(theta)[1].tobytes() + col.jacobian(theta).tobytes())
+                xi, bars = np.linspace(0, 1, 300), np.sin(np.arange(900.0 * n)).reshape(3, n, 300)
+                weights = np.cos(np.arange(900.0 * n * n)).reshape(3, 300, n, n)
+                net = (theta, n, n_hidden, kernels.ACTIVATIONS[activation], xi)
+                kept, gradient = kernels.borrow(kernels.kept_size(300, n_hidden)), np.zeros(theta.size)
+                digest.update(b"".join(part.tobytes() for part in kernels.forward2(*net, kept)))
+                kernels.pullback2(*net, kept, *bars, gradient)
+                digest.update(gradient.tobytes() + kernels.sensitivities2(*net, *weights).tobytes())
         print(digest.hexdigest())
         digest = hashlib.sha256()
     """

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import kernels
+from .form import FORMS, Form
 from .network import Network
 from .points import POINTS
-from .rhs import RightHandSide
+from .rhs import RightHandSide, RightHandSide2
 from .solution import Solution
+from .trial import FirstOrder, SecondOrder, make_trial
 
 Array = NDArray[np.float64]
 
@@ -22,25 +24,17 @@ _FLOAT = np.dtype(np.float64)
 
 __all__ = ["Collocation", "checked_count"]
 
+_Chunk = FirstOrder | SecondOrder
+
 # Activations per chunk: 8 MiB, so that those of a chunk are still in the cache when the pullback reads them. Fewer
 # would cost more calls of `fun` (`bench/test_kernels.py`, chunks).
 _CHUNK = 2**19
-
-
-class _Chunk(NamedTuple):
-    """A slice of the points: whole blocks of the kernels, by m and n_hidden alone."""
-
-    part: slice
-    x: Array
-    xi: Array  # (m_chunk,)
-    row: Array  # (1, m_chunk): xi again. Equal shapes make a NumPy operation half as long at small m
-    row_h: Array  # xi/h
-    scale: Array  # 1/h
-    start: Array  # (n, m_chunk): y0
+# For order 2 the loss is of the size y**2/h**4, which must be a number.
+_SHORTEST = 1e-60
 
 
 class Collocation:
-    """An initial value problem as a least-squares problem in the parameters of a network.
+    """A differential equation with its conditions as a least-squares problem in the parameters of a network.
 
     The problem ``dy/dx = f(x, y)``, ``y(x0) = y0`` on [x0, x1] with the trial solution
 
@@ -49,16 +43,22 @@ class Collocation:
     which has the right initial value for every theta; what is left is the residual ``r = dy/dx - f(x, y)`` at the
     collocation points.  The methods are what SciPy's optimisers ask for.
 
+    With ``order=2`` the problem is ``y'' = f(x, y, y')``, not reduced to first order, and with h = x1 - x0
+
+        y(x) = y0 + h xi dy0 + xi**2 N                  y(x0) = y0, y'(x0) = dy0   (conditions="initial")
+        y(x) = (1 - xi) ya + xi yb + xi (1 - xi) N      y(x0) = ya, y(x1) = yb     (conditions="two-point")
+
     Parameters
     ----------
     fun : callable
         ``fun(x, y, *args)`` with x (m,) and y (n, m), returns (n, m): the convention of
         `scipy.integrate.solve_bvp`. It must treat the points one by one: it is called with some of them, with others
-        between them, and without `jac` with 2 n copies of each.
+        between them, and without `jac` with 2 n copies of each. For order 2 ``fun(x, y, dy, *args)``, dy (n, m).
     span : (x0, x1)
         Two different finite numbers, in either order. `fun` is never called outside.
     y0 : array_like, shape (n,)
-        The value at x0; [1.0], not 1.0, for one equation.
+        The value at x0; [1.0], not 1.0, for one equation. For order 2 the pair (y0, dy0) or (ya, yb): shape (2, n), or
+        two arrays of shape (n,), or two numbers for one equation.
     n_hidden : int
         Number of hidden units.
     n_points : int, optional
@@ -71,11 +71,16 @@ class Collocation:
         Whether the network's output has a constant term c. The source of the method has none.
     jac : callable, optional
         ``jac(x, y, *args)`` returns df/dy, (n, n, m). By default central differences of `fun` (2 n m more points
-        in one call, relative error about 1e-10).
+        in one call, relative error about 1e-10). For order 2 ``jac(x, y, dy, *args)`` returns the pair
+        (df/dy, df/ddy), each (n, n, m).
     args : tuple
         Additional arguments of `fun` and `jac`.
     seed : int, optional
         Seed of `initial`. The same seed gives the same bits.
+    order : {1, 2}
+        The order of the equation.
+    conditions : {"initial", "two-point"}
+        What `y0` holds; "two-point" for order 2 only.
 
     Attributes
     ----------
@@ -110,6 +115,15 @@ class Collocation:
     >>> fit = least_squares(col.residual, col.initial(), jac=col.jacobian, xtol=1e-15, ftol=1e-15, gtol=1e-15)
     >>> abs(float(col.solution(fit.x)(1.0)[0]) - 0.36787944117144233) < 1e-6
     True
+
+    Lagaris 3 between two points, y'' = -y'/5 - y - exp(-x/5) cos(x)/5:
+
+    >>> import numpy as np
+    >>> fun = lambda x, y, dy: -dy / 5 - y - np.exp(-x / 5) * np.cos(x) / 5
+    >>> values = 0.0, np.exp(-1 / 5) * np.sin(1)
+    >>> res = sm.train(sm.Collocation(fun, (0, 1), values, order=2, conditions="two-point"), tol=1e-9)
+    >>> res.success, abs(float(res.sol(0.5)[0] - np.exp(-0.1) * np.sin(0.5))) < 1e-9
+    (True, True)
     """
 
     def __init__(
@@ -125,15 +139,23 @@ class Collocation:
         jac: Callable[..., Any] | None = None,
         args: tuple[Any, ...] = (),
         seed: int | None = 0,
+        order: int = 1,
+        conditions: str = "initial",
     ) -> None:
-        self.rhs = RightHandSide(fun, jac, args)
+        self.form = _checked_form(order, conditions)
+        self.rhs = (RightHandSide if self.form.order == 1 else RightHandSide2)(fun, jac, args)
         self.span = _checked_span(span)
-        self.y0 = _checked_y0(y0)
+        self.y0 = _checked_y0(y0) if self.form.order == 1 else _checked_pair(y0)
         n_hidden = checked_count(n_hidden, "n_hidden")
         if not isinstance(activation, str) or activation not in kernels.ACTIVATIONS:
             raise ValueError(f"`activation` must be one of {tuple(kernels.ACTIVATIONS)}, got {activation!r}.")
-        self.network = Network(self.y0.size, n_hidden, activation, bool(output_bias))
+        self.network = Network(self.y0.shape[-1], n_hidden, activation, bool(output_bias))
         self._h = self.span[1] - self.span[0]
+        if self.form.order == 2 and not _SHORTEST <= abs(self._h) <= 1.0 / _SHORTEST:
+            raise ValueError(
+                f"`span` must have a length between {_SHORTEST} and {1.0 / _SHORTEST} for order 2, got {span!r}. "
+                "Choose another unit of x."
+            )
         self._xi = _checked_points(points, n_points, 2 * n_hidden, self.span)
         # Rounding must not put a point outside the span: f is never called there.
         self.points = np.clip(self.span[0] + self._h * self._xi, min(self.span), max(self.span))
@@ -143,13 +165,14 @@ class Collocation:
             fixed.flags.writeable = False
         self._chunk_size = size = max(1, _CHUNK // (n_hidden * kernels.BLOCK)) * kernels.BLOCK
         parts = [slice(lo, lo + size) for lo in range(0, self._xi.size, size)]
-        self._chunks = [self._make_chunk(part) for part in parts]
+        self._chunks = [self._make_chunk(part, self.points[part], self._xi[part]) for part in parts]
         self._kept_size = kernels.kept_size(self._chunks[0].xi.size, n_hidden)
 
     def __repr__(self) -> str:
         net = self.network
+        kind = "equation(s)" if self.form.order == 1 else "equation(s) of second order"
         return (
-            f"<Collocation of {net.n} equation(s) on [{self.span[0]:g}, {self.span[1]:g}]: "
+            f"<Collocation of {net.n} {kind} on [{self.span[0]:g}, {self.span[1]:g}]: "
             f"{net.n_hidden} hidden units ({net.activation}), {self.points.size} points>"
         )
 
@@ -163,58 +186,49 @@ class Collocation:
         return self.network.initial(self._seed)
 
     def residual(self, theta: ArrayLike) -> Array:
-        """r = dy/dx - f(x, y), shape (n*m,), equation by equation: eq. (3)."""
+        """r = dy/dx - f(x, y), or y'' - f(x, y, y'), shape (n*m,), equation by equation: eq. (3)."""
         theta = self.checked_theta(theta)
         r = np.empty((self.network.n, self._xi.size))
-        for chunk, y, dy_dx in self._trial(theta):
-            f = self.rhs(chunk.x, y)
+        for chunk, state, highest in self._trial(theta):
+            f = self.rhs(chunk.x, state)
             with np.errstate(invalid="ignore"):
-                np.subtract(dy_dx, f, out=r[:, chunk.part])
+                np.subtract(highest, f, out=r[:, chunk.part])
         return r.ravel()
 
     def jacobian(self, theta: ArrayLike) -> Array:
         """dr/dtheta, shape (n*m, n_theta): one row per residual, the full per-sample gradient."""
         theta = self.checked_theta(theta)
         net = self.network
-        identity = np.eye(net.n)
-        dr_dn = np.empty((self._xi.size, net.n, net.n))
-        dr_ddn = np.multiply.outer(self._xi / self._h, identity)
-        for chunk, y, _ in self._trial(theta):
-            df_dy = self.rhs.jacobian(chunk.x, y)
-            dr_dn[chunk.part] = identity / self._h - (chunk.xi * df_dy).transpose(2, 0, 1)
-        return kernels.sensitivities(theta, net.n, net.n_hidden, net.kind, self._xi, dr_dn, dr_ddn)
+        weights = np.empty((self.form.order + 1, self._xi.size, net.n, net.n))
+        for chunk, state, _ in self._trial(theta):
+            for whole, part in zip(weights, chunk.weights(self.rhs.jacobian(chunk.x, state)), strict=True):
+                whole[chunk.part] = part
+        return self._chunks[0].sensitivities(theta, net.n, net.n_hidden, net.kind, self._xi, *weights)
 
     def loss(self, theta: ArrayLike) -> float:
         """E = sum r**2 over points and equations: eq. (4)."""
         theta = self.checked_theta(theta)
         loss = 0.0
-        for chunk, y, dy_dx in self._trial(theta):
-            f = self.rhs(chunk.x, y)
+        for chunk, state, highest in self._trial(theta):
+            f = self.rhs(chunk.x, state)
             with np.errstate(invalid="ignore", over="ignore"):
-                loss += _square(dy_dx - f)
+                loss += _square(highest - f)
         return loss
 
     def loss_and_gradient(self, theta: ArrayLike) -> tuple[float, Array]:
         """E and dE/dtheta, shape (n_theta,), for ``scipy.optimize.minimize(..., jac=True)``: eq. (21)."""
         theta = self.checked_theta(theta)
-        net = self.network
-        loss, kind = 0.0, net.kind
+        loss = 0.0
         gradient = np.zeros(theta.size)
         kept = kernels.borrow(self._kept_size)
         try:
-            for chunk, y, dy_dx in self._trial(theta, kept):
-                f = self.rhs(chunk.x, y)
-                df_dy = self.rhs.jacobian(chunk.x, y)
+            for chunk, state, highest in self._trial(theta, kept):
+                f = self.rhs(chunk.x, state)
+                df = self.rhs.jacobian(chunk.x, state)
                 with np.errstate(invalid="ignore", over="ignore"):
-                    r = dy_dx - f
+                    r = highest - f
                     loss += _square(r)
-                    # dE/dN and dE/dN' without the factor 2, eqs. (16) and (17)
-                    through_f = r * df_dy[0] if net.n == 1 else (r[:, None] * df_dy).sum(axis=0)
-                    through_f *= chunk.row
-                    n_bar = r * chunk.scale
-                    n_bar -= through_f
-                    r *= chunk.row_h
-                    kernels.pullback(theta, net.n, net.n_hidden, kind, chunk.xi, kept, n_bar, r, gradient)
+                    chunk.pullback(theta, kept, r, df, gradient)
         finally:
             kernels.give_back(kept)
         gradient *= 2.0
@@ -223,50 +237,64 @@ class Collocation:
     def solution(self, theta: ArrayLike) -> Solution:
         """The trial solution with these parameters, a callable ``sol(x, nu=0)``."""
         theta = self.checked_theta(theta)
-        return Solution(np.array(self.span), self.y0[None].copy(), theta[None].copy(), self.network)
+        first, second = self._conditions[0], self._conditions[-1]
+        return Solution(
+            np.array(self.span), first[None].copy(), theta[None].copy(), self.network,
+            form=self.form, second=second[None].copy(),
+        )  # fmt: skip
 
-    def value_and_slope(self, theta: Array, x: Array) -> tuple[Array, Array]:
-        """The trial solution and its derivative at any points x of the span, (n, m) each, theta as checked."""
-        net = self.network
-        y, dy_dx = np.empty((2, net.n, x.size))
-        kept = kernels.borrow(kernels.kept_size(min(self._chunk_size, x.size), net.n_hidden))
+    def fitted(self, theta: Array, derivatives: list[Array]) -> Array:
+        """theta with output weights for which y and its derivatives by x at the points are closest to those given.
+
+        derivatives[nu] : (n, m), nu up to the order of the equation.
+        """
+        first, second = self._conditions[0][:, None], self._conditions[-1][:, None]
+        xi = (self.points - self.span[0]) / self._h
+        targets = list(derivatives)
+        for nu in range(self.form.order):
+            targets[nu] = targets[nu] - self.form.line(first, second, self._h, xi, nu)
+        return self.network.fitted(theta, self.form, xi, [self._h**nu * t for nu, t in enumerate(targets)])
+
+    def state_and_slope(self, theta: Array, x: Array) -> tuple[Array, Array]:
+        """What f is a function of, y or y above y', and its derivative, at any points x of the span, theta as checked.
+
+        (n, m) each, (2n, m) for order 2.
+        """
+        n = self.network.n
+        state, slope = np.empty((2, self.form.order * n, x.size))
+        kept = kernels.borrow(kernels.kept_size(min(self._chunk_size, x.size), self.network.n_hidden))
         try:
             for lo in range(0, x.size, self._chunk_size):
                 part = slice(lo, lo + self._chunk_size)
-                xi = (x[part] - self.span[0]) / self._h
-                value, slope = kernels.forward(theta, net.n, net.n_hidden, net.kind, xi, kept)
-                y[:, part] = self.y0[:, None] + xi * value
-                dy_dx[:, part] = (value + xi * slope) / self._h
+                chunk = self._make_chunk(part, x[part], (x[part] - self.span[0]) / self._h)
+                state[:, part], slope[-n:, part] = chunk.forward(theta, kept)
         finally:
             kernels.give_back(kept)
-        return y, dy_dx
+        slope[:-n] = state[n:]
+        return state, slope
 
     def _trial(self, theta: Array, kept: Array | None = None) -> Iterator[tuple[_Chunk, Array, Array]]:
-        """Yield (chunk, y, dy/dx), the latter (n, m_chunk), for one chunk after the other: eq. (2).
+        """Yield (chunk, state, highest derivative) for one chunk after the other: eq. (2).
 
         The activations of the chunk are in `kept`, where the caller lends a buffer for its pullback.
         """
-        net, kind = self.network, self.network.kind
         own = kept is None
         buffer = kernels.borrow(self._kept_size) if kept is None else kept
         try:
             for chunk in self._chunks:
-                value, slope = kernels.forward(theta, net.n, net.n_hidden, kind, chunk.xi, buffer)
-                y = value * chunk.row
-                y += chunk.start
-                value *= chunk.scale
-                slope *= chunk.row_h
-                slope += value
-                yield chunk, y, slope
+                yield chunk, *chunk.forward(theta, buffer)
         finally:
             if own:
                 kernels.give_back(buffer)
 
-    def _make_chunk(self, part: slice) -> _Chunk:
-        xi = self._xi[part]
-        row = xi[None]
-        start = np.broadcast_to(self.y0[:, None], (self.y0.size, xi.size)).copy()
-        return _Chunk(part, self.points[part], xi, row, row / self._h, np.full_like(row, 1.0 / self._h), start)
+    @property
+    def _conditions(self) -> Array:
+        """One row per condition, (order, n)."""
+        return self.y0.reshape(self.form.order, -1)
+
+    def _make_chunk(self, part: slice, x: Array, xi: Array) -> _Chunk:
+        """The trial solution at some points: whole blocks of the kernels, by m and n_hidden alone."""
+        return make_trial(self.network, self.form, self._conditions, self._h, part, x, xi)
 
     def checked_theta(self, theta: ArrayLike, name: str = "theta") -> Array:
         """theta as the kernels want it: finite float64, (n_theta,); or a ValueError that calls it `name`."""
@@ -305,20 +333,45 @@ def _checked_span(span: ArrayLike) -> tuple[float, float]:
     return x0, x1
 
 
-def _checked_y0(y0: ArrayLike) -> Array:
+def _checked_form(order: Any, conditions: Any) -> Form:
+    if not isinstance(order, int | np.integer) or order not in (1, 2):
+        raise ValueError(f"`order` must be 1, for y' = f(x, y), or 2, for y'' = f(x, y, y'), got {order!r}.")
+    names = tuple(name for degree, name in FORMS if degree == 2)
+    if not isinstance(conditions, str) or conditions not in names:
+        raise ValueError(f"`conditions` must be one of {names}, got {conditions!r}.")
+    if (order, conditions) not in FORMS:
+        raise ValueError(
+            f'`conditions` must be "initial" for order 1, got {conditions!r}: an equation y\' = f(x, y) has one '
+            "condition. Is it y'' = f(x, y, y')? Then pass order=2."
+        )
+    return FORMS[int(order), conditions]
+
+
+def _checked_y0(y0: ArrayLike, shape: str = "(n,)") -> Array:
     try:
         array = np.array(y0)
         if array.dtype.kind != "c":
             array = array.astype(np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"`y0` must be real numbers of shape (n,), got {y0!r}.") from None
+        raise ValueError(f"`y0` must be real numbers of shape {shape}, got {y0!r}.") from None
     if array.dtype.kind == "c":
         raise ValueError("`y0` is complex; split the problem into real and imaginary parts.")
-    if array.ndim != 1 or array.size == 0:
+    if shape == "(n,)" and (array.ndim != 1 or array.size == 0):
         raise ValueError(f"`y0` must be 1-dimensional with at least one value, such as [1.0], got {y0!r}.")
     if not np.isfinite(array).all():
         raise ValueError(f"All components of `y0` must be finite, got {array}.")
     return array
+
+
+def _checked_pair(y0: ArrayLike) -> Array:
+    """The two conditions of an equation of second order, (2, n)."""
+    array = _checked_y0(y0, "(2, n)")
+    if array.ndim not in (1, 2) or len(array) != 2 or array.size == 0:
+        raise ValueError(
+            "`y0` must be two values for order 2, (y0, dy0) or (ya, yb): two arrays of shape (n,), or two numbers for "
+            f"one equation, got {y0!r}."
+        )
+    return array.reshape(2, -1)
 
 
 def checked_count(value: Any, name: str) -> int:

@@ -3,6 +3,9 @@
 For a trial solution u with defect ``d = u' - f(x, u)`` the error ``e = u - y`` obeys ``e' = J e + d`` with
 ``J = df/dy`` to first order, ``e(x0) = 0``.  It is integrated by Radau collocation on windows that resolve d.
 A second sweep, driven by what the linearisation left out, tells whether the first order is enough.
+
+An equation of second order comes as the system of y and y'.  Where its conditions are the values at both ends, so
+are those of the error: e = 0 for y there, a boundary value problem over the same windows.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import NDArray
+from scipy.linalg import solve_banded
 
 from .points import radau
 from .rhs import RightHandSide
@@ -81,11 +85,14 @@ class Noise(NamedTuple):
     du: Array
 
 
-def global_error(trial: Trial, rhs: RightHandSide, breaks: Array, noise: Noise) -> ErrorEstimate:
+def global_error(
+    trial: Trial, rhs: RightHandSide, breaks: Array, noise: Noise, two_point: bool = False
+) -> ErrorEstimate:
     """Estimate the error of a trial solution over a span.
 
     trial(x) -> (u, du/dx), both (n, m); breaks : (K + 1,), monotone, the ends of the first windows: dense enough to
-    hit every feature of the trial solution at least once.
+    hit every feature of the trial solution at least once; two_point : the first half of u is exact at both ends, not
+    all of it at the start.
     Cost: `fun` and `jac` at 5 points per window once, one linear system of size 5 n per window.
     """
     with np.errstate(all="ignore"):
@@ -98,7 +105,7 @@ def global_error(trial: Trial, rhs: RightHandSide, breaks: Array, noise: Noise) 
         if bad.any() or grows:
             unknown = np.full((len(noise.u), x.size), np.inf)
             return ErrorEstimate(x, unknown, unknown[:, 0], np.inf, float(samples.x[bad][0]) if bad.any() else None)
-        windows = _Windows(samples.hi - samples.lo, df_dy)
+        windows = _Windows(samples.hi - samples.lo, df_dy, two_point)
         first = windows.integrate(samples.d)
         second = windows.integrate(_neglected(samples, df_dy, first, rhs))
         rounding = windows.integrate(_rounding(samples, df_dy, noise))
@@ -224,15 +231,16 @@ def _rounding(samples: _Samples, df_dy: Array, noise: Noise) -> Array:
 
 
 class _Windows:
-    """The linear equation e' = J e + d over all windows, e = 0 at the start.
+    """The linear equation e' = J e + d over all windows, e = 0 at the start, or its first half at both ends.
 
     Per window, with e_i = e_start + h sum_j A_ij (J_j e_j + d_j), the map from e_start and d to the nodes is affine:
     the systems of all windows are solved at once, then chained.
     """
 
-    def __init__(self, h: Array, df_dy: Array) -> None:
+    def __init__(self, h: Array, df_dy: Array, two_point: bool) -> None:
         n, _, K, q = df_dy.shape
         self._h = h
+        self._ends = _between if two_point else _chained
         self._solve = np.empty((K, q * n, q * n))
         batch = max(1, _MAX_ENTRIES // (q * n) ** 2)
         for lo in range(0, K, batch):
@@ -250,13 +258,42 @@ class _Windows:
         source = np.einsum("w,ij,kwj->wik", self._h, _INTEGRATE, d).reshape(K, q * n, 1)
         source = (self._solve @ source).reshape(K, q, n)
         propagate = self._solve.reshape(K, q, n, q, n).sum(axis=3)
-        e = np.zeros((K, q + 1, n))
-        end = np.zeros(n)
-        for k in range(K):
-            e[k, 0] = end
-            e[k, 1:] = propagate[k] @ end + source[k]
-            end = e[k, -1]
+        e = np.empty((K, q + 1, n))
+        e[:, 0] = self._ends(propagate[:, -1], source[:, -1])
+        e[:, 1:] = (propagate @ e[:, :1, :, None])[..., 0] + source
         return e.transpose(2, 0, 1)
+
+
+def _chained(propagate: Array, source: Array) -> Array:
+    """e at the start of each window, (K, n): ``e_k+1 = P_k e_k + q_k`` from e = 0."""
+    e = np.zeros(source.shape)
+    for k in range(len(e) - 1):
+        e[k + 1] = propagate[k] @ e[k] + source[k]
+    return e
+
+
+def _between(propagate: Array, source: Array) -> Array:
+    """As `_chained`, with the first half of e zero at the start and at the end, the rest free.
+
+    All windows are one banded system, factorised with pivoting: shooting from the start would lose everything where
+    solutions of the equation grow by more than 1e16. Rows: the conditions at the start, the windows, those at the end.
+    """
+    K, n = source.shape
+    half = n // 2
+    width = 3 * half - 1
+    matrix = np.zeros((2 * width + 1, (K + 1) * n))
+    window, i, j = n * np.arange(K)[:, None, None], np.arange(n)[:, None], np.arange(n)
+    matrix[width + half + i - j, window + j] = -propagate
+    matrix[width - half, n:] = 1.0  # e_k+1 in the rows of window k
+    edge = np.arange(half)
+    matrix[width, edge] = 1.0
+    matrix[width + half, edge + K * n] = 1.0
+    right = np.zeros((K + 1) * n)
+    right[half:-half] = source.ravel()
+    try:
+        return np.asarray(solve_banded((width, width), matrix, right, check_finite=False).reshape(-1, n)[:-1])
+    except np.linalg.LinAlgError:  # another solution is infinitely close: no estimate
+        return np.full(source.shape, np.inf)
 
 
 def _envelope(size: Array) -> Array:

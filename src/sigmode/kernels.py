@@ -43,14 +43,17 @@ __all__ = [
     "ends",
     "estimate",
     "forward",
+    "forward2",
     "give_back",
     "kept_size",
     "link",
     "newton",
     "predict",
     "pullback",
+    "pullback2",
     "reduce",
     "sensitivities",
+    "sensitivities2",
     "sigmoid",
     "substitute",
     "verdict",
@@ -207,6 +210,16 @@ def _second(kind):
     if kind == 1:
         return 0.0, -2.0, 0.0
     return 0.0, 0.0, -1.0
+
+
+@njit(**_EXACT)
+def _third(kind):
+    """Coefficients (p, q) of D3s = (p + q Ds) Ds: 1 - 6 Ds for the sigmoid, 4 - 6 Dt for tanh, -1 for sin."""
+    if kind == 0:
+        return 1.0, -6.0
+    if kind == 1:
+        return 4.0, -6.0
+    return -1.0, 0.0
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -375,6 +388,135 @@ def _sensitivities_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, ja
 
 
 # ---------------------------------------------------------------------------------------------------------
+# The same three with N'' besides N and N', for equations of second order.
+
+
+@njit(**_EXACT)
+def _add_curvature(vww, p, q, r, s, ds, curvature):
+    for i in range(curvature.size):
+        curvature[i] += vww * _fma(p + q * s[i], ds[i], r * s[i])
+
+
+@njit(**_EXACT)
+def _forward2_block(theta, n, n_hidden, kind, xi, lo, hi, kept, values, slopes, curvatures):
+    """N, N' with the bits of `_forward_block`, and N'' = sum_j V_kj w_j**2 D2s(z_j), all (n, m)."""
+    _forward_block(theta, n, n_hidden, kind, xi, lo, hi, kept, values, slopes)
+    size = hi - lo
+    p, q, r = _second(kind)
+    for k in range(n):
+        curvatures[k, lo:hi] = 0.0
+    for j in range(n_hidden):
+        w = theta[j]
+        for k in range(n):
+            vww = theta[(2 + k) * n_hidden + j] * w * w
+            _add_curvature(vww, p, q, r, kept[j, 0, :size], kept[j, 1, :size], curvatures[k, lo:hi])
+
+
+@njit(**_SUMS)
+def _pull2_unit(w, second, third, xi, s, ds, n_bar, dn_bar, d2n_bar):
+    """As `_pull_unit`, with the path through N'': the sums for w, b (before the factor V_kj) and V."""
+    p, q, r = second
+    p3, q3 = third
+    sum_w = 0.0
+    sum_b = 0.0
+    sum_v = 0.0
+    sum_vw = 0.0
+    sum_vww = 0.0
+    for i in range(xi.size):
+        d2s = _fma(p + q * s[i], ds[i], r * s[i])
+        d3s = (p3 + q3 * ds[i]) * ds[i]
+        both = _fma(n_bar[i], ds[i], w * _fma(dn_bar[i], d2s, w * (d2n_bar[i] * d3s)))
+        sum_b += both
+        sum_w += both * xi[i]
+        sum_v += n_bar[i] * s[i]
+        sum_vw += dn_bar[i] * ds[i]
+        sum_vww += d2n_bar[i] * d2s
+    return _fma(2.0 * w, sum_vww, sum_w + sum_vw), sum_b, _fma(w, _fma(w, sum_vww, sum_vw), sum_v)
+
+
+@njit(**_EXACT)
+def _pullback2_block(theta, n, n_hidden, kind, xi, lo, hi, kept, n_bar, dn_bar, d2n_bar, gradient):
+    """Overwrite `gradient` with dE/dtheta of the points lo to hi, where E depends on N, N' and N''.
+
+    To `_pullback_block` comes, with g = d2N_bar: dE/dw_j += sum_k V_kj sum_i g (2 w D2s + w**2 D3s xi),
+    dE/db_j += sum_k V_kj sum_i g w**2 D3s,  dE/dV_kj += sum_i g w**2 D2s.
+    """
+    size = hi - lo
+    block = xi[lo:hi]
+    second, third = _second(kind), _third(kind)
+    gradient[: 2 * n_hidden] = 0.0
+    for j in range(n_hidden):
+        for k in range(n):
+            of_v = (2 + k) * n_hidden + j
+            of_w, of_b, gradient[of_v] = _pull2_unit(
+                theta[j], second, third, block, kept[j, 0, :size], kept[j, 1, :size],
+                n_bar[k, lo:hi], dn_bar[k, lo:hi], d2n_bar[k, lo:hi],
+            )  # fmt: skip
+            gradient[j] += theta[of_v] * of_w
+            gradient[n_hidden + j] += theta[of_v] * of_b
+    for c in range((2 + n) * n_hidden, theta.size):
+        gradient[c] = _sum(n_bar[c - (2 + n) * n_hidden, lo:hi])
+
+
+@njit(**_EXACT)
+def _sensitivity2_row(theta, n, n_hidden, x, layer, dr_dn, dr_ddn, dr_d2n, by, row):
+    """As `_sensitivity_row`, with r depending on N''_l, too. `layer` holds s to D3s, `by` is work space."""
+    w = theta[:n_hidden]
+    s = layer[0]
+    ds = layer[1]
+    d2s = layer[2]
+    d3s = layer[3]
+    by[:] = 0.0
+    for k in range(n):
+        v = theta[(2 + k) * n_hidden : (3 + k) * n_hidden]
+        of_v = row[(2 + k) * n_hidden : (3 + k) * n_hidden]
+        p = dr_dn[k]
+        q = dr_ddn[k]
+        g = dr_d2n[k]
+        for j in range(n_hidden):
+            by[0, j] += p * v[j]
+            by[1, j] += q * v[j]
+            by[2, j] += g * v[j]
+            of_v[j] = _fma(p, s[j], w[j] * _fma(q, ds[j], w[j] * (g * d2s[j])))
+    of_w = row[:n_hidden]
+    of_b = row[n_hidden : 2 * n_hidden]
+    for j in range(n_hidden):
+        both = _fma(by[0, j], ds[j], w[j] * _fma(by[1, j], d2s[j], w[j] * (by[2, j] * d3s[j])))
+        of_b[j] = both
+        of_w[j] = _fma(both, x, _fma(by[1, j], ds[j], 2.0 * w[j] * (by[2, j] * d2s[j])))
+    for c in range((2 + n) * n_hidden, theta.size):
+        row[c] = dr_dn[c - (2 + n) * n_hidden]
+
+
+@njit(**_EXACT)
+def _sensitivities2_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, dr_d2n, jacobian):
+    """Rows of the points lo to hi, as `_sensitivities_block`."""
+    m = xi.size
+    p, q, r = _second(kind)
+    p3, q3 = _third(kind)
+    size = hi - lo
+    kept = np.empty((2, n_hidden, size + 8))
+    unused = np.zeros((2, size))
+    for j in range(n_hidden):
+        w, b = theta[j], theta[n_hidden + j]
+        _activate(kind, w, b, 0.0, xi[lo:hi], kept[0, j, :size], kept[1, j, :size], unused[0], unused[1])
+    layer = np.empty((4, n_hidden))
+    by = np.empty((3, n_hidden))
+    for i in range(lo, hi):
+        for j in range(n_hidden):
+            s = kept[0, j, i - lo]
+            ds = kept[1, j, i - lo]
+            layer[0, j] = s
+            layer[1, j] = ds
+            layer[2, j] = _fma(p + q * s, ds, r * s)
+            layer[3, j] = (p3 + q3 * ds) * ds
+        for k in range(dr_dn.shape[1]):
+            _sensitivity2_row(
+                theta, n, n_hidden, xi[i], layer, dr_dn[i, k], dr_ddn[i, k], dr_d2n[i, k], by, jacobian[k * m + i]
+            )
+
+
+# ---------------------------------------------------------------------------------------------------------
 # Loops over blocks, twice each: the disk cache tells functions apart by name, so twins must not share one.
 
 
@@ -448,6 +590,66 @@ def _sensitivities_parallel(theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, jacobia
         lo = block * _ROW_BLOCK
         hi = min(m, lo + _ROW_BLOCK)
         _sensitivities_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, jacobian)
+
+
+def _forward2_serial(theta, n, n_hidden, kind, xi, buffer, values, slopes, curvatures):
+    m = xi.size
+    kept = _blocks(buffer, m, n_hidden)
+    for block in range(kept.shape[0]):
+        lo = block * BLOCK
+        hi = min(m, lo + BLOCK)
+        _forward2_block(theta, n, n_hidden, kind, xi, lo, hi, kept[block], values, slopes, curvatures)
+
+
+def _forward2_parallel(theta, n, n_hidden, kind, xi, buffer, values, slopes, curvatures):
+    m = xi.size
+    kept = _blocks(buffer, m, n_hidden)
+    for block in prange(kept.shape[0]):
+        lo = block * BLOCK
+        hi = min(m, lo + BLOCK)
+        _forward2_block(theta, n, n_hidden, kind, xi, lo, hi, kept[block], values, slopes, curvatures)
+
+
+def _pullback2_serial(theta, n, n_hidden, kind, xi, buffer, n_bar, dn_bar, d2n_bar, gradient):
+    m = xi.size
+    kept = _blocks(buffer, m, n_hidden)
+    partial = np.empty((kept.shape[0], theta.size))
+    for block in range(kept.shape[0]):
+        lo = block * BLOCK
+        hi = min(m, lo + BLOCK)
+        _pullback2_block(
+            theta, n, n_hidden, kind, xi, lo, hi, kept[block], n_bar, dn_bar, d2n_bar, partial[block]
+        )  # fmt: skip
+    _add_in_order(partial, gradient)
+
+
+def _pullback2_parallel(theta, n, n_hidden, kind, xi, buffer, n_bar, dn_bar, d2n_bar, gradient):
+    m = xi.size
+    kept = _blocks(buffer, m, n_hidden)
+    partial = np.empty((kept.shape[0], theta.size))
+    for block in prange(kept.shape[0]):
+        lo = block * BLOCK
+        hi = min(m, lo + BLOCK)
+        _pullback2_block(
+            theta, n, n_hidden, kind, xi, lo, hi, kept[block], n_bar, dn_bar, d2n_bar, partial[block]
+        )  # fmt: skip
+    _add_in_order(partial, gradient)
+
+
+def _sensitivities2_serial(theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, dr_d2n, jacobian):
+    m = xi.size
+    for block in range((m + _ROW_BLOCK - 1) // _ROW_BLOCK):
+        lo = block * _ROW_BLOCK
+        hi = min(m, lo + _ROW_BLOCK)
+        _sensitivities2_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, dr_d2n, jacobian)
+
+
+def _sensitivities2_parallel(theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, dr_d2n, jacobian):
+    m = xi.size
+    for block in prange((m + _ROW_BLOCK - 1) // _ROW_BLOCK):
+        lo = block * _ROW_BLOCK
+        hi = min(m, lo + _ROW_BLOCK)
+        _sensitivities2_block(theta, n, n_hidden, kind, xi, lo, hi, dr_dn, dr_ddn, dr_d2n, jacobian)
 
 
 def _sigmoid_serial(z, s):
@@ -1045,6 +1247,9 @@ _SIGNATURES = {
     "forward": f"void({_NETWORK}, {_VECTOR}, {_MATRIX}, {_MATRIX})",
     "pullback": f"void({_NETWORK}, {_VECTOR}, {_MATRIX}, {_MATRIX}, {_VECTOR})",
     "sensitivities": f"void({_NETWORK}, {_CUBE}, {_CUBE}, {_MATRIX})",
+    "forward2": f"void({_NETWORK}, {_VECTOR}, {_MATRIX}, {_MATRIX}, {_MATRIX})",
+    "pullback2": f"void({_NETWORK}, {_VECTOR}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_VECTOR})",
+    "sensitivities2": f"void({_NETWORK}, {_CUBE}, {_CUBE}, {_CUBE}, {_MATRIX})",
     "sigmoid": f"void({_VECTOR}, {_VECTOR})",
     "newton": f"i8({_SWEEP})",
     "verdict": f"i8(f8, {_VECTOR})",
@@ -1210,6 +1415,43 @@ def sensitivities(theta: Array, n: int, n_hidden: int, kind: int, xi: Array, dr_
     work = m * n_rows * theta.size
     args = (theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, jacobian)
     _launch(_sensitivities_serial, _sensitivities_parallel, work, *args)
+    return jacobian
+
+
+def forward2(theta: Array, n: int, n_hidden: int, kind: int, xi: Array, kept: Array) -> tuple[Array, Array, Array]:
+    """N, dN/dxi and d2N/dxi2, each (n, m): `forward` for equations of second order, same `kept`, same bits."""
+    values, slopes, curvatures = np.empty((3, n, xi.size))
+    work = xi.size * n_hidden
+    args = (theta, n, n_hidden, kind, xi, kept, values, slopes, curvatures)
+    _launch(_forward2_serial, _forward2_parallel, work, *args)
+    return values, slopes, curvatures
+
+
+def pullback2(
+    theta: Array, n: int, n_hidden: int, kind: int, xi: Array, kept: Array,
+    n_bar: Array, dn_bar: Array, d2n_bar: Array, gradient: Array,
+) -> None:  # fmt: skip
+    """Add dE/dtheta to `gradient`, given the derivatives of E by N, N' and N'', each (n, m), and forward's `kept`.
+
+    Source: docs/derivation.md, "Second order". Partial sums as in `pullback`.
+    """
+    work = xi.size * n_hidden
+    args = (theta, n, n_hidden, kind, xi, kept, n_bar, dn_bar, d2n_bar, gradient)
+    _launch(_pullback2_serial, _pullback2_parallel, work, *args)
+
+
+def sensitivities2(
+    theta: Array, n: int, n_hidden: int, kind: int, xi: Array, dr_dn: Array, dr_ddn: Array, dr_d2n: Array
+) -> Array:
+    """The Jacobian (n_rows * m, n_theta) of residuals r_k(x_i) that depend on N, N' and N'' at x_i.
+
+    dr_dn, dr_ddn, dr_d2n : (m, n_rows, n), as in `sensitivities`, whose row order this has.
+    """
+    m, n_rows = dr_dn.shape[:2]
+    jacobian = np.empty((n_rows * m, theta.size))
+    work = m * n_rows * theta.size
+    args = (theta, n, n_hidden, kind, xi, dr_dn, dr_ddn, dr_d2n, jacobian)
+    _launch(_sensitivities2_serial, _sensitivities2_parallel, work, *args)
     return jacobian
 
 

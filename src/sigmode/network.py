@@ -11,6 +11,7 @@ from scipy.linalg import lstsq
 from scipy.special import expit
 
 from . import kernels
+from .form import Form
 
 Array = NDArray[np.float64]
 
@@ -103,18 +104,19 @@ class Network:
         new[self.n_hidden : 2 * self.n_hidden] = steeper * (reach * b - (1.0 - reach) * 0.5 * w)
         return new
 
-    def fitted(self, theta: Array, xi: Array, y: Array, slopes: Array) -> Array:
-        """theta with the output weights for which xi N is closest to y and its derivative to the slopes, (n, m)."""
+    def fitted(self, theta: Array, form: Form, xi: Array, targets: list[Array]) -> Array:
+        """theta with the output weights for which the derivatives of B N are closest to targets[nu], (n, m) each."""
         w, b, _, c = self.split(theta)
         z = np.multiply.outer(xi, w) + b
-        s, ds = _derivative(self.activation, z, 0), w * _derivative(self.activation, z, 1)
-        if c.size:
-            s, ds = np.pad(s, ((0, 0), (0, 1)), constant_values=1.0), np.pad(ds, ((0, 0), (0, 1)))
-        column = xi[:, None]
-        rows = np.concatenate([column * s, s + column * ds])
-        weights = lstsq(rows, np.concatenate([y, slopes], axis=1).T, cond=_RANK, lapack_driver="gelsy")[0]
-        hidden = theta[: 2 * self.n_hidden]
-        return np.concatenate([hidden, weights[: self.n_hidden].T.ravel(), weights[self.n_hidden :].ravel()])
+
+        def hidden(nu: int) -> Array:
+            units = w**nu * _derivative(self.activation, z, nu)
+            return np.pad(units, ((0, 0), (0, 1)), constant_values=float(nu == 0)) if c.size else units
+
+        rows = np.concatenate([form.product(hidden, xi[:, None], nu) for nu in range(len(targets))])
+        weights = lstsq(rows, np.concatenate(targets, axis=1).T, cond=_RANK, lapack_driver="gelsy")[0]
+        layer = theta[: 2 * self.n_hidden]
+        return np.concatenate([layer, weights[: self.n_hidden].T.ravel(), weights[self.n_hidden :].ravel()])
 
     def derivative(self, theta: Array, xi: Array, nu: int) -> Array:
         """The nu-th derivative of N by xi, nu = 0, 1, 2, at the points xi, (n, m)."""
@@ -137,7 +139,7 @@ class Network:
         return value + c[row].T if nu == 0 and c.size else value
 
     def magnitude(self, theta: Array, nu: int) -> Array:
-        """Rounding error of N (nu = 0) or dN/dxi (nu = 1) on [0, 1], (n,), in units of the unit roundoff.
+        """Rounding error of the nu-th derivative of N by xi on [0, 1], (n,), in units of the unit roundoff.
 
         In quadrature over the units, whose errors are independent: that of the activation itself and that of
         z = w xi + b, carried by the next derivative.
@@ -171,4 +173,6 @@ def _derivative(name: str, z: Array, nu: int) -> Array:
         return np.asarray(value(z))
     scale = 2.0 if name == "tanh" else 1.0  # tanh z = 2 s(2z) - 1
     slope = scale**2 * expit(scale * z) * expit(-scale * z)
+    if nu == 3:  # Ds (1 - 6 Ds) and Dt (4 - 6 Dt)
+        return np.asarray(slope * (scale**2 - 6.0 * slope))
     return np.asarray(slope if nu == 1 else -scale * np.tanh(0.5 * scale * z) * slope)

@@ -20,15 +20,20 @@ __all__ = [
     "FORMULAS",
     "Blocks",
     "activation",
+    "curvature",
     "gradient",
     "hidden",
     "loss",
     "loss_and_gradient",
     "network",
     "pullback",
+    "pullback2",
     "residual",
+    "residual2",
     "sensitivities",
+    "sensitivities2",
     "split",
+    "third",
 ]
 
 Array = NDArray[Any]  # float64, or complex128 for the complex step
@@ -100,6 +105,29 @@ def network(
     return V @ s.T + c[:, None], (V * w) @ ds.T
 
 
+def third(z: Array, name: str = "sigmoid") -> Array:
+    """D3s at z: Ds (1 - 6 Ds) for the sigmoid, Dt (4 - 6 Dt) for tanh, -cos z for sin.
+
+    >>> float(third(np.zeros(1))[0])
+    -0.125
+    """
+    ds = activation(z, name)[1]
+    if name == "sin":
+        return -ds
+    return np.asarray(ds * ({"sigmoid": 1, "tanh": 4}[name] - 6 * ds))
+
+
+def curvature(theta: Array, xi: Array, n: int, n_hidden: int, name: str = "sigmoid") -> Array:
+    """N'' = sum_j V_kj w_j**2 D2s(z_j), (n, m).
+
+    >>> float(curvature(np.array([3.0, np.pi / 2, 2.0]), np.zeros(1), 1, 1, "sin")[0, 0])
+    -18.0
+    """
+    w, _, V, _ = split(theta, n, n_hidden)
+    second: Array = (V * w**2) @ hidden(theta, xi, n, n_hidden, name)[2].T
+    return second
+
+
 def pullback(
     theta: Array,
     xi: Array,
@@ -140,6 +168,36 @@ def sensitivities(theta: Array, xi: Array, dr_dN: Array, dr_ddN: Array, n_hidden
     return np.concatenate(blocks, axis=2).transpose(1, 0, 2).reshape(n_rows * m, -1)
 
 
+def pullback2(
+    theta: Array, xi: Array, N_bar: Array, dN_bar: Array, d2N_bar: Array, n_hidden: int, name: str = "sigmoid"
+) -> Array:
+    """`pullback` with a third path, d2N_bar = dE/dN'' (n, m): docs/derivation.md, "Second order"."""
+    n = len(N_bar)
+    w, b, V, _ = split(theta, n, n_hidden)
+    z = np.multiply.outer(xi, w) + b
+    d2s, d3s = activation(z, name)[2], third(z, name)
+    g = d2N_bar.T @ V
+    dw = (g * (2 * w * d2s + w**2 * d3s * xi[:, None])).sum(0)
+    db = (g * w**2 * d3s).sum(0)
+    dV = (d2N_bar @ d2s) * w**2
+    through_curvature = np.concatenate([dw, db, dV.ravel()])
+    gradient = pullback(theta, xi, N_bar, dN_bar, n_hidden, name)
+    gradient[: through_curvature.size] += through_curvature
+    return gradient
+
+
+def sensitivities2(
+    theta: Array, xi: Array, dr_dN: Array, dr_ddN: Array, dr_d2N: Array, n_hidden: int, name: str = "sigmoid"
+) -> Array:
+    """`sensitivities` with dr_k/dN''_l given, too, (m, n_rows, n): row by row the `pullback2` of one residual."""
+    m, n_rows, _ = dr_dN.shape
+    rows = []
+    for k, i in np.ndindex(n_rows, m):
+        N_bar, dN_bar, d2N_bar = (weights[i, k][:, None] for weights in (dr_dN, dr_ddN, dr_d2N))
+        rows.append(pullback2(theta, xi[i : i + 1], N_bar, dN_bar, d2N_bar, n_hidden, name))
+    return np.array(rows)
+
+
 class Trial(NamedTuple):
     """The trial solution y and its residual r = dy/dx - f(x, y) at the points, with what led there."""
 
@@ -166,6 +224,37 @@ def residual(
 ) -> Array:
     """r = dy/dx - f(x, y) of the trial solution at the points x, (n, m): eq. (3)."""
     return _trial(theta, x, span, y0, fun, n_hidden, name).r
+
+
+def residual2(
+    theta: Array,
+    x: Array,
+    span: tuple[float, float],
+    values: Array,
+    fun: Callable[[Array, Array, Array], Array],
+    n_hidden: int,
+    conditions: str = "initial",
+    name: str = "sigmoid",
+) -> Array:
+    """r = y'' - f(x, y, y') of a trial solution of second order at the points x, (n, m).
+
+    values : (2, n), y(x0) and y'(x0) for "initial", y = y0 + h xi dy0 + xi**2 N; y(x0) and y(x1) for "two-point",
+    y = (1 - xi) ya + xi yb + xi (1 - xi) N.
+    """
+    first, second = values[0][:, None], values[1][:, None]
+    h = span[1] - span[0]
+    xi = (x - span[0]) / h
+    N, dN = network(theta, xi, len(first), n_hidden, name)
+    d2N = curvature(theta, xi, len(first), n_hidden, name)
+    if conditions == "initial":
+        y = first + h * xi * second + xi**2 * N
+        dy = second + (2 * xi * N + xi**2 * dN) / h
+        d2y = (2 * N + 4 * xi * dN + xi**2 * d2N) / h**2
+    else:
+        y = (1 - xi) * first + xi * second + xi * (1 - xi) * N
+        dy = (second - first + (1 - 2 * xi) * N + xi * (1 - xi) * dN) / h
+        d2y = (-2 * N + 2 * (1 - 2 * xi) * dN + xi * (1 - xi) * d2N) / h**2
+    return d2y - fun(x, y, dy)
 
 
 def loss(

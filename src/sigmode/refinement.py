@@ -151,7 +151,7 @@ def _layer(mesh: Mesh, k: int, side: int, jac: Array, target: float) -> Array:
         return np.empty(0)
     xi = _exponential(s, target, round(2.0 * np.log(rate))) / (rate * mesh.h[k])
     xi = xi[xi < 0.7]
-    return 1.0 - xi if side else xi
+    return np.asarray(1.0 - xi if side else xi)
 
 
 @functools.cache

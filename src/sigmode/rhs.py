@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-__all__ = ["RightHandSide", "checked"]
+__all__ = ["RightHandSide", "RightHandSide2", "checked"]
 
 _FLOAT = np.dtype(np.float64)
 
@@ -31,11 +31,15 @@ class RightHandSide:
     jac: Callable[..., Any] | None = None
     args: tuple[Any, ...] = ()
 
+    _called_with = "x, y"
+
     def __post_init__(self) -> None:
         if not callable(self.fun):
-            raise TypeError(f"`fun` must be callable as fun(x, y), got {type(self.fun).__name__}.")
+            raise TypeError(f"`fun` must be callable as fun({self._called_with}), got {type(self.fun).__name__}.")
         if self.jac is not None and not callable(self.jac):
-            raise TypeError(f"`jac` must be callable as jac(x, y) or None, got {type(self.jac).__name__}.")
+            raise TypeError(
+                f"`jac` must be callable as jac({self._called_with}) or None, got {type(self.jac).__name__}."
+            )
         if not isinstance(self.args, tuple):
             meant = "tuple(args)" if isinstance(self.args, list) else "(args,)"
             raise TypeError(f"`args` must be a tuple, got {type(self.args).__name__}. Did you mean {meant}?")
@@ -50,6 +54,10 @@ class RightHandSide:
             return checked(self.jac(x.copy(), y.copy(), *self.args), (len(y), *y.shape), "jac")
         return self.differences(x, y)
 
+    def system(self) -> RightHandSide:
+        """The same equation as a system of first order."""
+        return self
+
     def differences(self, x: Array, y: Array) -> Array:
         """df/dy by central differences with one call of `fun`: all 2n shifted copies of the points side by side."""
         n, m = y.shape
@@ -60,7 +68,7 @@ class RightHandSide:
         for k in range(n):
             shifted[k, 0, k] += step[k]
             shifted[k, 1, k] -= step[k]
-        f = self(np.tile(x, 2 * n), shifted.reshape(n, 2 * n * m)).reshape(n, 2, n, m)
+        f = self(np.tile(x, 2 * n), shifted.reshape(n, 2 * n * m)).reshape(-1, 2, n, m)
         diagonal = np.arange(n)
         run = shifted[diagonal, :, diagonal]  # the shifts that were really made, after rounding
         with np.errstate(invalid="ignore"):
@@ -76,6 +84,52 @@ class RightHandSide:
             for side in (0, 1):
                 difference = (f[:, side] - middle) / (run[:, side] - y)
                 np.copyto(df_dy, difference, where=~np.isfinite(df_dy))
+
+
+@dataclass(frozen=True)
+class RightHandSide2(RightHandSide):
+    """f(x, y, y') as a function of x and the state (2n, m), y above y'.
+
+    fun(x, y, dy, *args) : x (m,), y and dy (n, m) -> (n, m); jac(x, y, dy, *args) -> (df_dy, df_ddy), each (n, n, m),
+    or None.
+    """
+
+    _called_with = "x, y, dy"
+
+    def __call__(self, x: Array, state: Array) -> Array:
+        """f at the points, (n, m)."""
+        y, dy = np.split(state, 2)
+        return checked(self.fun(x.copy(), y.copy(), dy.copy(), *self.args), y.shape, "fun")
+
+    def jacobian(self, x: Array, state: Array) -> Array:
+        """df/dy beside df/dy' at the points, (n, 2n, m)."""
+        if self.jac is None:
+            return self.differences(x, state)
+        y, dy = np.split(state, 2)
+        shape = (len(y), *y.shape)
+        value = self.jac(x.copy(), y.copy(), dy.copy(), *self.args)
+        try:
+            df_dy, df_ddy = value
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"`jac` must return two arrays (df_dy, df_ddy) of shape {shape}, it returned {type(value).__name__}."
+            ) from None
+        return np.concatenate([checked(df_dy, shape, "jac"), checked(df_ddy, shape, "jac")], axis=1)
+
+    def system(self) -> RightHandSide:
+        """The same equation as a system of first order: the state's derivative, (2n, m), by the state."""
+
+        def fun(x: Array, state: Array) -> Array:
+            return np.concatenate([state[len(state) // 2 :], self(x, state)])
+
+        def jac(x: Array, state: Array) -> Array:
+            df = self.jacobian(x, state)
+            upper = np.zeros_like(df)
+            row = np.arange(len(df))
+            upper[row, row + len(df)] = 1.0
+            return np.concatenate([upper, df])
+
+        return RightHandSide(fun, jac)
 
 
 def checked(value: Any, shape: tuple[int, ...], name: str, dtype: type = float) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .form import FORMS, VALUE, Form
 from .kernels import ACTIVATIONS
 from .network import Network
 
@@ -19,6 +20,8 @@ __all__ = ["Solution"]
 
 class Solution:
     """A solution in closed form: on each window ``y(x) = y_k + xi N(xi, theta_k)``, ``xi = (x - x_k)/h_k``.
+
+    That of an equation of second order has the form ``A + B N`` of its conditions, see `Collocation`.
 
     Parameters
     ----------
@@ -35,6 +38,10 @@ class Solution:
     h : ndarray, shape (K,), optional
         The lengths h_k, with sign; by default the distances of the ends. The last window may be longer than what
         is left of it after a terminal event.
+    form : Form, optional
+        The order and the conditions that the trial solution is made for.
+    second : ndarray, shape (K, n), optional
+        For second order: the slopes at the start of each window, or the values at its end.
     extrapolate : bool
         What a call does outside the span by default.
 
@@ -57,6 +64,8 @@ class Solution:
         error_x: Array | None = None,
         error_y: Array | None = None,
         h: Array | None = None,
+        form: Form = VALUE,
+        second: Array | None = None,
         extrapolate: bool = False,
     ) -> None:
         self.x = x
@@ -66,6 +75,8 @@ class Solution:
         self._error_x = error_x
         self._error_y = error_y
         self.h = np.diff(x) if h is None else h
+        self.form = form
+        self.second = y if second is None else second
         self.extrapolate = extrapolate
         hidden = theta[:, : 2 * network.n_hidden]
         self._shared = len(theta) > 1 and bool((hidden == hidden[0]).all())
@@ -99,7 +110,8 @@ class Solution:
 
     def window_values(self, k: int, xi: Array) -> Array:
         """y at the points xi of window k, (n, m)."""
-        return np.asarray(self.y[k][:, None] + xi * self.network.derivative(self.theta[k], xi, 0))
+        value = self.form.product(lambda i: self.network.derivative(self.theta[k], xi, i), xi, 0)
+        return value + self.form.line(self.y[k][:, None], self.second[k][:, None], self.h[k], xi, 0)
 
     def __call__(self, x: ArrayLike, nu: int = 0, extrapolate: bool | None = None) -> Array:
         """The solution, or its nu-th derivative by x, at the points x.
@@ -160,15 +172,18 @@ class Solution:
 
     def with_error(self, x: Array, bound: Array) -> Solution:
         """The same solution with a bound of its error, (n, L) at the abscissae x, (L,)."""
-        return Solution(self.x, self.y, self.theta, self.network, x, bound, self.h, self.extrapolate)
+        same = self.x, self.y, self.theta, self.network
+        return Solution(*same, x, bound, self.h, self.form, self.second, self.extrapolate)
 
     def magnitude(self, nu: int) -> Array:
-        """Rounding error of y (nu = 0) or dy/dx (nu = 1), (n,), in units of the unit roundoff."""
-        net = self.network
+        """Rounding error of the nu-th derivative of y by x, (n,), in units of the unit roundoff."""
         sizes = []
         for k, theta in enumerate(self.theta):
-            value, h = net.magnitude(theta, 0), abs(self.h[k])
-            sizes.append((value + net.magnitude(theta, 1)) / h if nu else abs(self.y[k]) + value)
+            size = self.form.magnitude(lambda i, theta=theta: self.network.magnitude(theta, i), nu)  # type: ignore[misc]
+            size = size / abs(self.h[k]) ** nu
+            if nu < self.form.order:
+                size = size + abs(self.form.line(self.y[k], self.second[k], self.h[k], np.ones(1), nu))
+            sizes.append(size)
         return np.asarray(np.max(sizes, axis=0))
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -176,9 +191,12 @@ class Solution:
         net = self.network
         data: dict[str, Any] = {"x": self.x, "y": self.y, "theta": self.theta, "h": self.h}
         data["network"] = np.array([net.n, net.n_hidden, net.kind, net.output_bias])
-        data["extrapolate"] = np.array(self.extrapolate)
+        if self.extrapolate:
+            data["extrapolate"] = np.array(True)
         if self._error_x is not None and self._error_y is not None:
             data["error_x"], data["error_y"] = self._error_x, self._error_y
+        if self.form != VALUE:
+            data["form"], data["second"] = np.array(self.form, dtype=int), self.second
         with open(path, "wb") as file:
             np.savez(file, **data)
 
@@ -192,11 +210,14 @@ class Solution:
             network = Network(n, n_hidden, {number: name for name, number in ACTIVATIONS.items()}[kind], bool(bias))
             windows = len(data["x"]) - 1
             h = data.get("h", np.diff(data["x"]))  # version 0.1 wrote none
-            shapes = data["y"].shape, data["theta"].shape, h.shape
-            if shapes != ((windows, n), (windows, network.n_theta), (windows,)):
+            form = _loaded_form(data.get("form", VALUE))
+            second = data["second"] if "second" in data else data["y"]
+            shapes = data["y"].shape, second.shape, data["theta"].shape, h.shape
+            if shapes != ((windows, n), (windows, n), (windows, network.n_theta), (windows,)):
                 raise ValueError("the shapes do not fit")
-            errors = data.get("error_x"), data.get("error_y")
-            return cls(data["x"], data["y"], data["theta"], network, *errors, h, bool(data.get("extrapolate", False)))
+            error = data.get("error_x"), data.get("error_y")
+            outside = bool(data.get("extrapolate", False))
+            return cls(data["x"], data["y"], data["theta"], network, *error, h, form, second, outside)
         except (KeyError, ValueError, IndexError, EOFError, AttributeError, TypeError, BadZipFile):
             raise ValueError(
                 f"`path` must name a file written by Solution.save, {os.fspath(path)!r} is none."
@@ -210,13 +231,15 @@ class Solution:
         )
 
     def _evaluate(self, window: NDArray[np.intp], x: Array, nu: int) -> Array:
-        """Leibniz: the nu-th derivative of y_k + xi N by x, each point in its window."""
+        """The nu-th derivative of A + B N by x, each point in its window."""
         h = np.where(self.h != 0.0, self.h, 1.0)[window]  # a span of no length has a value, too
         xi = (x - self.x[window]) / h
-        y = xi * self._network(window, xi, nu)
-        if nu == 0:
-            return np.asarray(y + self.y[window].T)
-        return np.asarray((y + nu * self._network(window, xi, nu - 1)) / h**nu)
+        y = self.form.product(lambda i: self._network(window, xi, i), xi, nu)
+        if nu:
+            y = y / h**nu
+        if nu < self.form.order:
+            y = y + self.form.line(self.y[window].T, self.second[window].T, h, xi, nu)
+        return y
 
     def _network(self, window: NDArray[np.intp], xi: Array, nu: int) -> Array:
         """The nu-th derivative of each point's network by xi."""
@@ -236,6 +259,14 @@ class Solution:
     def _inside(self, x: Array) -> NDArray[np.bool_]:
         lo, hi = min(self.x[0], self.x[-1]), max(self.x[0], self.x[-1])
         return np.asarray((x >= lo) & (x <= hi))
+
+
+def _loaded_form(form: Any) -> Form:
+    order, two_point = (int(v) for v in form)
+    found = Form(order, bool(two_point))
+    if found not in FORMS.values():
+        raise ValueError("no such form")
+    return found
 
 
 def _checked_x(x: ArrayLike) -> Array:

@@ -91,7 +91,7 @@ def train(
         * "L-BFGS-B": `scipy.optimize.minimize` on loss and gradient, the classic way. Seconds, 1e-6.
         * "auto": "output", started from a solution that `NeuralCollocation` marched; if the result does not meet
           `tol`, the same with hidden layers that are closer together or steeper; then "least_squares" from the best.
-          With `theta0` it starts from there instead.
+          With `theta0` it starts from there instead, with two-point conditions from the straight line between them.
     tol : float
         The estimated global error that counts as success, relative to ``max(1, max |y_k|)`` for each component. It
         does not stop the optimiser early: every method goes on while it gains.
@@ -118,11 +118,12 @@ def train(
 
     Notes
     -----
-    `success` is not the optimiser's. It means: finite everywhere that was looked at, the initial value exact, the
+    `success` is not the optimiser's. It means: finite everywhere that was looked at, the conditions exact, the
     residual small between the collocation points, and the estimated global error within `tol`. The estimate solves
-    the linearised error equation driven by the defect, on its own points; where the linearisation does not hold,
-    there is no success. It can be deceived by what no point sees: features of `fun` narrower than a thousandth of the
-    span.  Same `col`, same arguments: same bits, for any number of Numba threads.
+    the linearised error equation driven by the defect, on its own points, under the kind of conditions that the
+    problem has; where the linearisation does not hold, there is no success. It can be deceived by what no point sees:
+    features of `fun` narrower than a thousandth of the span.  Same `col`, same arguments: same bits, for any number
+    of Numba threads.
 
     References
     ----------
@@ -150,11 +151,12 @@ def train(
 
     run = _Run(col, callback)
     best, stopped = None, 0
-    marched = _march(col, tol) if method == "auto" and theta0 is None else None
+    marched = _march(col, tol) if method == "auto" and theta0 is None and not col.form.two_point else None
     for stage, reach, steeper in _STAGES[method]:
         with np.errstate(all="ignore"):  # overflow in a trial step is an answer, not an accident
             if stage == "output":
-                start = _start(col, col.network.reshaped(theta, reach, steeper), marched)
+                start = col.network.reshaped(theta, reach, steeper)
+                start = start if marched is None else col.fitted(start, marched)
             else:
                 start = theta if best is None else best.theta
             if not np.isfinite(start).all():
@@ -173,18 +175,20 @@ def train(
     return best
 
 
-def _march(col: Collocation, tol: float) -> tuple[Array, Array] | None:
-    """Values and slopes of the solution at the collocation points, (n, m), window by window; None if that fails.
+def _march(col: Collocation, tol: float) -> list[Array] | None:
+    """The solution and its derivatives up to the order of the equation at the collocation points, (n, m) each.
 
-    Collocation over the whole span may end at another solution of the equation, such as a fixed point: a march cannot.
+    Found window by window; None if that fails. Collocation over the whole span may end at another solution of the
+    equation, such as a fixed point: a march cannot.
     """
     order = np.argsort(col.points if col.span[1] > col.span[0] else -col.points)
     scale = float(np.clip(_MARCH_PART * tol, *_MARCH_RTOL))
+    system = col.rhs.system()
     with np.errstate(all="ignore"):
         res = solve_ivp(
-            lambda t, y: col.rhs(np.broadcast_to(t, y.shape[1:]).astype(float), y),
+            lambda t, y: system(np.broadcast_to(t, y.shape[1:]).astype(float), y),
             col.span,
-            col.y0,
+            col.y0.ravel(),
             method=NeuralCollocation,
             rtol=scale,
             atol=scale * max(1.0, float(abs(col.y0).max())),
@@ -194,19 +198,10 @@ def _march(col: Collocation, tol: float) -> tuple[Array, Array] | None:
         )
     if not res.success:
         return None
-    y = np.empty((col.network.n, order.size))
-    y[:, order] = res.sol(col.points[order])
-    slopes = col.rhs(col.points, y)
-    return (y, slopes) if np.isfinite(slopes).all() else None
-
-
-def _start(col: Collocation, theta: Array, marched: tuple[Array, Array] | None) -> Array:
-    """The same hidden layer with output weights that follow the marched solution, where there is one."""
-    if marched is None:
-        return theta
-    h = col.span[1] - col.span[0]
-    xi = (col.points - col.span[0]) / h
-    return col.network.fitted(theta, xi, marched[0] - col.y0[:, None], h * marched[1])
+    state = np.empty((col.y0.size, order.size))
+    state[:, order] = res.sol(col.points[order])
+    highest = col.rhs(col.points, state)
+    return [*np.split(state, col.form.order), highest] if np.isfinite(highest).all() else None
 
 
 class _Stop(Exception):
@@ -375,9 +370,9 @@ def _jac_fits(col: Collocation, sol: Solution) -> bool:
     if col.rhs.jac is None:
         return True
     x = np.sort(col.points)[:: -(-col.points.size // _JAC_POINTS)]
-    y = sol(x)
-    given, found = col.rhs.jacobian(x, y), col.rhs.differences(x, y)
-    scale = np.maximum(abs(given), abs(found)).max(axis=(0, 1)) + abs(col.rhs(x, y)).max(axis=0) * _JAC_ROUNDING
+    state = np.concatenate([sol(x, nu) for nu in range(col.form.order)])
+    given, found = col.rhs.jacobian(x, state), col.rhs.differences(x, state)
+    scale = np.maximum(abs(given), abs(found)).max(axis=(0, 1)) + abs(col.rhs(x, state)).max(axis=0) * _JAC_ROUNDING
     wrong = abs(given - found).max(axis=(0, 1)) > _JAC_TOLERANCE * scale
     return bool(2 * wrong.sum() <= x.size)
 
@@ -413,8 +408,12 @@ def _estimate(col: Collocation, sol: Solution) -> ErrorEstimate:
     breaks = np.unique(np.concatenate([[x0, x1], points, np.clip(features, min(x0, x1), max(x0, x1))]))
     if x1 < x0:
         breaks = breaks[::-1]
-    noise = Noise(UNIT_ROUNDOFF * sol.magnitude(0), UNIT_ROUNDOFF * sol.magnitude(1))
-    return global_error(lambda x: col.value_and_slope(theta, x), col.rhs, breaks, noise)
+    sizes = [UNIT_ROUNDOFF * sol.magnitude(nu) for nu in range(col.form.order + 1)]
+    noise = Noise(np.concatenate(sizes[:-1]), np.concatenate(sizes[1:]))
+    trial = lambda x: col.state_and_slope(theta, x)
+    estimate = global_error(trial, col.rhs.system(), breaks, noise, col.form.two_point)
+    n = col.network.n  # the errors of y, not those of y'
+    return estimate._replace(bound=estimate.bound[:n], second=estimate.second[:n])
 
 
 def _checked_tol(tol: float) -> float:
