@@ -23,9 +23,11 @@ OK, CROWDED, UNSOLVED, CONDITIONS = range(4)
 _ERROR, _NEGLECTED = 0.5, 0.3
 # A window is split for the error where its neglected coefficient is at least this part of the largest.
 _GUILTY = 0.03
+# Coefficients that do not fall like this are rounding, or what one basis has beyond another.
+_FALLING = 0.5
 _ROUNDS = 60
 _STALLS = 2  # meshes on which Newton's iteration may fail before something else is tried
-_IDLE = 3  # estimates in a row that may fail to become smaller
+_IDLE = 5  # judgements in a row that may fail to become better
 _SHARPER = 10  # attempts to meet the boundary conditions more closely
 # Continuation from bounded slopes: the first bound in units of size/(b - a), its growth and the least one; it ends when
 # f is this part of the bound. Solutions on the way need this accuracy.
@@ -58,7 +60,8 @@ class Round(NamedTuple):
 class Search:
     """A trial solution on its way.
 
-    After `run`: mesh, trial, judgement (None if it never came to one), rounds, and reason: what went wrong.
+    After `run`: mesh, trial, judgement (None if it never came to one), rounds, conditions: their largest
+    residual, and reason: what went wrong.
     """
 
     def __init__(
@@ -67,8 +70,9 @@ class Search:
         self.problem, self.mesh, self.trial = problem, mesh, trial
         self.limits, self._watch = limits, watch
         self.judgement: Judgement | None = None
-        self.rounds = 0
+        self.rounds, self.conditions = 0, np.nan
         self.reason = ""
+        self._rate = np.inf
 
     def run(self) -> int:
         """Solve; where Newton's iteration fails, start again from solutions with bounded slopes."""
@@ -93,18 +97,17 @@ class Search:
             if outcome.derivatives is None or outcome.state in (newton.SINGULAR, newton.NOT_FINITE):
                 return UNSOLVED
             res = resolution(self.mesh, self.trial)
-            bad = res.size > _NEGLECTED * tol
+            excess = _excess(res, tol)
             self.judgement = None
             if outcome.state == newton.STALLED:
                 stalls += 1
-                if stalls > _STALLS or not bad.any():
+                if stalls > _STALLS or not (excess > 1.0).any():
                     return UNSOLVED
-            elif not bad.any():
+            elif not (excess > 1.0).any():
                 self.judgement = judge(equations, self.trial, outcome.derivatives)
-                bad = self._insufficient(self.judgement, res)
-                better = self.judgement.worst < 0.5 * best
-                idle, best = (0, self.judgement.worst) if better else (idle + 1, best)
-            x = refined(self.mesh, self.trial, outcome.derivatives.jac, bad, res, _NEGLECTED * tol)
+                excess = self._insufficient(self.judgement, res)
+                idle, best = (0, excess.max()) if excess.max() < 0.5 * best else (idle + 1, best)
+            x = refined(self.mesh, self.trial, outcome.derivatives.jac, excess, res.decay, _NEGLECTED * tol)
             added = x.size - self.mesh.x.size
             self._watch(Round(self.rounds, self.mesh.windows, added, self.conditions, self.judgement))
             if (x.size - 1) * self.mesh.basis.s > self.limits.points or idle > _IDLE:
@@ -118,13 +121,15 @@ class Search:
             self._move(x)
         return self._crowded(equations, outcome, True)
 
-    def _insufficient(self, judgement: Judgement, res: Resolution) -> NDArray[np.bool_]:
-        """The windows that must be split for the error or for the residual."""
+    def _insufficient(self, judgement: Judgement, res: Resolution) -> Array:
+        """How far the windows are from what is asked for, in residual and error, (K,)."""
         tol = self.limits.tol
-        bad = ~(judgement.peak <= tol + judgement.rounding)
-        if not judgement.worst <= _ERROR * tol:
-            bad |= res.size >= _GUILTY * res.size.max()
-        return np.asarray(bad)
+        excess = judgement.peak / (tol + judgement.rounding)
+        too_much = judgement.worst / (_ERROR * tol)
+        if not too_much <= 1.0:
+            guilty = res.values >= _GUILTY * res.values.max()
+            excess = np.maximum(excess, np.where(guilty, too_much, 0.0))
+        return np.asarray(excess)
 
     def _crowded(self, equations: Equations, outcome: newton.Outcome, idle: bool) -> int:
         if self.judgement is None and outcome.state == newton.CONVERGED and outcome.derivatives is not None:
@@ -132,12 +137,6 @@ class Search:
         if idle:
             self.reason = "More nodes do not help: rounding, or `fun` is not smooth."
         return CROWDED
-
-    @property
-    def conditions(self) -> float:
-        """The largest residual of the boundary conditions."""
-        y = self.trial.y
-        return float(abs(self.problem.conditions(y[:, 0], y[:, -1], self.trial.p)).max())
 
     def _continued(self) -> bool:
         """A solution whose slopes are hardly bounded any more, from the guess by way of smaller bounds."""
@@ -165,10 +164,10 @@ class Search:
             if outcome.derivatives is None or outcome.state in (newton.SINGULAR, newton.NOT_FINITE):
                 return False
             res = resolution(self.mesh, self.trial)
-            bad = res.size > _NEGLECTED * _ON_THE_WAY
-            if not bad.any():
+            target = _NEGLECTED * _ON_THE_WAY
+            if (res.values <= target).all():
                 return outcome.state == newton.CONVERGED
-            x = refined(self.mesh, self.trial, outcome.derivatives.jac, bad, res, _NEGLECTED * _ON_THE_WAY)
+            x = refined(self.mesh, self.trial, outcome.derivatives.jac, res.values / target, res.decay, target)
             if (x.size - 1) * self.mesh.basis.s > self.limits.points:
                 return False
             self._move(x)
@@ -177,8 +176,10 @@ class Search:
     def _newton(self, problem: BoundaryProblem | Limited, tol: float) -> tuple[Equations, newton.Outcome]:
         self.rounds += 1
         equations = Equations(problem, self.mesh)
-        outcome = newton.iterate(equations, self.trial, tol)
-        self.trial = outcome.trial
+        outcome = newton.iterate(equations, self.trial, tol, self._rate)
+        self._rate = outcome.rate if outcome.state == newton.CONVERGED else np.inf
+        self.trial, y = outcome.trial, outcome.trial.y
+        self.conditions = float(abs(self.problem.conditions(y[:, 0], y[:, -1], self.trial.p)).max())
         self.reason = _REASONS.get(outcome.state, "")
         if outcome.state == newton.NOT_FINITE:
             self.reason = f"The residual is not finite{_where(outcome.at)}."
@@ -188,6 +189,12 @@ class Search:
         if x.size > self.mesh.x.size:
             mesh = Mesh(x, self.mesh.basis)
             self.mesh, self.trial = mesh, transferred(self.mesh, self.trial, mesh)
+
+
+def _excess(res: Resolution, tol: float) -> Array:
+    """What is neglected in units of what is allowed, (K,); that of the slopes only where it is more than rounding."""
+    slopes = np.where(res.decay < _FALLING, res.slopes, 0.0)
+    return np.asarray(np.maximum(res.values / _NEGLECTED, slopes) / tol)
 
 
 def _where(at: Evaluation) -> str:

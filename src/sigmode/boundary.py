@@ -104,8 +104,8 @@ class BoundaryProblem:
         """The residual of the boundary conditions, (n + n_p,)."""
         return self.pack(self._conditions(self.unpack(start), self.unpack(end), self.unpack(p)))
 
-    def conditions_jacobian(self, start: Array, end: Array, p: Array) -> Array:
-        """Its derivatives by the values at the start, at the end and by p: (n + n_p, 2 n + n_p)."""
+    def conditions_jacobian(self, start: Array, end: Array, p: Array, value: Array) -> Array:
+        """Its derivatives by the values at the start, at the end and by p: (n + n_p, 2 n + n_p). value: itself."""
         n, n_p = self._n, self._n_p
         ya, yb, q = self.unpack(start), self.unpack(end), self.unpack(p)
         if self._bc_jac is not None:
@@ -113,7 +113,7 @@ class BoundaryProblem:
             shapes = [(n + n_p, n), (n + n_p, n)] + [(n + n_p, n_p)] * (n_p > 0)
             matrix: NDArray[Any] = np.hstack(_parts(parts, shapes, "bc_jac", self._dtype))
         else:
-            matrix = self._conditions_differences(np.concatenate([ya, yb, q]))
+            matrix = self._conditions_differences(np.concatenate([ya, yb, q]), self.unpack(value))
         return self._packed_matrix(matrix, (n, n, n_p))
 
     def _parameters(self, p: NDArray[Any]) -> tuple[NDArray[Any], ...]:
@@ -157,9 +157,8 @@ class BoundaryProblem:
         value = self._fun_jac(x.copy(), y.copy(), *self._parameters(p)) if self._fun_jac is not None else None
         return np.concatenate(_parts(value, shapes, "fun_jac", self._dtype), axis=1)
 
-    def _conditions_differences(self, v: NDArray[Any]) -> NDArray[Any]:
+    def _conditions_differences(self, v: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:
         n = self._n
-        value = self._conditions(v[:n], v[n : 2 * n], v[2 * n :])
         matrix: NDArray[Any] = np.empty((value.size, v.size), dtype=self._dtype)
         for k in range(v.size):
             moved = v.copy()

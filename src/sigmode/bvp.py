@@ -25,7 +25,7 @@ __all__ = ["solve_bvp"]
 
 _LEAST_TOL = 100.0 * float(np.finfo(float).eps)
 # Functions per window: so many at tol = 1 and so many more for each digit (docs/decisions.md, "The width of a window").
-_WIDTH, _PER_DIGIT, _WIDTHS = 3.0, 1.75, (6, 24)
+_WIDTH, _PER_DIGIT, _WIDTHS = 4.0, 1.75, (6, 24)
 # A finer mesh than this is thinned out before the first iteration.
 _START_WINDOWS = 16
 _STOPPED = 4
@@ -117,7 +117,7 @@ def solve_bvp(
     Notes
     -----
     Each mesh interval is a window with the trial solution ``y_k + xi N_k(xi)`` of one hidden layer of
-    ``3 - 1.75 log10(tol)`` sigmoids (6 to 24), collocated at Radau points, right ones for what decays and left ones
+    ``4 - 1.75 log10(tol)`` sigmoids (6 to 24), collocated at Radau points, right ones for what decays and left ones
     for what grows: a layer stays in the window where it is, and the mesh is refined there and nowhere else. The
     windows are eliminated one by one, so that time and memory are linear in their number: of the order of
     ``(s n)**3`` operations each for s sigmoids, in parallel. Where Newton's iteration fails, the problem with bounded
@@ -182,8 +182,9 @@ def _start(given: _Given, width: int) -> tuple[Mesh, Trial]:
     """Windows between the nodes of the initial mesh, or some of them, and a trial solution through the guess."""
     problem, x = given.problem, given.x
     y, p = problem.pack(given.y), problem.pack(given.p)
-    count = min(x.size - 1, _START_WINDOWS)
-    ends = np.unique(np.linspace(0, x.size - 1, count + 1).round().astype(int))
+    ends = np.arange(x.size)
+    if x.size > _START_WINDOWS + 1:
+        ends = np.linspace(0, x.size - 1, _START_WINDOWS + 1).round().astype(int)
     mesh = Mesh(x[ends], basis(width))
     at = mesh.right.ravel()
     interval = np.clip(np.searchsorted(x, at) - 1, 0, x.size - 2)
@@ -213,7 +214,11 @@ def _result(given: _Given, search: Search, status: int) -> OptimizeResult:
     """SciPy's fields, and the error."""
     problem, mesh, trial = given.problem, search.mesh, search.trial
     sol = _solution(problem, search)
-    x = np.union1d(given.x, mesh.x)
+    if given.x.size > _START_WINDOWS + 1:
+        x = np.union1d(given.x, mesh.x)
+        y, yp = sol(x), sol(x, 1)
+    else:
+        x, y, yp = mesh.x, problem.unpack(trial.y), problem.unpack(_slopes_at_ends(mesh, trial))
     message = _MESSAGES[status]
     if search.reason and status in (CROWDED, UNSOLVED):
         message = f"{message} {search.reason}"
@@ -225,8 +230,8 @@ def _result(given: _Given, search: Search, status: int) -> OptimizeResult:
         sol=sol,
         p=problem.unpack(trial.p) if given.p.size else None,
         x=x,
-        y=problem.unpack(trial.y) if x.size == mesh.x.size else sol(x),
-        yp=sol(x, 1),
+        y=y,
+        yp=yp,
         rms_residuals=_residuals(given, search, sol, x),
         error=_size(problem, error),
         niter=search.rounds,
@@ -234,6 +239,14 @@ def _result(given: _Given, search: Search, status: int) -> OptimizeResult:
         message=message,
         success=status == OK,
     )
+
+
+def _slopes_at_ends(mesh: Mesh, trial: Trial) -> Array:
+    """dy/dx at the ends of the windows, (n, K + 1), at the border of two windows that of the later one."""
+    slopes = np.empty_like(trial.y)
+    slopes[:, :-1] = trial.slopes @ mesh.basis.tables[2, 0]  # the first left node is the start
+    slopes[:, -1] = trial.slopes[:, -1, -1]  # the last right node is the end
+    return slopes
 
 
 def _solution(problem: BoundaryProblem, search: Search) -> Solution:
@@ -252,8 +265,8 @@ def _solution(problem: BoundaryProblem, search: Search) -> Solution:
     error = np.full((n, mesh.x.size), np.nan)
     if search.judgement is not None:
         inside = _size(problem, search.judgement.error)
-        error = np.pad(inside, ((0, 0), (0, 1)), mode="edge")
-        error[:, 1:] = np.maximum(error[:, 1:], inside)
+        error[:, :-1], error[:, -1] = inside, inside[:, -1]
+        error[:, 1:-1] = np.maximum(inside[:, 1:], inside[:, :-1])
     return Solution(mesh.x, y, theta, mesh.basis.network(n), mesh.x, error, extrapolate=True)
 
 
@@ -264,7 +277,7 @@ def _size(problem: BoundaryProblem, error: Array) -> Array:
 
 def _residuals(given: _Given, search: Search, sol: Solution, x: Array) -> Array:
     """The root mean square of the relative residual in each interval of x, as in the description of `tol`."""
-    if search.judgement is not None and x.size == search.mesh.x.size:
+    if search.judgement is not None and x is search.mesh.x:
         return search.judgement.residual
     problem = given.problem
     at = (x[:-1, None] + np.diff(x)[:, None] * _GAUSS[0]).ravel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +18,9 @@ Array = NDArray[np.float64]
 
 __all__ = ["Chain", "Derivatives", "Equations", "Evaluation", "Mesh", "Residual", "Rows", "Trial"]
 
-# A window with an error that grows by e**2 along it has the equations of what grows on the left nodes.
-_STIFF = 2.0
+# A window along which an error grows by e**_STIFF has the equations of what grows on the left nodes. Slower growth is
+# within what the functions of a window can follow, in either direction.
+_STIFF = 6.0
 # Left eigenvectors that are closer to each other than this are not used to combine equations.
 _SKEWED = 1e10
 # Bytes of factorised windows that are kept; what is beyond is factorised again where it is needed.
@@ -60,22 +62,18 @@ class Rows(NamedTuple):
     """How the equations of each window are combined, and where they are collocated.
 
     T (pairs, n, n) : rows of a window that has left nodes, too; grows (K, n): whether a row sits on those;
-    left (K,) : number of the window among the pairs, or -1.
+    left (K,) : number of the window among the pairs, or -1; pairs : the windows that have left nodes.
     """
 
     T: Array
     grows: NDArray[np.bool_]
     left: NDArray[np.int64]
-
-    @property
-    def pairs(self) -> NDArray[np.intp]:
-        """The windows that have left nodes."""
-        return np.flatnonzero(self.left >= 0)
+    pairs: NDArray[np.intp]
 
 
 def undirected(n: int, K: int) -> Rows:
     """All equations as they are, on the right nodes."""
-    return Rows(np.empty((0, n, n)), np.zeros((K, n), dtype=np.bool_), np.full(K, -1))
+    return Rows(np.empty((0, n, n)), np.zeros((K, n), dtype=np.bool_), np.full(K, -1), np.empty(0, dtype=np.intp))
 
 
 def directed(h: Array, df_dy: Array) -> Rows:
@@ -87,19 +85,25 @@ def directed(h: Array, df_dy: Array) -> Rows:
     """
     n, _, K = df_dy.shape
     none = undirected(n, K)
-    large = np.flatnonzero(h * abs(df_dy).sum(axis=1).max(axis=0) > _STIFF)  # the norm bounds the eigenvalues
+    J = df_dy.transpose(2, 0, 1)
+    squared = abs(J @ J).sum(axis=2).max(axis=1)  # its norm bounds the squares of the eigenvalues
+    large = np.flatnonzero(h * h * squared > _STIFF**2)
     if not large.size or not np.isfinite(df_dy).all():
         return none
-    values, vectors = np.linalg.eig(df_dy[:, :, large].transpose(2, 1, 0))
+    values, vectors = np.linalg.eig(J[large].swapaxes(1, 2))
     fast = h[large, None] * values.real > _STIFF
-    rows = np.where(values.imag[:, :, None] < 0.0, vectors.imag.swapaxes(1, 2), vectors.real.swapaxes(1, 2))
-    rows = rows / np.maximum(np.linalg.norm(rows, axis=2, keepdims=True), np.finfo(float).tiny)
     use = fast.any(axis=1)
-    use[use] = np.linalg.cond(rows[use]) < _SKEWED
-    pairs, (_, grows, left) = large[use], none
-    grows[pairs] = fast[use]
+    if not use.any():
+        return none
+    vectors, conjugate = vectors[use].swapaxes(1, 2), values[use, :, None].imag < 0.0
+    rows = np.where(conjugate, vectors.imag, vectors.real)
+    rows = rows / np.maximum(np.linalg.norm(rows, axis=2, keepdims=True), np.finfo(float).tiny)
+    straight = np.linalg.cond(rows) < _SKEWED
+    pairs = large[use][straight]
+    _, grows, left, _ = none
+    grows[pairs] = fast[use][straight]
     left[pairs] = np.arange(pairs.size)
-    return Rows(np.ascontiguousarray(rows[use]), grows, left)
+    return Rows(np.ascontiguousarray(rows[straight]), grows, left, pairs)
 
 
 class Residual(NamedTuple):
@@ -115,7 +119,7 @@ class Residual(NamedTuple):
     @property
     def finite(self) -> bool:
         """Whether all of it is."""
-        return all(bool(np.isfinite(part).all()) for part in self)
+        return math.isfinite(self.collocation.sum() + self.continuity.sum() + self.conditions.sum())
 
 
 class Derivatives(NamedTuple):
@@ -168,7 +172,7 @@ class Chain:
     def _eliminate(self, first: int) -> None:
         count = min(self._group, self._mesh.windows - first)
         kernels.eliminate(
-            first, self._mesh.h, self._mesh.basis.tables, self._jac, *self._rows,
+            first, self._mesh.h, self._mesh.basis.tables, self._jac, *self._rows[:3],
             self._W[:count], self._pivots[:count], self._scale, self._blocks,
         )  # fmt: skip
         self._eliminated = first
@@ -190,7 +194,7 @@ class Chain:
         b, last = np.empty((K, self._W.shape[1])), np.empty(n)
         for first in range(0, K, self._group):
             W, pivots = self._factors(first)
-            kernels.reduce(first, *self._rows, residual.collocation, residual.continuity, W, pivots, self._scale, b)
+            kernels.reduce(first, *self._rows[:3], residual.collocation, residual.continuity, W, pivots, self._scale, b)
         rest = np.empty((K - 1, n))
         kernels.link(self._links, self._tau, b, rest, last)
         right = np.concatenate([last, -residual.conditions]) * self._row_scale
@@ -255,7 +259,7 @@ class Equations:
             left = self.problem.jacobian(at.left.x, at.left.y, at.trial.p, at.left.f)
             jac = np.concatenate([jac, left], axis=2)
         y = at.trial.y
-        conditions = self.problem.conditions_jacobian(y[:, 0], y[:, -1], at.trial.p)
+        conditions = self.problem.conditions_jacobian(y[:, 0], y[:, -1], at.trial.p, at.residual.conditions)
         return at, Derivatives(np.ascontiguousarray(jac), conditions)
 
     def _with_left(self, trial: Trial, right: Points) -> Evaluation:

@@ -27,33 +27,36 @@ _PART = 0.01
 class Outcome(NamedTuple):
     """Where the iteration ended.
 
-    state : one of the constants; trial; derivatives : the last ones, None if there are none; at : the last evaluation.
+    state : one of the constants; trial; derivatives : the last ones, None if there are none; at : the last evaluation;
+    rate : how much shorter than the last step the next simplified one was.
     """
 
     state: int
     trial: Trial
     derivatives: Derivatives | None
     at: Evaluation
+    rate: float
 
 
-def iterate(equations: Equations, start: Trial, tol: float) -> Outcome:
+def iterate(equations: Equations, start: Trial, tol: float, rate: float = np.inf) -> Outcome:
     """Newton's iteration until its steps are small parts of tol, with the natural monotonicity test.
 
     Source: Deuflhard, Newton Methods for Nonlinear Problems (2004), sec. 3.3: a step must make the next simplified
-    step, taken with the same factors, shorter. That step is the first of those with kept factors.
+    step, taken with the same factors, shorter. That step is the first of those with kept factors. It is left out where
+    the rate seen on an earlier mesh says that it would be short enough: linear problems need one step.
     """
-    run = _Iteration(equations, start, tol)
+    run = _Iteration(equations, start, tol, rate)
     state = NOT_FINITE if not run.at.residual.finite else None
     left = _FACTORISATIONS
     while state is None and left:
         state = run.advance()
         left -= 1
-    return Outcome(STALLED if state is None else state, run.trial, run.derivatives, run.at)
+    return Outcome(STALLED if state is None else state, run.trial, run.derivatives, run.at, run.rate)
 
 
 class _Iteration:
-    def __init__(self, equations: Equations, start: Trial, tol: float) -> None:
-        self.equations, self.trial, self.enough = equations, start, _PART * tol
+    def __init__(self, equations: Equations, start: Trial, tol: float, rate: float) -> None:
+        self.equations, self.trial, self.enough, self.rate = equations, start, _PART * tol, rate
         self.at = equations.evaluate(start)
         self.derivatives: Derivatives | None = None
         self._direct = True
@@ -71,6 +74,9 @@ class _Iteration:
         size = self._size(step)
         if not np.isfinite(size):
             return SINGULAR
+        if size * self.rate < self.enough:
+            self.trial = self.trial.moved(step)
+            return CONVERGED
         return self._damped(step, size)
 
     def _damped(self, step: Trial, size: float) -> int | None:
@@ -92,7 +98,7 @@ class _Iteration:
     def _simplified(self, step: Trial, before: float, now: float) -> int | None:
         """Steps with the same factors as long as they shrink fast."""
         while True:
-            rate = now / before if before > 0.0 else 0.0
+            self.rate = rate = now / before if before > 0.0 else 0.0
             if now * min(rate, 0.5) < self.enough:
                 self.trial = self.trial.moved(step)
                 return CONVERGED

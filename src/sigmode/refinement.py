@@ -22,6 +22,14 @@ _MORE = 4
 # Where a window is looked at for its variation.
 _SAMPLES = np.linspace(0.0, 1.0, 65)
 _PIECES = 4
+# A window is unresolved if its coefficients fall by less than this factor while its excess is large. Otherwise it is
+# cut in equal parts, two and more where the excess is larger than these: halving gains two digits and more.
+_UNRESOLVED, _LARGE = 0.5, 1e3
+_MORE_PIECES = (1e2, 1e4)
+_NEARLY = 0.3  # if any window is split, then those that nearly must be, too: another round costs more
+# A layer is looked for where this part of the variation is in the first or the last eighth of a window.
+_AT_AN_END = 0.25
+_TINY = float(np.finfo(float).tiny)
 # Rounding of `fun`: so many units of the largest of its terms.
 _ROUNDING = 8.0 * float(np.finfo(float).eps)
 _AT_START = (-1.0) ** np.arange(1, 64)  # Legendre's polynomials of degree 1 and more at the left end
@@ -30,23 +38,24 @@ _AT_START = (-1.0) ** np.arange(1, 64)  # Legendre's polynomials of degree 1 and
 class Resolution(NamedTuple):
     """How well windows show the solution, (K,) each.
 
-    size : the first neglected coefficient of the values, relative to their size; decay : the factor of the last ones.
+    values : the first neglected coefficient of the values, relative to their size; slopes : that of the slopes,
+    relative to 1 + the smallest slope in the window; decay : the factor by which coefficients fall.
     """
 
-    size: Array
+    values: Array
+    slopes: Array
     decay: Array
 
 
 def resolution(mesh: Mesh, trial: Trial) -> Resolution:
-    """From the last four Legendre coefficients of the slopes, continued by their decay and integrated."""
+    """From the last four Legendre coefficients of the slopes, continued by their decay."""
     last = abs(trial.slopes @ mesh.basis.to_legendre[-4:].T)
-    before, now = last[:, :, :2].max(axis=2), last[:, :, 2:].max(axis=2)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        decay = np.clip(np.where(before > 0.0, now / before, 1.0), 0.03, 1.0)
-    size = mesh.h / (2 * mesh.basis.s) * now * decay / _scales(mesh, trial)
-    worst = size.argmax(axis=0)
-    every = np.arange(mesh.windows)
-    return Resolution(size[worst, every], decay[worst, every])
+    before, now = np.maximum(last[:, :, 0], last[:, :, 1]), np.maximum(last[:, :, 2], last[:, :, 3])
+    decay = np.minimum(np.maximum(now / np.maximum(before, _TINY), 0.03), 1.0)
+    now = now * decay
+    values = (mesh.h / (2 * mesh.basis.s) * now / _scales(mesh, trial)).max(axis=0)
+    slopes = (now / (1.0 + abs(trial.slopes).min(axis=2))).max(axis=0)
+    return Resolution(values, slopes, decay.max(axis=0))
 
 
 def _scales(mesh: Mesh, trial: Trial) -> Array:
@@ -104,15 +113,24 @@ def _relative_residual(at: Evaluation, jac: Array, fine: Mesh) -> tuple[Array, A
     return np.sqrt(squares @ fine.basis.A[-1]), np.sqrt(squares.max(axis=1)), noise
 
 
-def refined(mesh: Mesh, trial: Trial, jac: Array, bad: NDArray[np.bool_], res: Resolution, target: float) -> Array:
-    """The abscissae of a mesh with the bad windows split."""
-    windows = np.flatnonzero(bad)
-    if not windows.size:
+def refined(mesh: Mesh, trial: Trial, jac: Array, excess: Array, decay: Array, target: float) -> Array:
+    """The abscissae of a mesh in which the windows whose excess (K,) is above 1 are split.
+
+    excess : error or residual in units of what is allowed; decay : of `Resolution`; target : neglected coefficient.
+    """
+    if (excess <= 1.0).all():
         return mesh.x
+    windows = np.flatnonzero(~(excess <= _NEARLY))
     cuts = [mesh.x]
-    share = _variation(mesh, trial, windows)
-    for k, part in zip(windows.tolist(), share, strict=True):
-        cuts.append(mesh.x[k] + mesh.h[k] * _cuts(mesh, k, part, jac, res, target))
+    unresolved = (decay[windows] > _UNRESOLVED) & (excess[windows] > _LARGE)
+    share = _variation(mesh, trial, windows) if unresolved.any() else np.empty((windows.size, 0))
+    for k, rough, part in zip(windows.tolist(), unresolved.tolist(), share, strict=True):
+        if rough:
+            xi = _rough_cuts(mesh, k, part, jac, target)
+        else:
+            pieces = 2 + int(np.searchsorted(_MORE_PIECES, excess[k]))
+            xi = np.arange(1, pieces) / pieces
+        cuts.append(mesh.x[k] + mesh.h[k] * xi)
     return np.unique(np.concatenate(cuts))
 
 
@@ -127,47 +145,46 @@ def _variation(mesh: Mesh, trial: Trial, windows: NDArray[np.intp]) -> Array:
     return np.asarray(total / np.maximum(total.sum(axis=1, keepdims=True), np.finfo(float).tiny))
 
 
-def _cuts(mesh: Mesh, k: int, share: Array, jac: Array, res: Resolution, target: float) -> Array:
-    """Where to cut window k, in (0, 1)."""
-    if res.size[k] < 1e3 * target and res.decay[k] < 0.5:
-        return np.array([0.5])
+def _rough_cuts(mesh: Mesh, k: int, share: Array, jac: Array, target: float) -> Array:
+    """Where to cut window k, in (0, 1), whose solution has a feature that is much shorter than the window."""
     cell = len(share) // 8
     for side, part in ((0, share[:cell].sum()), (1, share[-cell:].sum())):
-        if part > 0.5:
-            layer = _layer(mesh, k, side, jac, target)
+        if part > _AT_AN_END:
+            at = k * mesh.basis.s + (mesh.basis.s - 1 if side else 0)
+            layer = _layer(mesh, k, side, jac[:, : len(jac), at], target)
             if layer.size:
                 return layer
     cumulated = np.concatenate([[0.0], np.cumsum(0.5 * share + 0.5 / share.size)])
     return np.asarray(np.interp(np.arange(1, _PIECES) / _PIECES, cumulated, _SAMPLES))
 
 
-def _layer(mesh: Mesh, k: int, side: int, jac: Array, target: float) -> Array:
-    """Cuts that resolve an exponential layer at one end of a window, as fast as df/dy says; none if it is slow."""
-    s = mesh.basis.s
-    n = len(jac)
-    rates = np.linalg.eigvals(jac[:, :n, k * s + (s - 1 if side else 0)]).real
-    rate = max(rates.max() if side else -rates.min(), 1.0 / mesh.h[k])
-    if not np.isfinite(rate):
+def _layer(mesh: Mesh, k: int, side: int, df_dy: Array, target: float) -> Array:
+    """Cuts that resolve an exponential layer at one end of window k, as fast as df/dy (n, n) says, or none."""
+    if not np.isfinite(df_dy).all():
         return np.empty(0)
-    xi = _exponential(s, target, round(2.0 * np.log(rate))) / (rate * mesh.h[k])
+    rates = np.linalg.eigvals(df_dy).real
+    rate = max(rates.max() if side else -rates.min(), 1.0 / mesh.h[k])
+    xi = _exponential(mesh.basis.s, target, round(2.0 * np.log(rate))) / (rate * mesh.h[k])
     xi = xi[xi < 0.7]
     return np.asarray(1.0 - xi if side else xi)
 
 
 @functools.cache
 def _exponential(s: int, target: float, log_rate: int) -> Array:
-    """The ends of the windows on which s functions show exp(-z), z >= 0, with an error below the target.
+    """The ends of the windows on which s functions show exp(-z), z >= 0, and its derivatives well enough.
 
-    log_rate : twice the logarithm of dz/dx: the derivative is a component, too, and relative to 1 where it is small.
+    The second derivative, of size rate**2, is the slope of a component where the system comes from an equation of
+    second order: what is neglected of it counts relative to 1 + its size at the far end. log_rate : twice ln(dz/dx).
     """
     ends, z = [], 0.0
     lengths = np.geomspace(0.5, 100.0, 200)
     # Legendre coefficient s of exp(-length xi): (2 s + 1) sqrt(pi / length) I_{s+1/2}(length / 2) exp(-length / 2)
     tail = (2 * s + 1) * np.sqrt(np.pi / lengths) * ive(s + 0.5, lengths / 2.0)
-    rate = np.exp(0.5 * max(log_rate, 0))
-    while (size := min(1.0, rate * np.exp(-z))) > target:
-        fits = lengths[size * tail < target]
-        z += fits[-1] if fits.size else lengths[0]
+    size = float(np.exp(max(log_rate, 0)))
+    while size > target:
+        fits = lengths[size * tail < target * (1.0 + size * np.exp(-lengths))]
+        z += (length := fits[-1] if fits.size else lengths[0])
+        size *= np.exp(-length)
         ends.append(z)
     return np.array(ends)
 
