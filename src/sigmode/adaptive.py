@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ _ERROR, _NEGLECTED = 0.5, 0.3
 _GUILTY = 0.03
 # Coefficients that do not fall like this are rounding, or what one basis has beyond another.
 _FALLING = 0.5
+_SHORT = 1e-8  # of the span: what is shorter may have any residual, if only the error is small
 _ROUNDS = 60
 _STALLS = 2  # meshes on which Newton's iteration may fail before something else is tried
 _IDLE = 5  # judgements in a row that may fail to become better
@@ -34,8 +36,14 @@ _SHARPER = 10  # attempts to meet the boundary conditions more closely
 _FIRST_BOUND, _GROWTH, _LEAST_GROWTH, _UNBOUNDED, _STAGES, _ON_THE_WAY = 10.0, 4.0, 1.1, 0.03, 40, 1e-2
 
 _REASONS = {
-    newton.STALLED: "Newton's iteration does not converge. Does a solution exist? Try another guess or mesh.",
-    newton.SINGULAR: "Do the boundary conditions determine the solution?",
+    newton.STALLED: (
+        "The collocation system could not be solved: Newton's iteration does not converge. Does a solution exist? "
+        "Try another guess."
+    ),
+    newton.SINGULAR: (
+        "A singular Jacobian encountered when solving the collocation system. Do the boundary conditions determine the "
+        "solution?"
+    ),
 }
 
 
@@ -105,13 +113,17 @@ class Search:
                     return UNSOLVED
             elif not (excess > 1.0).any():
                 self.judgement = judge(equations, self.trial, outcome.derivatives)
+                if math.isinf(self.judgement.worst):
+                    self.reason = _REASONS[newton.SINGULAR]
+                    return UNSOLVED
                 excess = self._insufficient(self.judgement, res)
-                idle, best = (0, excess.max()) if excess.max() < 0.5 * best else (idle + 1, best)
+                left = excess.max() * self.mesh.h[excess > 1.0].sum()  # a jump of f is driven into a corner
+                idle, best = (0, left) if left < 0.5 * best else (idle + 1, best)
             x = refined(self.mesh, self.trial, outcome.derivatives.jac, excess, res.decay, _NEGLECTED * tol)
             added = x.size - self.mesh.x.size
             self._watch(Round(self.rounds, self.mesh.windows, added, self.conditions, self.judgement))
             if (x.size - 1) * self.mesh.basis.s > self.limits.points or idle > _IDLE:
-                return self._crowded(equations, outcome, idle > _IDLE)
+                return self._at_the_limit(equations, outcome, idle > _IDLE)
             if self.judgement is not None and not added:
                 if self.conditions <= self.limits.conditions:
                     return OK
@@ -119,21 +131,28 @@ class Search:
                 if sharper < 0.5 * 0.1**_SHARPER:
                     return CONDITIONS
             self._move(x)
-        return self._crowded(equations, outcome, True)
+        return self._at_the_limit(equations, outcome, True)
 
     def _insufficient(self, judgement: Judgement, res: Resolution) -> Array:
         """How far the windows are from what is asked for, in residual and error, (K,)."""
         tol = self.limits.tol
         excess = judgement.peak / (tol + judgement.rounding)
+        # In a window that is very short the residual does not count, but what it adds up to: f may have jumps.
+        excess[self.mesh.h < _SHORT * (self.mesh.x[-1] - self.mesh.x[0])] = 0.0
         too_much = judgement.worst / (_ERROR * tol)
         if not too_much <= 1.0:
             guilty = res.values >= _GUILTY * res.values.max()
             excess = np.maximum(excess, np.where(guilty, too_much, 0.0))
         return np.asarray(excess)
 
-    def _crowded(self, equations: Equations, outcome: newton.Outcome, idle: bool) -> int:
+    def _at_the_limit(self, equations: Equations, outcome: newton.Outcome, idle: bool) -> int:
+        """No more windows: the error alone decides, the residual need not have become as small as it should."""
         if self.judgement is None and outcome.state == newton.CONVERGED and outcome.derivatives is not None:
             self.judgement = judge(equations, self.trial, outcome.derivatives)
+        good = self.judgement is not None and self.judgement.worst <= self.limits.tol
+        fits = self.mesh.windows * self.mesh.basis.s <= self.limits.points
+        if good and fits and self.conditions <= self.limits.conditions:
+            return OK
         if idle:
             self.reason = "More nodes do not help: rounding, or `fun` is not smooth."
         return CROWDED
@@ -182,7 +201,7 @@ class Search:
         self.conditions = float(abs(self.problem.conditions(y[:, 0], y[:, -1], self.trial.p)).max())
         self.reason = _REASONS.get(outcome.state, "")
         if outcome.state == newton.NOT_FINITE:
-            self.reason = f"The residual is not finite{_where(outcome.at)}."
+            self.reason = f"The collocation system could not be solved: non-finite residual{_where(outcome.at)}."
         return equations, outcome
 
     def _move(self, x: Array) -> None:
@@ -203,4 +222,4 @@ def _where(at: Evaluation) -> str:
         bad = ~np.isfinite(points.f).all(axis=0)
         if bad.any():
             return f" at x = {points.x[bad][0]:.6g}"
-    return "" if np.isfinite(at.residual.conditions).all() else ": `bc` is not"
+    return "" if np.isfinite(at.residual.conditions).all() else " of the boundary conditions"

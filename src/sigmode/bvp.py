@@ -25,7 +25,7 @@ __all__ = ["solve_bvp"]
 
 _LEAST_TOL = 100.0 * float(np.finfo(float).eps)
 # Functions per window: so many at tol = 1 and so many more for each digit (docs/decisions.md, "The width of a window").
-_WIDTH, _PER_DIGIT, _WIDTHS = 4.0, 1.75, (6, 24)
+_WIDTH, _PER_DIGIT, _WIDTHS = 4.0, 1.75, (6, 22)
 # A finer mesh than this is thinned out before the first iteration.
 _START_WINDOWS = 16
 _STOPPED = 4
@@ -35,7 +35,6 @@ _GAUSS = tuple(0.5 * part + shift for part, shift in zip(legendre.leggauss(5), (
 _MESSAGES = {
     OK: "The algorithm converged to the desired accuracy.",
     CROWDED: "The maximum number of mesh nodes is exceeded.",
-    UNSOLVED: "A singular Jacobian encountered when solving the collocation system.",
     CONDITIONS: "The solver was unable to satisfy boundary conditions tolerance on iteration 10.",
     _STOPPED: "`callback` stopped the iteration.",
 }
@@ -117,7 +116,7 @@ def solve_bvp(
     Notes
     -----
     Each mesh interval is a window with the trial solution ``y_k + xi N_k(xi)`` of one hidden layer of
-    ``4 - 1.75 log10(tol)`` sigmoids (6 to 24), collocated at Radau points, right ones for what decays and left ones
+    ``4 - 1.75 log10(tol)`` sigmoids (6 to 22), collocated at Radau points, right ones for what decays and left ones
     for what grows: a layer stays in the window where it is, and the mesh is refined there and nowhere else. The
     windows are eliminated one by one, so that time and memory are linear in their number: of the order of
     ``(s n)**3`` operations each for s sigmoids, in parallel. Where Newton's iteration fails, the problem with bounded
@@ -219,9 +218,7 @@ def _result(given: _Given, search: Search, status: int) -> OptimizeResult:
         y, yp = sol(x), sol(x, 1)
     else:
         x, y, yp = mesh.x, problem.unpack(trial.y), problem.unpack(_slopes_at_ends(mesh, trial))
-    message = _MESSAGES[status]
-    if search.reason and status in (CROWDED, UNSOLVED):
-        message = f"{message} {search.reason}"
+    message = " ".join(filter(None, (_MESSAGES.get(status), search.reason if status in (CROWDED, UNSOLVED) else "")))
     judgement = search.judgement
     error = np.full(problem.n, np.inf) if judgement is None else judgement.error.max(axis=1)
     if status == CROWDED and judgement is not None:

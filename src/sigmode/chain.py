@@ -24,7 +24,7 @@ _STIFF = 6.0
 # Left eigenvectors that are closer to each other than this are not used to combine equations.
 _SKEWED = 1e10
 # Bytes of factorised windows that are kept; what is beyond is factorised again where it is needed.
-_KEPT = 2**30
+_KEPT = 2**31
 
 
 class Mesh:
@@ -178,15 +178,21 @@ class Chain:
         self._eliminated = first
 
     def _close(self, matrix: Array) -> None:
-        """The last system, in the values at both ends and the parameters, with rows of size 1."""
-        with np.errstate(divide="ignore"):
-            self._row_scale = 1.0 / abs(matrix).max(axis=1)
+        """The last system, in the values at both ends and the parameters, with rows and columns of size 1."""
+        self._row_scale = 1.0 / abs(matrix).max(axis=1)
         matrix = matrix * self._row_scale[:, None]
-        self.singular = not np.isfinite(matrix).all()
-        if self.singular:
-            return
-        self._lu, self._exchanges, info = lapack.dgetrf(matrix)
-        self.singular = info != 0 or lapack.dgecon(self._lu, np.linalg.norm(matrix, 1))[0] == 0.0
+        self._column_scale = 1.0 / abs(matrix).max(axis=0)
+        matrix = matrix * self._column_scale
+        self.condition = math.inf  # of the scaled matrix, estimated
+        if np.isfinite(matrix).all():
+            self._lu, self._exchanges, info = lapack.dgetrf(matrix)
+            inverse = lapack.dgecon(self._lu, abs(matrix).sum(axis=0).max())[0] if info == 0 else 0.0
+            self.condition = 1.0 / inverse if inverse > 0.0 else math.inf
+
+    @property
+    def singular(self) -> bool:
+        """Whether there is no solution at all, to all that can be seen."""
+        return math.isinf(self.condition)
 
     def solve(self, residual: Residual) -> Trial:
         """The Newton step that removes the residual to first order."""
@@ -198,7 +204,7 @@ class Chain:
         rest = np.empty((K - 1, n))
         kernels.link(self._links, self._tau, b, rest, last)
         right = np.concatenate([last, -residual.conditions]) * self._row_scale
-        ends, _ = lapack.dgetrs(self._lu, self._exchanges, right)
+        ends = self._column_scale * lapack.dgetrs(self._lu, self._exchanges, right)[0]
         y, p = np.empty((n, K + 1)), ends[2 * n :].copy()
         y[:, 0], y[:, -1] = ends[:n], ends[n : 2 * n]
         kernels.ends(self._links, rest, p, y)

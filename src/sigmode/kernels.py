@@ -71,6 +71,10 @@ BLOCK = 256
 # Below this many activations one thread is faster than a parallel launch (`bench/test_kernels.py`, threshold).
 PARALLEL_WORK = 16_000
 
+# Windows with more unknown slopes than this are eliminated in panels of so many columns (`bench/test_bvp.py`, panels).
+_ONE_PANEL = 128
+_PANEL = 32
+
 # Multiplications of an elimination that take as long as one activation.
 _ELIMINATED = 8
 
@@ -1014,10 +1018,13 @@ def _collocation_rows(k, h, tables, jac, T, grows, left, W):
 
 
 @njit(**_EXACT)
-def _eliminate_columns(W, size, pivots):
-    """Gauss with row exchanges among all rows for the first columns; what is zero is left out: J is mostly empty."""
+def _eliminate_panel(W, start, stop, reach, pivots):
+    """Gauss with row exchanges among all rows for the columns start to stop, carried out up to column `reach`.
+
+    What is zero is left out: J is mostly empty.
+    """
     rows, columns = W.shape
-    for c in range(size):
+    for c in range(start, stop):
         best = c
         for r in range(c + 1, rows):
             if abs(W[r, c]) > abs(W[best, c]):
@@ -1030,15 +1037,66 @@ def _eliminate_columns(W, size, pivots):
             for j in range(columns):
                 W[c, j], W[best, j] = W[best, j], W[c, j]
         first = c + 1
-        while first < columns and W[c, first] == 0.0:
+        while first < reach and W[c, first] == 0.0:
             first += 1
         for r in range(c + 1, rows):
             factor = W[r, c]
             if factor != 0.0:
                 factor /= pivot
                 W[r, c] = factor
-                for j in range(first, columns):
+                for j in range(first, reach):
                     W[r, j] -= factor * W[c, j]
+    return True
+
+
+@njit(**_EXACT)
+def _subtract_four(row, a, b, c, d, first, second, third, fourth):
+    for j in range(row.size):
+        row[j] -= _fma(a, first[j], b * second[j]) + _fma(c, third[j], d * fourth[j])
+
+
+@njit(**_EXACT)
+def _subtract_rows(W, r, start, stop, low, high):
+    """Row r, columns low to high, minus its multipliers times the pivot rows start to stop, four at a time."""
+    row = W[r, low:high]
+    c = start
+    while c + 4 <= stop:
+        e, f, g, h = W[r, c], W[r, c + 1], W[r, c + 2], W[r, c + 3]
+        if e != 0.0 or f != 0.0 or g != 0.0 or h != 0.0:
+            # one row at a time: Numba takes a slice of several for strided, and does not vectorise
+            second, third, fourth = W[c + 1, low:high], W[c + 2, low:high], W[c + 3, low:high]
+            _subtract_four(row, e, f, g, h, W[c, low:high], second, third, fourth)
+        c += 4
+    for rest in range(c, stop):
+        factor = W[r, rest]
+        if factor != 0.0:
+            for j in range(row.size):
+                row[j] -= factor * W[rest, low + j]
+
+
+@njit(**_EXACT)
+def _eliminate_columns(W, size, pivots):
+    """Eliminate the first columns: at once if they are few, else panel by panel, which stay in the cache."""
+    rows, columns = W.shape
+    if size <= _ONE_PANEL:
+        return _eliminate_panel(W, 0, size, columns, pivots)
+    for start in range(0, size, _PANEL):
+        stop = min(start + _PANEL, size)
+        if not _eliminate_panel(W, start, stop, stop, pivots):
+            return False
+        low, high = size, stop
+        for r in range(start, stop):
+            _subtract_rows(W, r, start, r, stop, columns)
+            first, last = stop, size
+            while first < size and W[r, first] == 0.0:
+                first += 1
+            while last > first and W[r, last - 1] == 0.0:
+                last -= 1
+            low, high = min(low, first), max(high, last)
+        for r in range(stop, rows):
+            if low < high:
+                _subtract_rows(W, r, start, stop, low, high)
+            _subtract_rows(W, r, start, stop, size, columns)
     return True
 
 
@@ -1114,8 +1172,8 @@ def _reduce_parallel(first, T, grows, left, r, c, W, pivots, scale, b):
         _reduce_window(k, T, grows, left, r, c, W[i], pivots[i], scale[k], b[k])
 
 
-@njit(**_SUMS)
-def _triangularise(B, n, tau):
+@njit(**_EXACT)
+def _triangularise(B, n, tau, products):
     """QR of the first n columns of B (2 n, columns): reflections below the diagonal and in tau, the rest rotated."""
     rows, columns = B.shape
     for c in range(n):
@@ -1129,17 +1187,19 @@ def _triangularise(B, n, tau):
         diagonal = -math.copysign(norm, B[c, c])
         tau[c] = (diagonal - B[c, c]) / diagonal
         inverse = 1.0 / (B[c, c] - diagonal)
+        for j in range(c + 1, columns):
+            products[j] = B[c, j]
         for r in range(c + 1, rows):
             B[r, c] *= inverse
+            for j in range(c + 1, columns):
+                products[j] += B[r, c] * B[r, j]
         B[c, c] = diagonal
         for j in range(c + 1, columns):
-            total = B[c, j]
-            for r in range(c + 1, rows):
-                total += B[r, c] * B[r, j]
-            total *= tau[c]
-            B[c, j] -= total
-            for r in range(c + 1, rows):
-                B[r, j] -= B[r, c] * total
+            products[j] *= tau[c]
+            B[c, j] -= products[j]
+        for r in range(c + 1, rows):
+            for j in range(c + 1, columns):
+                B[r, j] -= B[r, c] * products[j]
 
 
 def _couple_serial(blocks, links, tau, last):
@@ -1150,6 +1210,7 @@ def _couple_serial(blocks, links, tau, last):
     """
     n = blocks.shape[1]
     n_p = blocks.shape[2] - 2 * n
+    products = np.empty(3 * n + n_p)
     last[:] = blocks[0]
     for k in range(1, blocks.shape[0]):
         B = links[k - 1]
@@ -1162,7 +1223,7 @@ def _couple_serial(blocks, links, tau, last):
             for m in range(n):
                 B[m, 3 * n + j] = last[m, 2 * n + j]
                 B[n + m, 3 * n + j] = blocks[k, m, 2 * n + j]
-        _triangularise(B, n, tau[k - 1])
+        _triangularise(B, n, tau[k - 1], products)
         last[:, :] = B[n:, n:]
 
 

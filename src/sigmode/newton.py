@@ -16,12 +16,15 @@ __all__ = ["CONVERGED", "NOT_FINITE", "SINGULAR", "STALLED", "Outcome", "iterate
 CONVERGED, STALLED, SINGULAR, NOT_FINITE = range(4)
 
 _FACTORISATIONS = 12
-_SHORTEST = 1e-3  # part of a Newton step below which there is no descent
+_SHORTEST = 0.1  # part of a Newton step below which it need not pass the test, so many times
+_PATIENCE = 5
 _SHORTER = 0.25
 # Kept factors are used as long as each step is this much shorter than the one before.
 _CONTRACTION = 0.1
 # Steps of this part of the tolerance end the iteration.
 _PART = 0.01
+# Where rounding does not let them become so small, this much will do: the estimate of the error sees the rest.
+_TOLERABLE = 0.3
 
 
 class Outcome(NamedTuple):
@@ -51,7 +54,9 @@ def iterate(equations: Equations, start: Trial, tol: float, rate: float = np.inf
     while state is None and left:
         state = run.advance()
         left -= 1
-    return Outcome(STALLED if state is None else state, run.trial, run.derivatives, run.at, run.rate)
+    if state in (None, STALLED):
+        state = CONVERGED if run.size < _TOLERABLE * tol else STALLED
+    return Outcome(state, run.trial, run.derivatives, run.at, run.rate)
 
 
 class _Iteration:
@@ -59,7 +64,9 @@ class _Iteration:
         self.equations, self.trial, self.enough, self.rate = equations, start, _PART * tol, rate
         self.at = equations.evaluate(start)
         self.derivatives: Derivatives | None = None
+        self.size = np.inf  # of the last step
         self._direct = True
+        self._patience = _PATIENCE
 
     def advance(self) -> int | None:
         """One factorisation and the steps with it; a constant when the iteration is over."""
@@ -71,7 +78,7 @@ class _Iteration:
             return SINGULAR
         self._weights = 1.0 / self._scales()
         step = self._chain.solve(self.at.residual)
-        size = self._size(step)
+        self.size = size = self._size(step)
         if not np.isfinite(size):
             return SINGULAR
         if size * self.rate < self.enough:
@@ -80,20 +87,23 @@ class _Iteration:
         return self._damped(step, size)
 
     def _damped(self, step: Trial, size: float) -> int | None:
-        """The longest part of a step that passes the test."""
+        """The longest part of a step that passes the test; now and then a short one that does not."""
         part = 1.0
-        while part > _SHORTEST:
+        while True:
             trial = self.at.trial.moved(step, part)
             at = self.equations.evaluate(trial)
             if at.residual.finite:
                 following = self._chain.solve(at.residual)
                 now = self._size(following)
-                if now <= (1.0 - 0.25 * part) * size or now < 0.1 * self.enough:
+                short = part < _SHORTEST
+                if now <= (1.0 - 0.25 * part) * size or now < 0.1 * self.enough or (short and self._patience):
+                    self._patience -= short
                     self.at, self.trial = at, trial
                     self._direct = part < 1.0
                     return self._simplified(following, size, now) if part == 1.0 else None
+            if part < _SHORTEST * _SHORTER**3:
+                return STALLED
             part *= _SHORTER
-        return STALLED
 
     def _simplified(self, step: Trial, before: float, now: float) -> int | None:
         """Steps with the same factors as long as they shrink fast."""

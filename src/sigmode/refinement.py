@@ -17,8 +17,10 @@ Array = NDArray[np.float64]
 
 __all__ = ["Judgement", "Resolution", "judge", "refined", "resolution", "transferred"]
 
-# The estimate has this many more nodes than the trial solution.
-_MORE = 4
+# The estimate has this many more nodes than the trial solution, but no more than can be computed with.
+_MORE, _MOST = 4, 25
+# With a larger condition the equations and their boundary conditions are singular as far as anybody can tell.
+_UNDETERMINED = 1e11
 # Where a window is looked at for its variation.
 _SAMPLES = np.linspace(0.0, 1.0, 65)
 _PIECES = 4
@@ -82,16 +84,16 @@ class Judgement(NamedTuple):
 def judge(equations: Equations, trial: Trial, derivatives: Derivatives) -> Judgement:
     """The Newton step of a finer discretisation on the same windows: the estimated error, with its sign turned.
 
-    derivatives : of the last Newton step, read between the nodes. Infinite where the finer equations are singular.
+    derivatives : of the last Newton step, read between the nodes. Infinite errors where the finer equations are singular.
     Cost: one evaluation of `fun` on s + 4 nodes per window, twice where there are left nodes, and one factorisation.
     """
     coarse = equations.mesh
-    fine = Mesh(coarse.x, basis(coarse.basis.s + _MORE))
+    fine = Mesh(coarse.x, basis(min(coarse.basis.s + _MORE, _MOST)))
     at = Equations(equations.problem, fine, equations.rows).evaluate(trial)
     finer = derivatives.on(fine.basis, coarse, equations.rows)
     residual, peak, noise = _relative_residual(at, finer.jac, fine)
     chain = Chain(fine, equations.rows, finer) if at.residual.finite else None
-    if chain is None or chain.singular:
+    if chain is None or chain.condition > _UNDETERMINED:
         return Judgement(np.full((len(trial.y), fine.windows), np.inf), np.inf, residual, peak, noise)
     step = chain.solve(at.residual)
     inside = abs(step.y[:, :-1, None] + fine.h[:, None] * (step.slopes @ fine.basis.A.T)).max(axis=2)
