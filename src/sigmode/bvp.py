@@ -150,7 +150,8 @@ def solve_bvp(
         warn(f"`tol` is too low, setting to {_LEAST_TOL:.2e}", stacklevel=2)
         tol = _LEAST_TOL
     bc_tol = tol if bc_tol is None else _checked_tol(bc_tol, "bc_tol")
-    points = 2 * _checked_nodes(max_nodes) - 1 if given.x.size <= max_nodes else 0
+    most = _checked_nodes(max_nodes)
+    points = 2 * most - 1 if given.x.size <= most else 0
     if isinstance(verbose, bool) or verbose not in (0, 1, 2):
         raise ValueError(f"`verbose` must be in [0, 1, 2], got {verbose!r}.")
     if callback is not None and not callable(callback):
@@ -357,6 +358,8 @@ def _array(value: ArrayLike, name: str, ndim: int) -> NDArray[Any]:
     """A copy in float64 or complex128 with the right number of dimensions."""
     try:
         array = np.array(value)
+        if array.dtype.kind not in "fiubc":
+            raise TypeError
         array = array.astype(complex if array.dtype.kind == "c" else float)
     except (TypeError, ValueError):
         raise ValueError(f"`{name}` must be numbers, got {value!r}.") from None

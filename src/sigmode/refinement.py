@@ -84,7 +84,7 @@ class Judgement(NamedTuple):
 def judge(equations: Equations, trial: Trial, derivatives: Derivatives) -> Judgement:
     """The Newton step of a finer discretisation on the same windows: the estimated error, with its sign turned.
 
-    derivatives : of the last Newton step, read between the nodes. Infinite errors where the finer equations are singular.
+    derivatives : of the last Newton step, read between the nodes. Errors are infinite if the finer system is singular.
     Cost: one evaluation of `fun` on s + 4 nodes per window, twice where there are left nodes, and one factorisation.
     """
     coarse = equations.mesh
