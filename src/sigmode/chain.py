@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lapack
 
 from . import kernels
 from .basis import Basis, basis
@@ -53,6 +52,10 @@ class Trial(NamedTuple):
     slopes: Array
     p: Array
 
+    def sizes(self, mesh: Mesh) -> Array:
+        """The largest value of each component in each window, (n, K)."""
+        return kernels.sizes(self.y, self.slopes, mesh.h, mesh.basis.A)
+
     def moved(self, step: Trial, part: float = 1.0) -> Trial:
         """The trial solution a part of the step further."""
         return Trial(self.y + part * step.y, self.slopes + part * step.slopes, self.p + part * step.p)
@@ -90,20 +93,27 @@ def directed(h: Array, df_dy: Array) -> Rows:
     large = np.flatnonzero(h * h * squared > _STIFF**2)
     if not large.size or not np.isfinite(df_dy).all():
         return none
-    values, vectors = np.linalg.eig(J[large].swapaxes(1, 2))
-    fast = h[large, None] * values.real > _STIFF
-    use = fast.any(axis=1)
-    if not use.any():
+    large = large[h[large] * _growth(J[large]) > _STIFF]
+    if not large.size:
         return none
-    vectors, conjugate = vectors[use].swapaxes(1, 2), values[use, :, None].imag < 0.0
-    rows = np.where(conjugate, vectors.imag, vectors.real)
+    values, vectors = np.linalg.eig(J[large].swapaxes(1, 2))
+    rows = np.where(values[:, :, None].imag < 0.0, vectors.imag.swapaxes(1, 2), vectors.real.swapaxes(1, 2))
     rows = rows / np.maximum(np.linalg.norm(rows, axis=2, keepdims=True), np.finfo(float).tiny)
     straight = np.linalg.cond(rows) < _SKEWED
-    pairs = large[use][straight]
+    pairs = large[straight]
     _, grows, left, _ = none
-    grows[pairs] = fast[use][straight]
+    grows[pairs] = (h[large, None] * values.real > _STIFF)[straight]
     left[pairs] = np.arange(pairs.size)
     return Rows(np.ascontiguousarray(rows[straight]), grows, left, pairs)
+
+
+def _growth(J: Array) -> Array:
+    """The largest real part of an eigenvalue of each matrix, (K,); two equations need no LAPACK, which takes longer."""
+    if J.shape[1] == 2:
+        middle = 0.5 * (J[:, 0, 0] + J[:, 1, 1])
+        away = middle * middle - (J[:, 0, 0] * J[:, 1, 1] - J[:, 0, 1] * J[:, 1, 0])
+        return np.asarray(middle + np.sqrt(np.maximum(away, 0.0)))
+    return np.asarray(np.linalg.eigvals(J).real.max(axis=1))
 
 
 class Residual(NamedTuple):
@@ -165,9 +175,12 @@ class Chain:
         for first in range(0, K, self._group):
             self._eliminate(first)
         self._links, self._tau = np.empty((K - 1, 2 * n, 3 * n + n_p)), np.empty((K - 1, n))
-        last = np.empty((n, 2 * n + n_p))
-        kernels.couple(self._blocks, self._links, self._tau, last)
-        self._close(np.concatenate([last, derivatives.conditions]))
+        self._scales, size = np.empty((2, 2 * n + n_p)), 2 * n + n_p
+        self._whole, self._last, self._exchanges = np.empty((size, size)), np.empty((size, size)), np.empty(size, int)
+        self.singular = not kernels.couple(
+            self._blocks, self._links, self._tau, derivatives.conditions,
+            self._scales, self._whole, self._last, self._exchanges,
+        )  # fmt: skip
 
     def _eliminate(self, first: int) -> None:
         count = min(self._group, self._mesh.windows - first)
@@ -177,37 +190,21 @@ class Chain:
         )  # fmt: skip
         self._eliminated = first
 
-    def _close(self, matrix: Array) -> None:
-        """The last system, in the values at both ends and the parameters, with rows and columns of size 1."""
-        self._row_scale = 1.0 / abs(matrix).max(axis=1)
-        matrix = matrix * self._row_scale[:, None]
-        self._column_scale = 1.0 / abs(matrix).max(axis=0)
-        matrix = matrix * self._column_scale
-        self.condition = math.inf  # of the scaled matrix, estimated
-        if np.isfinite(matrix).all():
-            self._lu, self._exchanges, info = lapack.dgetrf(matrix)
-            inverse = lapack.dgecon(self._lu, abs(matrix).sum(axis=0).max())[0] if info == 0 else 0.0
-            self.condition = 1.0 / inverse if inverse > 0.0 else math.inf
-
     @property
-    def singular(self) -> bool:
-        """Whether there is no solution at all, to all that can be seen."""
-        return math.isinf(self.condition)
+    def condition(self) -> float:
+        """That of the last system, in the values at both ends and p, with rows and columns of size 1."""
+        return math.inf if self.singular else float(np.linalg.cond(self._whole))
 
     def solve(self, residual: Residual) -> Trial:
         """The Newton step that removes the residual to first order."""
         n, K = residual.continuity.shape
-        b, last = np.empty((K, self._W.shape[1])), np.empty(n)
+        b = np.empty((K, self._W.shape[1]))
         for first in range(0, K, self._group):
             W, pivots = self._factors(first)
             kernels.reduce(first, *self._rows[:3], residual.collocation, residual.continuity, W, pivots, self._scale, b)
-        rest = np.empty((K - 1, n))
-        kernels.link(self._links, self._tau, b, rest, last)
-        right = np.concatenate([last, -residual.conditions]) * self._row_scale
-        ends = self._column_scale * lapack.dgetrs(self._lu, self._exchanges, right)[0]
-        y, p = np.empty((n, K + 1)), ends[2 * n :].copy()
-        y[:, 0], y[:, -1] = ends[:n], ends[n : 2 * n]
-        kernels.ends(self._links, rest, p, y)
+        y, p = np.empty((n, K + 1)), np.empty(residual.conditions.size - n)
+        matrices = self._links, self._tau, self._scales, self._last, self._exchanges
+        kernels.ends(*matrices, b, -residual.conditions, y, p)
         slopes = np.empty((n, K, self._mesh.basis.s))
         for first in range(0, K, self._group):
             W, _ = self._factors(first)
@@ -244,6 +241,7 @@ class Equations:
 
     def __init__(self, problem: BoundaryProblem | Limited, mesh: Mesh, rows: Rows | None = None) -> None:
         self.problem, self.mesh = problem, mesh
+        self._nothing = Points(np.empty(0), *np.empty((3, problem.n, 0)))
         self.rows = undirected(problem.n, mesh.windows) if rows is None else rows
 
     def evaluate(self, trial: Trial) -> Evaluation:
@@ -259,8 +257,9 @@ class Equations:
         if direct:
             n, _, _ = jac.shape
             middle = jac[:, :n].reshape(n, n, self.mesh.windows, -1)[..., self.mesh.basis.s // 2]
-            self.rows = directed(self.mesh.h, middle)
-            at = self._with_left(at.trial, at.right)
+            before, self.rows = self.rows, directed(self.mesh.h, middle)
+            if before.pairs.size or self.rows.pairs.size:
+                at = self._with_left(at.trial, at.right)
         if at.left.x.size:
             left = self.problem.jacobian(at.left.x, at.left.y, at.trial.p, at.left.f)
             jac = np.concatenate([jac, left], axis=2)
@@ -272,7 +271,7 @@ class Equations:
         mesh, pairs = self.mesh, self.rows.pairs
         n = len(trial.y)
         collocation = right.slopes - right.f
-        left = Points(np.empty(0), *np.empty((3, n, 0)))
+        left = self._nothing
         if pairs.size:
             _, tables = _tables(mesh.basis.s, trial.slopes.shape[2])
             left = self._points(trial, pairs, mesh.left(pairs), *tables)

@@ -46,16 +46,18 @@ __all__ = [
     "forward2",
     "give_back",
     "kept_size",
-    "link",
     "newton",
     "predict",
     "pullback",
     "pullback2",
     "reduce",
+    "residuals",
     "sensitivities",
     "sensitivities2",
     "sigmoid",
+    "sizes",
     "substitute",
+    "tails",
     "verdict",
     "weights",
     "window",
@@ -1202,40 +1204,57 @@ def _triangularise(B, n, tau, products):
                 B[r, j] -= B[r, c] * products[j]
 
 
-def _couple_serial(blocks, links, tau, last):
+def _couple_serial(blocks, links, tau, conditions, scales, whole, last, pivots):
     """The chain of windows: QR of what meets at each inner end, from the first to the last.
 
     blocks (K, n, 2 n + n_p) with columns start, end, parameters; links (K - 1, 2 n, 3 n + n_p) with columns inner end,
-    first end, next end, parameters; last (n, 2 n + n_p): what is left in the first and the last end.
+    first end, next end, parameters. What is left in the first and the last end, with the conditions below it, gets rows
+    and columns of size 1 by `scales` (2, 2 n + n_p); it stays in `whole` and is factorised in `last`, square both.
+    Returns whether that worked.
     """
     n = blocks.shape[1]
     n_p = blocks.shape[2] - 2 * n
     products = np.empty(3 * n + n_p)
-    last[:] = blocks[0]
+    left = blocks[0].copy()
     for k in range(1, blocks.shape[0]):
         B = links[k - 1]
         B[:] = 0.0
-        B[:n, :n] = last[:, n : 2 * n]
-        B[:n, n : 2 * n] = last[:, :n]
+        B[:n, :n] = left[:, n : 2 * n]
+        B[:n, n : 2 * n] = left[:, :n]
         B[n:, :n] = blocks[k, :, :n]
         B[n:, 2 * n : 3 * n] = blocks[k, :, n : 2 * n]
         for j in range(n_p):
             for m in range(n):
-                B[m, 3 * n + j] = last[m, 2 * n + j]
+                B[m, 3 * n + j] = left[m, 2 * n + j]
                 B[n + m, 3 * n + j] = blocks[k, m, 2 * n + j]
         _triangularise(B, n, tau[k - 1], products)
-        last[:, :] = B[n:, n:]
+        left[:, :] = B[n:, n:]
+    whole[:n] = left
+    whole[n:] = conditions
+    for i in range(whole.shape[0]):
+        scales[0, i] = 1.0 / np.abs(whole[i]).max()
+        whole[i] *= scales[0, i]
+    for j in range(whole.shape[0]):
+        scales[1, j] = 1.0 / np.abs(whole[:, j]).max()
+        for i in range(whole.shape[0]):
+            whole[i, j] *= scales[1, j]
+    last[:] = whole
+    return np.isfinite(np.sum(whole)) and _factor(last, pivots)
 
 
-def _link_serial(links, tau, b, rest, last):
-    """Right-hand sides of the chain: rest (K - 1, n) for the inner ends, last (n,)."""
-    K = b.shape[0]
-    n = last.size
+def _ends_serial(links, tau, scales, last, pivots, b, conditions, y, p):
+    """Solve the chain: right-hand sides in the last entries of b (K, ...) and in conditions (n + n_p,).
+
+    links, tau : of `_couple_serial`; last, pivots : the factorised last system in the first end, the last one and p.
+    Leaves the values at all ends in y (n, K + 1) and the parameters in p.
+    """
+    n, K = y.shape[0], y.shape[1] - 1
     size = b.shape[1] - n
+    rest = np.empty((K, n))
     vector = np.empty(2 * n)
-    last[:] = b[0, size:]
+    vector[n:] = b[0, size:]
     for k in range(1, K):
-        vector[:n] = last
+        vector[:n] = vector[n:]
         vector[n:] = b[k, size:]
         B = links[k - 1]
         for c in range(n):
@@ -1246,24 +1265,86 @@ def _link_serial(links, tau, b, rest, last):
             vector[c] -= total
             for r in range(c + 1, 2 * n):
                 vector[r] -= B[r, c] * total
-        rest[k - 1] = vector[:n]
-        last[:] = vector[n:]
-
-
-def _ends_serial(links, rest, p, y):
-    """The values y (n, K + 1) at the inner ends, from those at the first and the last end and the parameters."""
-    n = y.shape[0]
-    for k in range(y.shape[1] - 3, -1, -1):
-        B = links[k]
+        rest[k] = vector[:n]
+    outer = np.empty(2 * n + p.size)
+    outer[:n] = vector[n:]
+    outer[n:] = conditions
+    outer *= scales[0]
+    _substitute(last, pivots, outer)
+    outer *= scales[1]
+    y[:, 0] = outer[:n]
+    y[:, K] = outer[n : 2 * n]
+    p[:] = outer[2 * n :]
+    for k in range(K - 1, 0, -1):
+        B = links[k - 1]
         for m in range(n - 1, -1, -1):
             total = rest[k, m]
             for j in range(n):
-                total -= B[m, n + j] * y[j, 0] + B[m, 2 * n + j] * y[j, k + 2]
+                total -= B[m, n + j] * y[j, 0] + B[m, 2 * n + j] * y[j, k + 1]
             for j in range(p.size):
                 total -= B[m, 3 * n + j] * p[j]
             for j in range(m + 1, n):
-                total -= B[m, j] * y[j, k + 1]
-            y[m, k + 1] = total / B[m, m]
+                total -= B[m, j] * y[j, k]
+            y[m, k] = total / B[m, m]
+
+
+def _sizes_serial(y, slopes, h, A, largest):
+    n, K, s = slopes.shape
+    for m in range(n):
+        for k in range(K):
+            size = abs(y[m, k])
+            for i in range(s):
+                total = 0.0
+                for j in range(s):
+                    total += A[i, j] * slopes[m, k, j]
+                value = abs(y[m, k] + h[k] * total)
+                size = size if value <= size else value  # NaN stays
+            largest[m, k] = size
+
+
+def _tails_serial(slopes, to_legendre, h, scale, found):
+    """The first neglected Legendre coefficient of each window, from the decay of the last four (`_decay`).
+
+    found[0] : of the values, relative to `scale` (n, K); found[1] : of the slopes, relative to 1 + the smallest one;
+    found[2] : the slowest decay.
+    """
+    n, K, s = slopes.shape
+    found[:] = 0.0
+    four = np.empty(4)
+    for m in range(n):
+        for k in range(K):
+            least = np.inf
+            for j in range(s):
+                least = min(least, abs(slopes[m, k, j]))
+            for d in range(4):
+                four[d] = 0.0
+                for j in range(s):
+                    four[d] += to_legendre[s - 4 + d, j] * slopes[m, k, j]
+            last, decay = _decay(four[0], four[1], four[2], four[3])
+            last *= decay
+            found[0, k] = max(found[0, k], h[k] / (2 * s) * last / scale[m, k])
+            found[1, k] = max(found[1, k], last / (1.0 + least))
+            found[2, k] = max(found[2, k], decay)
+
+
+def _residuals_serial(slopes, f, y, jac, weights, found):
+    """The residual relative to 1 + |f| at the right nodes: mean square, largest square, and the terms of f likewise."""
+    n = f.shape[0]
+    s = weights.size
+    found[:] = 0.0
+    for k in range(found.shape[1]):
+        for i in range(s):
+            at = k * s + i
+            square = 0.0
+            for m in range(n):
+                size = 1.0 + abs(f[m, at])
+                square += ((slopes[m, at] - f[m, at]) / size) ** 2
+                terms = 1.0
+                for a in range(n):
+                    terms += abs(jac[m, a, at] * y[a, at]) / size
+                found[2, k] = max(found[2, k], terms)
+            found[0, k] += weights[i] * square
+            found[1, k] = square if not square <= found[1, k] else found[1, k]  # NaN stays
 
 
 @njit(**_SUMS)
@@ -1322,9 +1403,11 @@ _SIGNATURES = {
     "reduce": (
         f"void(i8, {_CUBE}, b1[:, ::1], i8[::1], {_MATRIX}, {_MATRIX}, {_CUBE}, i8[:, ::1], {_MATRIX}, {_MATRIX})"
     ),
-    "couple": f"void({_CUBE}, {_CUBE}, {_MATRIX}, {_MATRIX})",
-    "link": f"void({_CUBE}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_VECTOR})",
-    "ends": f"void({_CUBE}, {_MATRIX}, {_VECTOR}, {_MATRIX})",
+    "couple": f"b1({_CUBE}, {_CUBE}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, i8[::1])",
+    "ends": (f"void({_CUBE}, {_MATRIX}, {_MATRIX}, {_MATRIX}, i8[::1], {_MATRIX}, {_VECTOR}, {_MATRIX}, {_VECTOR})"),
+    "sizes": f"void({_MATRIX}, {_CUBE}, {_VECTOR}, {_MATRIX}, {_MATRIX})",
+    "tails": f"void({_CUBE}, {_MATRIX}, {_VECTOR}, {_MATRIX}, {_MATRIX})",
+    "residuals": f"void({_MATRIX}, {_MATRIX}, {_MATRIX}, {_CUBE}, {_VECTOR}, {_MATRIX})",
     "substitute": f"void(i8, {_CUBE}, {_MATRIX}, {_VECTOR}, {_MATRIX}, {_CUBE})",
     "differences": f"void(i8, f8, {_VECTOR}, {_VECTOR}, {_VECTOR}, {_MATRIX})",
     "predict": f"void({_MATRIX}, {_VECTOR}, {_MATRIX}, i8, f8, f8, {_VECTOR}, f8, {_MATRIX})",
@@ -1582,19 +1665,35 @@ def reduce(first: int, *args: Any) -> None:
     _launch(_reduce_serial, _reduce_parallel, W.size // _ELIMINATED, first, *args)
 
 
-def couple(*args: Any) -> None:
+def couple(*args: Any) -> bool:
     """Factorise the chain of windows, see `_couple_serial`."""
-    _compiled(_couple_serial)(*args)
-
-
-def link(*args: Any) -> None:
-    """The right-hand side of the chain, see `_link_serial`."""
-    _compiled(_link_serial)(*args)
+    return bool(_compiled(_couple_serial)(*args))
 
 
 def ends(*args: Any) -> None:
-    """The values at the inner ends, see `_ends_serial`."""
+    """Solve the chain, see `_ends_serial`."""
     _compiled(_ends_serial)(*args)
+
+
+def sizes(y: Array, slopes: Array, h: Array, A: Array) -> Array:
+    """The largest value of each component at the nodes and the start of each window, (n, K)."""
+    largest = np.empty(slopes.shape[:2])
+    _compiled(_sizes_serial)(y, slopes, h, A, largest)
+    return largest
+
+
+def tails(slopes: Array, to_legendre: Array, h: Array, scale: Array) -> Array:
+    """What the windows neglect of values and slopes, and the decay, (3, K), see `_tails_serial`."""
+    found = np.empty((3, h.size))
+    _compiled(_tails_serial)(slopes, to_legendre, h, scale, found)
+    return found
+
+
+def residuals(slopes: Array, f: Array, y: Array, jac: Array, weights: Array) -> Array:
+    """Mean square, largest square and rounding of the relative residual, (3, K), see `_residuals_serial`."""
+    found = np.empty((3, f.shape[1] // weights.size))
+    _compiled(_residuals_serial)(slopes, f, y, jac, weights, found)
+    return found
 
 
 def substitute(first: int, W: Array, *args: Any) -> None:

@@ -76,7 +76,7 @@ class _Iteration:
         self._chain = Chain(self.equations.mesh, self.equations.rows, self.derivatives)
         if self._chain.singular:
             return SINGULAR
-        self._weights = 1.0 / self._scales()
+        self._weights = 1.0 / np.maximum(self.trial.sizes(self.equations.mesh), 1.0)
         step = self._chain.solve(self.at.residual)
         self.size = size = self._size(step)
         if not np.isfinite(size):
@@ -124,17 +124,9 @@ class _Iteration:
                 return None
             self.at, self.trial = at, trial
 
-    def _scales(self) -> Array:
-        """The size of each component in each window, at least 1, (n, K, 1)."""
-        y = self.trial.y
-        inside = abs(self.at.right.y).reshape(len(y), self.equations.mesh.windows, -1).max(axis=2)
-        return np.asarray(np.maximum(np.maximum(inside, abs(y[:, :-1])), 1.0)[:, :, None])
-
     def _size(self, step: Trial) -> float:
         """The largest change of a value at a node or an end, or of a parameter, relative to its size."""
-        mesh = self.equations.mesh
-        change = step.y[:, :-1, None] + mesh.h[:, None] * (step.slopes @ mesh.basis.A.T)
-        size = max(float((abs(change) * self._weights).max()), float((abs(step.y[:, :1]) * self._weights[:, 0]).max()))
+        size = float((step.sizes(self.equations.mesh) * self._weights).max())
         if step.p.size:
             size = max(size, float((abs(step.p) / np.maximum(abs(self.trial.p), 1.0)).max()))
         return size

@@ -10,8 +10,9 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from scipy.special import ive
 
+from . import kernels
 from .basis import basis
-from .chain import Chain, Derivatives, Equations, Evaluation, Mesh, Trial
+from .chain import Chain, Derivatives, Equations, Mesh, Trial
 
 Array = NDArray[np.float64]
 
@@ -31,7 +32,6 @@ _MORE_PIECES = (1e2, 1e4)
 _NEARLY = 0.3  # if any window is split, then those that nearly must be, too: another round costs more
 # A layer is looked for where this part of the variation is in the first or the last eighth of a window.
 _AT_AN_END = 0.25
-_TINY = float(np.finfo(float).tiny)
 # Rounding of `fun`: so many units of the largest of its terms.
 _ROUNDING = 8.0 * float(np.finfo(float).eps)
 _AT_START = (-1.0) ** np.arange(1, 64)  # Legendre's polynomials of degree 1 and more at the left end
@@ -51,19 +51,8 @@ class Resolution(NamedTuple):
 
 def resolution(mesh: Mesh, trial: Trial) -> Resolution:
     """From the last four Legendre coefficients of the slopes, continued by their decay."""
-    last = abs(trial.slopes @ mesh.basis.to_legendre[-4:].T)
-    before, now = np.maximum(last[:, :, 0], last[:, :, 1]), np.maximum(last[:, :, 2], last[:, :, 3])
-    decay = np.minimum(np.maximum(now / np.maximum(before, _TINY), 0.03), 1.0)
-    now = now * decay
-    values = (mesh.h / (2 * mesh.basis.s) * now / _scales(mesh, trial)).max(axis=0)
-    slopes = (now / (1.0 + abs(trial.slopes).min(axis=2))).max(axis=0)
-    return Resolution(values, slopes, decay.max(axis=0))
-
-
-def _scales(mesh: Mesh, trial: Trial) -> Array:
-    """The size of each component in each window, at least 1, (n, K)."""
-    inside = trial.y[:, :-1, None] + mesh.h[:, None] * (trial.slopes @ mesh.basis.A.T)
-    return np.asarray(np.maximum(np.maximum(abs(inside).max(axis=2), abs(trial.y[:, :-1])), 1.0))
+    scale = np.maximum(trial.sizes(mesh), 1.0)
+    return Resolution(*kernels.tails(trial.slopes, mesh.basis.to_legendre, mesh.h, scale))
 
 
 class Judgement(NamedTuple):
@@ -91,28 +80,17 @@ def judge(equations: Equations, trial: Trial, derivatives: Derivatives) -> Judge
     fine = Mesh(coarse.x, basis(min(coarse.basis.s + _MORE, _MOST)))
     at = Equations(equations.problem, fine, equations.rows).evaluate(trial)
     finer = derivatives.on(fine.basis, coarse, equations.rows)
-    residual, peak, noise = _relative_residual(at, finer.jac, fine)
+    found = kernels.residuals(at.right.slopes, at.right.f, at.right.y, finer.jac, fine.basis.A[-1])
+    residual, peak, noise = np.sqrt(found[0]), np.sqrt(found[1]), _ROUNDING * found[2]
     chain = Chain(fine, equations.rows, finer) if at.residual.finite else None
     if chain is None or chain.condition > _UNDETERMINED:
         return Judgement(np.full((len(trial.y), fine.windows), np.inf), np.inf, residual, peak, noise)
     step = chain.solve(at.residual)
-    inside = abs(step.y[:, :-1, None] + fine.h[:, None] * (step.slopes @ fine.basis.A.T)).max(axis=2)
-    error = np.maximum(np.maximum(inside, abs(step.y[:, :-1])), abs(step.y[:, 1:]))
-    worst = float((error / _scales(coarse, trial)).max())
+    error = step.sizes(fine)
+    worst = float((error / np.maximum(trial.sizes(coarse), 1.0)).max())
     if trial.p.size:
         worst = max(worst, float((abs(step.p) / np.maximum(abs(trial.p), 1.0)).max()))
     return Judgement(error, worst, residual, peak, noise)
-
-
-def _relative_residual(at: Evaluation, jac: Array, fine: Mesh) -> tuple[Array, Array, Array]:
-    """Its root mean square and its maximum in each window, and the rounding error of `fun` in it, (K,) each."""
-    n, K = len(at.right.f), fine.windows
-    f = at.right.f.reshape(n, K, -1)
-    size = 1.0 + abs(f)
-    squares = (((at.right.slopes.reshape(f.shape) - f) / size) ** 2).sum(axis=0)
-    terms = np.einsum("klm,lm->km", abs(jac[:, :n, : at.right.x.size]), abs(at.right.y)).reshape(f.shape)
-    noise = _ROUNDING * (terms / size + 1.0).max(axis=(0, 2))
-    return np.sqrt(squares @ fine.basis.A[-1]), np.sqrt(squares.max(axis=1)), noise
 
 
 def refined(mesh: Mesh, trial: Trial, jac: Array, excess: Array, decay: Array, target: float) -> Array:
@@ -196,7 +174,7 @@ def transferred(mesh: Mesh, trial: Trial, new: Mesh) -> Trial:
     y, _ = _read(mesh, trial, new.x, "right")
     y[:, -1] = trial.y[:, -1]
     _, slopes = _read(mesh, trial, new.right.ravel(), "left")
-    return Trial(y, slopes.reshape(len(y), new.windows, -1), trial.p)
+    return Trial(np.ascontiguousarray(y), np.ascontiguousarray(slopes).reshape(len(y), new.windows, -1), trial.p)
 
 
 def _read(mesh: Mesh, trial: Trial, x: Array, side: str) -> tuple[Array, Array]:
