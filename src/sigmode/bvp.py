@@ -25,7 +25,7 @@ __all__ = ["solve_bvp"]
 
 _LEAST_TOL = 100.0 * float(np.finfo(float).eps)
 # Functions per window: so many at tol = 1 and so many more for each digit (docs/decisions.md, "The width of a window").
-_WIDTH, _PER_DIGIT, _WIDTHS = 4.0, 1.75, (6, 22)
+_WIDTH, _PER_DIGIT, _WIDTHS = 4.0, 2.0, (6, 22)
 # A finer mesh than this is thinned out before the first iteration.
 _START_WINDOWS = 16
 _STOPPED = 4
@@ -116,7 +116,7 @@ def solve_bvp(
     Notes
     -----
     Each mesh interval is a window with the trial solution ``y_k + xi N_k(xi)`` of one hidden layer of
-    ``4 - 1.75 log10(tol)`` sigmoids (6 to 22), collocated at Radau points, right ones for what decays and left ones
+    ``4 - 2 log10(tol)`` sigmoids (6 to 22), collocated at Radau points, right ones for what decays and left ones
     for what grows: a layer stays in the window where it is, and the mesh is refined there and nowhere else. The
     windows are eliminated one by one, so that time and memory are linear in their number: of the order of
     ``(s n)**3`` operations each for s sigmoids, in parallel. Where Newton's iteration fails, the problem with bounded
