@@ -9,4 +9,4 @@ from .solve import solve_ivp
 from .training import train
 
 __all__ = ["Collocation", "NeuralCollocation", "Solution", "reference", "solve_bvp", "solve_ivp", "train"]
-__version__ = "0.2.0"
+__version__ = "0.3.0"

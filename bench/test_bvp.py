@@ -1,0 +1,84 @@
+"""Boundary value problems: against SciPy with the same tolerance, and how the elimination of windows scales.
+
+`python bench/bvp_work_precision.py` has all problems, the errors and the pictures.
+"""
+
+import bvps
+import numpy as np
+import pytest
+from scipy.integrate import solve_bvp
+
+import sigmode as sm
+from sigmode import kernels
+from sigmode.basis import basis
+from sigmode.chain import Chain, Derivatives, Mesh, Residual, undirected
+
+PROBLEMS = [
+    bvps.t1(0.01), bvps.t2(0.01), bvps.t3(0.1), bvps.t5(0.001), bvps.t6(0.001), bvps.t20(0.1),
+    bvps.bratu(0), bvps.bratu(1), bvps.sturm_liouville(), bvps.t1(1e-6), bvps.t2(1e-6), bvps.t6(1e-6),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("tol", [1e-6, 1e-9])
+@pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
+def test_against_scipy(compare, problem, tol):
+    run = lambda solver, **options: solver(
+        problem.fun, problem.bc, problem.x, problem.y, p=problem.p, tol=tol, max_nodes=100_000, **options
+    )
+    ours, theirs = run(sm.solve_bvp), run(solve_bvp)
+    if not theirs.success:
+        pytest.skip(f"SciPy: status {theirs.status}")
+    compare(
+        lambda: run(sm.solve_bvp),
+        lambda: run(solve_bvp),
+        size=f"{problem.name}, tol {tol:g}",
+        what="sm.solve_bvp, SciPy's",
+        note=f"errors {bvps.error(problem, ours.sol):.0e}, {bvps.error(problem, theirs.sol):.0e}",
+    )
+
+
+def linear_system(n, K, s):
+    rng = np.random.default_rng(0)
+    mesh = Mesh(np.linspace(0, 1, K + 1), basis(s))
+    derivatives = Derivatives(rng.normal(size=(n, n, K * s)), rng.normal(size=(n, 2 * n)))
+    residual = Residual(rng.normal(size=(n, K * s)), rng.normal(size=(n, K)), rng.normal(size=n))
+    return mesh, undirected(n, K), derivatives, residual
+
+
+@pytest.mark.parametrize(("n", "K", "s"), [(2, 16, 16), (2, 200, 16), (6, 50, 16), (60, 40, 8)])
+def test_two_threads(compare, monkeypatch, n, K, s):
+    system = linear_system(n, K, s)[:3]
+
+    def serial():
+        with monkeypatch.context() as patch:
+            patch.setattr(kernels, "PARALLEL_WORK", 10**15)
+            return Chain(*system)
+
+    parallel = lambda: Chain(*system)
+    compare(parallel, serial, size=f"n={n}, {K} windows, s={s}", what="factorisation: all threads, one")
+
+
+@pytest.mark.parametrize(("n", "s"), [(2, 16), (60, 8)])
+def test_time_is_linear_in_the_windows(compare, n, s):
+    """The ratio should be 4."""
+    few, many = (linear_system(n, K, s) for K in (25, 100))
+    solve = lambda system: Chain(*system[:3]).solve(system[3])
+    compare(lambda: solve(few), lambda: solve(many), size=f"n={n}, s={s}", what="25 windows, 100")
+
+
+@pytest.mark.parametrize("size", [32, 64, 128, 256, 512])
+def test_panels(compare, monkeypatch, size):
+    """Below `kernels._ONE_PANEL` slopes a window is eliminated in one pass. Both ways are compiled here for once."""
+    from numba import njit
+
+    rows = np.random.default_rng(0).normal(size=(size + 4, size + 8))
+    pivots = np.empty(size, dtype=np.int64)
+    exact = kernels._EXACT
+    panel = kernels._eliminate_panel
+    one = njit(**exact)(lambda W, size, pivots: panel(W, 0, size, W.shape[1], pivots))
+    compare(
+        lambda: kernels._eliminate_columns(rows.copy(), size, pivots),
+        lambda: one(rows.copy(), size, pivots),
+        size=f"{size} slopes",
+        what="elimination, in one pass",
+    )
