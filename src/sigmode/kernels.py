@@ -1212,34 +1212,63 @@ def _couple_serial(blocks, links, tau, conditions, scales, whole, last, pivots):
     and columns of size 1 by `scales` (2, 2 n + n_p); it stays in `whole` and is factorised in `last`, square both.
     Returns whether that worked.
     """
-    n = blocks.shape[1]
-    n_p = blocks.shape[2] - 2 * n
-    products = np.empty(3 * n + n_p)
-    left = blocks[0].copy()
-    for k in range(1, blocks.shape[0]):
+    K, n, width = blocks.shape
+    products = np.empty(n + width)
+    left = np.empty((n, width))
+    _copy(blocks[0], left)
+    for k in range(1, K):
         B = links[k - 1]
-        B[:] = 0.0
-        B[:n, :n] = left[:, n : 2 * n]
-        B[:n, n : 2 * n] = left[:, :n]
-        B[n:, :n] = blocks[k, :, :n]
-        B[n:, 2 * n : 3 * n] = blocks[k, :, n : 2 * n]
-        for j in range(n_p):
-            for m in range(n):
-                B[m, 3 * n + j] = left[m, 2 * n + j]
-                B[n + m, 3 * n + j] = blocks[k, m, 2 * n + j]
+        for m in range(n):
+            for j in range(n):
+                B[m, j] = left[m, n + j]
+                B[m, n + j] = left[m, j]
+                B[m, 2 * n + j] = 0.0
+                B[n + m, j] = blocks[k, m, j]
+                B[n + m, n + j] = 0.0
+                B[n + m, 2 * n + j] = blocks[k, m, n + j]
+            for j in range(2 * n, width):
+                B[m, n + j] = left[m, j]
+                B[n + m, n + j] = blocks[k, m, j]
         _triangularise(B, n, tau[k - 1], products)
-        left[:, :] = B[n:, n:]
-    whole[:n] = left
-    whole[n:] = conditions
-    for i in range(whole.shape[0]):
-        scales[0, i] = 1.0 / np.abs(whole[i]).max()
-        whole[i] *= scales[0, i]
-    for j in range(whole.shape[0]):
-        scales[1, j] = 1.0 / np.abs(whole[:, j]).max()
-        for i in range(whole.shape[0]):
-            whole[i, j] *= scales[1, j]
-    last[:] = whole
-    return np.isfinite(np.sum(whole)) and _factor(last, pivots)
+        for m in range(n):
+            for j in range(width):
+                left[m, j] = B[n + m, n + j]
+    for i in range(width):
+        for j in range(width):
+            whole[i, j] = left[i, j] if i < n else conditions[i - n, j]
+    finite = _balance(whole, scales)
+    _copy(whole, last)
+    return finite and _factor(last, pivots)
+
+
+@njit(**_EXACT)
+def _copy(source, target):
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[i, j] = source[i, j]
+
+
+@njit(**_EXACT)
+def _balance(matrix, scales):
+    """Rows, then columns, to largest entries of 1; whether all is finite."""
+    size = matrix.shape[0]
+    for i in range(size):
+        largest = 0.0
+        for j in range(size):
+            largest = max(largest, abs(matrix[i, j]))
+        scales[0, i] = 1.0 / largest
+        for j in range(size):
+            matrix[i, j] *= scales[0, i]
+    total = 0.0
+    for j in range(size):
+        largest = 0.0
+        for i in range(size):
+            largest = max(largest, abs(matrix[i, j]))
+        scales[1, j] = 1.0 / largest
+        for i in range(size):
+            matrix[i, j] *= scales[1, j]
+            total += matrix[i, j]
+    return abs(total) < np.inf
 
 
 def _ends_serial(links, tau, scales, last, pivots, b, conditions, y, p):
@@ -1252,10 +1281,12 @@ def _ends_serial(links, tau, scales, last, pivots, b, conditions, y, p):
     size = b.shape[1] - n
     rest = np.empty((K, n))
     vector = np.empty(2 * n)
-    vector[n:] = b[0, size:]
+    for m in range(n):
+        vector[n + m] = b[0, size + m]
     for k in range(1, K):
-        vector[:n] = vector[n:]
-        vector[n:] = b[k, size:]
+        for m in range(n):
+            vector[m] = vector[n + m]
+            vector[n + m] = b[k, size + m]
         B = links[k - 1]
         for c in range(n):
             total = vector[c]
@@ -1265,16 +1296,20 @@ def _ends_serial(links, tau, scales, last, pivots, b, conditions, y, p):
             vector[c] -= total
             for r in range(c + 1, 2 * n):
                 vector[r] -= B[r, c] * total
-        rest[k] = vector[:n]
-    outer = np.empty(2 * n + p.size)
-    outer[:n] = vector[n:]
-    outer[n:] = conditions
-    outer *= scales[0]
+        for m in range(n):
+            rest[k, m] = vector[m]
+    outer = np.empty(scales.shape[1])
+    for i in range(outer.size):
+        outer[i] = scales[0, i] * (vector[n + i] if i < n else conditions[i - n])
     _substitute(last, pivots, outer)
-    outer *= scales[1]
-    y[:, 0] = outer[:n]
-    y[:, K] = outer[n : 2 * n]
-    p[:] = outer[2 * n :]
+    for i in range(outer.size):
+        outer[i] *= scales[1, i]
+        if i >= 2 * n:
+            p[i - 2 * n] = outer[i]
+        elif i >= n:
+            y[i - n, K] = outer[i]
+        else:
+            y[i, 0] = outer[i]
     for k in range(K - 1, 0, -1):
         B = links[k - 1]
         for m in range(n - 1, -1, -1):
@@ -1348,33 +1383,34 @@ def _residuals_serial(slopes, f, y, jac, weights, found):
 
 
 @njit(**_SUMS)
-def _slopes_of_window(W, b, start, end, p, slopes):
-    """Back-substitution: the slopes (n, s) of a window whose ends are known; overwrites b."""
-    n, s = slopes.shape
+def _slopes_of_window(k, W, b, p, y, slopes):
+    """Back-substitution: the slopes of window k whose ends are known; overwrites b, its right-hand side."""
+    n, _, s = slopes.shape
     size = n * s
     for row in range(size - 1, -1, -1):
         total = b[row]
         for j in range(n):
-            total -= W[row, size + j] * start[j] + W[row, size + n + j] * end[j]
+            total -= W[row, size + j] * y[j, k] + W[row, size + n + j] * y[j, k + 1]
         for j in range(p.size):
             total -= W[row, size + 2 * n + j] * p[j]
         for j in range(row + 1, size):
             total -= W[row, j] * b[j]
         b[row] = total / W[row, row]
     for m in range(n):
-        slopes[m] = b[m * s : (m + 1) * s]
+        for i in range(s):
+            slopes[m, k, i] = b[m * s + i]
 
 
 def _substitute_serial(first, W, b, p, y, slopes):
     for i in range(W.shape[0]):
         k = first + i
-        _slopes_of_window(W[i], b[k], y[:, k], y[:, k + 1], p, slopes[:, k])
+        _slopes_of_window(k, W[i], b[k], p, y, slopes)
 
 
 def _substitute_parallel(first, W, b, p, y, slopes):
     for i in prange(W.shape[0]):
         k = first + i
-        _slopes_of_window(W[i], b[k], y[:, k], y[:, k + 1], p, slopes[:, k])
+        _slopes_of_window(k, W[i], b[k], p, y, slopes)
 
 
 # ---------------------------------------------------------------------------------------------------------
