@@ -34,6 +34,13 @@ def test_the_demonstration_prints_its_table_and_saves_its_picture(tmp_path):
         error, estimate = map(float, row.split()[-2:])
         assert error < 1e-10
         assert 0.1 < estimate / error < 10
+    first += 2 + len(demo.MARCHED)
+    between = done.stdout.splitlines()[first : first + len(demo.BETWEEN)]
+    for row, problem in zip(between, demo.BETWEEN, strict=True):
+        assert row.startswith(problem.name)
+        error, estimate = map(float, row.split()[-2:])
+        assert error < 1e-9
+        assert 0.1 < estimate / error < 10
     assert (tmp_path / demo.PICTURE).read_bytes().startswith(b"\x89PNG")
 
 

@@ -13,8 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
-from . import Collocation, reference, solve_ivp, train
-from .problems import GAUSS, LAGARIS_1, LAGARIS_2, LAGARIS_3, LAGARIS_4, LOGISTIC, TANGENT, Problem
+from . import Collocation, reference, solve_bvp, solve_ivp, train
+from .problems import (
+    BRATU,
+    GAUSS,
+    LAGARIS_1,
+    LAGARIS_2,
+    LAGARIS_3,
+    LAGARIS_3_TWO_POINT,
+    LAGARIS_4,
+    LAYER,
+    LOGISTIC,
+    TANGENT,
+    Problem,
+)
 
 Array = NDArray[np.float64]
 
@@ -32,6 +44,7 @@ RUNS: tuple[tuple[Problem, str, int, int | None], ...] = (
     (TANGENT, "auto", 40, None),
 )
 MARCHED = (LAGARIS_1, LAGARIS_2, LAGARIS_3, LAGARIS_4, LOGISTIC, TANGENT)
+BETWEEN = (LAGARIS_3_TWO_POINT, BRATU, LAYER)
 PICTURE = "sigmode-demo.png"
 
 
@@ -67,6 +80,7 @@ def demonstration() -> None:
         )
         solved.append((problem, col, res))
     _march()
+    _between()
     if importlib.util.find_spec("matplotlib") is None:
         print("\nWith matplotlib (pip install 'sigmode[plot]') this also saves a picture.")
         return
@@ -94,6 +108,24 @@ def _march() -> None:
         print(
             f"{problem.name:39} {len(res.sol.y):7} {res.nfev:7} {1e3 * seconds:6.1f} ms "
             f"{error:8.1e} {res.sol.error(x).max():8.1e}{'' if res.success else '  (tolerance not met)'}"
+        )
+
+
+def _between() -> None:
+    """Boundary value problems from the guess zero on five nodes."""
+    print(f"\n{'solve_bvp, tol = 1e-9':39} windows  meshes      time    error estimate")
+    for problem in BETWEEN:
+        mesh = np.linspace(*problem.span, 5)
+        solve = functools.partial(solve_bvp, problem.fun, problem.bc, mesh, np.zeros((2, 5)), tol=1e-9)
+        solve()
+        start = time.perf_counter()
+        res = solve()
+        seconds = time.perf_counter() - start
+        x = np.union1d(np.linspace(*problem.span, 2001), problem.span[1] - np.geomspace(1e-9, 1e-3, 500))
+        error = abs(res.sol(x)[0] - problem.exact(x)).max()
+        print(
+            f"{problem.name:39} {len(res.sol.y):7} {res.niter:7} {1e3 * seconds:6.1f} ms "
+            f"{error:8.1e} {res.error[0]:8.1e}{'' if res.success else '  (tol not met)'}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Initial value problems with closed forms: what the demonstration, the tests and the benchmarks run on."""
+"""Problems with closed forms: what the demonstration, the tests and the benchmarks run on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,20 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-__all__ = ["GAUSS", "LAGARIS_1", "LAGARIS_2", "LAGARIS_3", "LAGARIS_4", "LOGISTIC", "TANGENT", "Problem"]
+__all__ = [
+    "BRATU",
+    "GAUSS",
+    "LAGARIS_1",
+    "LAGARIS_2",
+    "LAGARIS_3",
+    "LAGARIS_3_TWO_POINT",
+    "LAGARIS_4",
+    "LAYER",
+    "LOGISTIC",
+    "TANGENT",
+    "Problem",
+    "TwoPoint",
+]
 
 
 class Problem(NamedTuple):
@@ -22,6 +35,20 @@ class Problem(NamedTuple):
     span: tuple[float, float]
     y0: tuple[float, ...]
     exact: Callable[[Array], Array]
+
+
+class TwoPoint(NamedTuple):
+    """A system dy/dx = fun(x, y) of two equations whose first component is given at both ends, and that component."""
+
+    name: str
+    fun: Callable[[Array, Array], Array]
+    span: tuple[float, float]
+    exact: Callable[[Array], Array]
+
+    def bc(self, ya: Array, yb: Array) -> Array:
+        """The residual of the boundary conditions."""
+        a, b = self.exact(np.array(self.span))
+        return np.array([ya[0] - a, yb[0] - b])
 
 
 def _q(x: Array) -> Array:
@@ -96,4 +123,20 @@ TANGENT = Problem(
     (0.0, 1.0),
     (0.0,),
     lambda x: np.tan(x)[None],
+)
+
+LAGARIS_3_TWO_POINT = TwoPoint("Lagaris 3", LAGARIS_3.fun, (0.0, 1.0), lambda x: np.exp(-x / 5.0) * np.sin(x))
+# The lower branch for k = 1; theta = sqrt(2) cosh(theta/4).
+_THETA = 1.517164599050754
+BRATU = TwoPoint(
+    "y'' + exp(y) = 0 (Bratu)",
+    lambda x, y: np.array([y[1], -np.exp(y[0])]),
+    (0.0, 1.0),
+    lambda x: -2.0 * np.log(np.cosh((x - 0.5) * _THETA / 2.0) / np.cosh(_THETA / 4.0)),
+)
+LAYER = TwoPoint(
+    "1e-6 y'' = y' (a layer)",
+    lambda x, y: np.array([y[1], 1e6 * y[1]]),
+    (0.0, 1.0),
+    lambda x: -np.expm1((x - 1.0) * 1e6),
 )
