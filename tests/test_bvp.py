@@ -211,6 +211,77 @@ class TestHonesty:
         assert res.status == 3 or abs(bc(res.y[:, 0], res.y[:, -1])).max() <= 1e-14
 
 
+class TestWhatAReviewerFound:
+    @pytest.mark.parametrize("tol", [1e-3, 1e-6])
+    @pytest.mark.parametrize("slope", [lambda x: 0.5 / np.sqrt(x), lambda x: 1 / x, lambda x: x**-2.0])
+    def test_a_singular_end_is_no_exception(self, slope, tol):
+        res = sm.solve_bvp(lambda x, y: slope(x)[None], lambda ya, yb: yb - 1, MESH, np.zeros((1, 5)), tol=tol)
+        assert res.success == (slope(0.25) == 1.0)  # the square root alone has a solution
+        if res.success:
+            np.testing.assert_allclose(res.sol(MESH)[0], np.sqrt(MESH), atol=tol)
+
+    @pytest.mark.parametrize(("m", "node"), [(51, 14), (101, 5), (201, 5), (501, 4)])
+    def test_a_bump_that_only_the_mesh_of_the_user_sees(self, m, node):
+        """A mesh that is thinned out knows where something happens."""
+        x, width = np.linspace(0, 1, m), 5e-4
+        fun = lambda t, y: (np.exp(-(((t - x[node]) / width) ** 2)) / width / np.sqrt(np.pi))[None]
+        res = sm.solve_bvp(fun, lambda ya, yb: ya, x, np.zeros((1, m)))
+        assert res.success
+        assert res.y[0, -1] == pytest.approx(1.0, abs=1e-3)
+        assert res.rms_residuals.max() < 1e-3
+
+    @pytest.mark.parametrize("width", [1e-4, 1e-5])
+    def test_a_bump_at_the_left_end(self, width):
+        """No right node is there; f is looked at nevertheless."""
+        fun = lambda x, y: (np.exp(-((x / width) ** 2)) * 2 / width / np.sqrt(np.pi))[None]
+        res = sm.solve_bvp(fun, lambda ya, yb: ya, MESH, np.zeros((1, 5)), tol=1e-6)
+        assert res.success
+        assert res.y[0, -1] == pytest.approx(1.0, abs=1e-6)
+
+    @pytest.mark.parametrize("tol", [1e-6, 1e-9])
+    def test_a_jump_between_the_end_and_the_first_node(self, tol):
+        fun = lambda x, y: np.vstack([y[1], (x > 1e-4) * 1.0])
+        res = sm.solve_bvp(fun, lambda ya, yb: np.array([ya[0], yb[0]]), MESH, ZEROS, tol=tol)
+        assert res.success
+        assert res.y[1, 0] == pytest.approx(-((1 - 1e-4) ** 2) / 2, abs=tol)
+
+    def test_x_increases_strictly_also_where_nodes_nearly_coincide(self):
+        b, orders = 0.1, []
+
+        def fun(x, y):
+            orders.append((np.diff(x) > 0).all())
+            return (y - np.tanh((x / b - 0.4) * 50)) / b
+
+        res = sm.solve_bvp(fun, lambda ya, yb: ya - 0.5 * yb, np.linspace(0, b, 20), np.zeros((1, 20)), tol=1e-9)
+        assert res.success
+        assert all(orders)
+        assert np.diff(res.x).min() > 1e-9 * b
+
+    @pytest.mark.timeout(60)
+    @pytest.mark.parametrize("slope", [lambda x: (x > 0.3) * 1e8, lambda x: 1 / (x - 0.3)])
+    def test_x_increases_strictly_where_windows_become_tiny(self, slope):
+        def fun(x, y):
+            assert (np.diff(x) > 0).all()
+            return slope(x)[None]
+
+        assert not sm.solve_bvp(fun, lambda ya, yb: ya, MESH, np.zeros((1, 5)), tol=1e-9).success
+
+    @pytest.mark.timeout(60)
+    def test_noise_ends_soon_whatever_the_number_of_nodes(self):
+        rng = np.random.default_rng(0)
+        fun = lambda x, y: y + 1e-3 * rng.standard_normal(y.shape)
+        res = sm.solve_bvp(fun, lambda ya, yb: ya - yb - 1, MESH, np.zeros((6, 5)), tol=1e-6, max_nodes=20000)
+        assert not res.success
+
+    def test_verbose_and_tol_as_people_pass_them(self, capsys):
+        assert sm.solve_bvp(*bratu(1.0), MESH, ZEROS, verbose=False, tol=np.array([1e-6])).success
+        assert capsys.readouterr().out == ""
+
+    def test_a_wrong_shape_from_bc_is_not_explained_in_terms_of_fun(self):
+        with pytest.raises(ValueError, match=r"`bc` must return an array of shape \(2,\), it returned shape \(3,\)"):
+            sm.solve_bvp(bratu(1.0)[0], lambda ya, yb: np.zeros(3), MESH, ZEROS)
+
+
 class TestSciPysManners:
     def test_fields_and_shapes(self):
         res = sm.solve_bvp(*bratu(1.0), MESH, ZEROS)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from . import newton
 from .boundary import BoundaryProblem, Limited
 from .chain import Equations, Evaluation, Mesh, Trial
-from .refinement import Judgement, Resolution, judge, refined, resolution, transferred
+from .refinement import Judgement, Resolution, judge, refined, resolution, transferred, unseen
 
 Array = NDArray[np.float64]
 
@@ -27,12 +27,15 @@ _GUILTY = 0.03
 # Coefficients that do not fall like this are rounding, or what one basis has beyond another.
 _FALLING = 0.5
 _SHORT = 1e-8  # of the span: what is shorter may have any residual, if only the error is small
+# What the user's mesh sees and the windows do not may add up to this part of the tolerance over the span.
+_SEEN = 1e-2
 _ROUNDS = 60
 _STALLS = 2  # meshes on which Newton's iteration may fail before something else is tried
 _IDLE = 5  # judgements in a row that may fail to become better
 _SHARPER = 10  # attempts to meet the boundary conditions more closely
 # Continuation from bounded slopes: the first bound in units of size/(b - a), its growth and the least one; it ends when
 # f is this part of the bound. Solutions on the way need this accuracy.
+_ROUGH_ROUNDS, _ROUGH_POINTS = 15, 4000
 _FIRST_BOUND, _GROWTH, _LEAST_GROWTH, _UNBOUNDED, _STAGES, _ON_THE_WAY = 10.0, 4.0, 1.1, 0.03, 40, 1e-2
 
 _REASONS = {
@@ -73,10 +76,16 @@ class Search:
     """
 
     def __init__(
-        self, problem: BoundaryProblem, mesh: Mesh, trial: Trial, limits: Limits, watch: Callable[[Round], None]
+        self,
+        problem: BoundaryProblem,
+        mesh: Mesh,
+        trial: Trial,
+        limits: Limits,
+        watch: Callable[[Round], None],
+        probes: Array,
     ) -> None:
         self.problem, self.mesh, self.trial = problem, mesh, trial
-        self.limits, self._watch = limits, watch
+        self.limits, self._watch, self._probes = limits, watch, probes
         self.judgement: Judgement | None = None
         self.rounds, self.conditions = 0, np.nan
         self.reason = ""
@@ -99,8 +108,9 @@ class Search:
     def _precise(self) -> int:
         """Newton on one mesh after the other until the solution is good enough."""
         tol, sharper = self.limits.tol, 1.0
-        stalls, idle, best = 0, 0, np.inf
-        for _ in range(_ROUNDS):
+        attempt, stalls, idle, best = 0, 0, 0, np.inf
+        while True:
+            attempt += 1
             equations, outcome = self._newton(self.problem, tol * sharper)
             if outcome.derivatives is None or outcome.state in (newton.SINGULAR, newton.NOT_FINITE):
                 return UNSOLVED
@@ -122,38 +132,46 @@ class Search:
             x = refined(self.mesh, self.trial, outcome.derivatives.jac, excess, res.decay, _NEGLECTED * tol)
             added = x.size - self.mesh.x.size
             self._watch(Round(self.rounds, self.mesh.windows, added, self.conditions, self.judgement))
-            if (x.size - 1) * self.mesh.basis.s > self.limits.points or idle > _IDLE:
-                return self._at_the_limit(equations, outcome, idle > _IDLE)
-            if self.judgement is not None and not added:
+            enough = self.judgement is not None and (excess <= 1.0).all()
+            useless = idle > _IDLE or not (added or enough) or attempt == _ROUNDS
+            if useless or (x.size - 1) * self.mesh.basis.s > self.limits.points:
+                return self._at_the_limit(equations, outcome, useless)
+            if enough:
                 if self.conditions <= self.limits.conditions:
                     return OK
                 sharper *= 0.1
                 if sharper < 0.5 * 0.1**_SHARPER:
                     return CONDITIONS
             self._move(x)
-        return self._at_the_limit(equations, outcome, True)
 
     def _insufficient(self, judgement: Judgement, res: Resolution) -> Array:
         """How far the windows are from what is asked for, in residual and error, (K,)."""
         tol = self.limits.tol
         excess = judgement.peak / (tol + judgement.rounding)
-        # In a window that is very short the residual does not count, but what it adds up to: f may have jumps.
-        excess[self.mesh.h < _SHORT * (self.mesh.x[-1] - self.mesh.x[0])] = 0.0
         too_much = judgement.worst / (_ERROR * tol)
         if not too_much <= 1.0:
             guilty = res.values >= _GUILTY * res.values.max()
             excess = np.maximum(excess, np.where(guilty, too_much, 0.0))
-        return np.asarray(excess)
+        elif (excess <= 1.0).all():
+            excess = self._hidden(judgement)
+        # In a window that is very short the residual does not count, but what it adds up to: f may have jumps.
+        short = self.mesh.h < _SHORT * (self.mesh.x[-1] - self.mesh.x[0])
+        return np.asarray(np.where(short & (too_much <= 1.0), 0.0, excess))
 
-    def _at_the_limit(self, equations: Equations, outcome: newton.Outcome, idle: bool) -> int:
+    def _hidden(self, judgement: Judgement) -> Array:
+        """The residual where only the user's mesh would look, in units of what is allowed, (K,)."""
+        return unseen(self.problem, self.mesh, self.trial, self._probes) / (self.limits.tol + judgement.rounding)
+
+    def _at_the_limit(self, equations: Equations, outcome: newton.Outcome, useless: bool) -> int:
         """No more windows: the error alone decides, the residual need not have become as small as it should."""
         if self.judgement is None and outcome.state == newton.CONVERGED and outcome.derivatives is not None:
             self.judgement = judge(equations, self.trial, outcome.derivatives)
-        good = self.judgement is not None and self.judgement.worst <= self.limits.tol
-        fits = self.mesh.windows * self.mesh.basis.s <= self.limits.points
-        if good and fits and self.conditions <= self.limits.conditions:
-            return OK
-        if idle:
+        if self.judgement is not None and self.judgement.worst <= self.limits.tol:
+            fits = self.mesh.windows * self.mesh.basis.s <= self.limits.points
+            seen = (self._hidden(self.judgement) * self.mesh.h < _SEEN * self.mesh.h.sum()).all()
+            if fits and seen and self.conditions <= self.limits.conditions:
+                return OK
+        if useless:
             self.reason = "More nodes do not help: rounding, or `fun` is not smooth."
         return CROWDED
 
@@ -178,7 +196,7 @@ class Search:
 
     def _rough(self, problem: Limited) -> bool:
         """Whether the solution of a problem on the way could be found."""
-        for _ in range(_ROUNDS):
+        for _ in range(_ROUGH_ROUNDS):
             _, outcome = self._newton(problem, _ON_THE_WAY)
             if outcome.derivatives is None or outcome.state in (newton.SINGULAR, newton.NOT_FINITE):
                 return False
@@ -187,7 +205,7 @@ class Search:
             if (res.values <= target).all():
                 return outcome.state == newton.CONVERGED
             x = refined(self.mesh, self.trial, outcome.derivatives.jac, res.values / target, res.decay, target)
-            if (x.size - 1) * self.mesh.basis.s > self.limits.points:
+            if (x.size - 1) * self.mesh.basis.s > min(self.limits.points, _ROUGH_POINTS):
                 return False
             self._move(x)
         return False

@@ -91,6 +91,8 @@ class BoundaryProblem:
 
     def __call__(self, x: Array, y: Array, p: Array) -> Array:
         """The right-hand side with the singular term, (n, m), at the points x (m,) > a."""
+        if self._factor == 1:
+            return self._f(x, y, p)
         return self.pack(self._f(x, self.unpack(y), self.unpack(p)))
 
     def jacobian(self, x: Array, y: Array, p: Array, f: Array) -> Array:
@@ -102,6 +104,8 @@ class BoundaryProblem:
 
     def conditions(self, start: Array, end: Array, p: Array) -> Array:
         """The residual of the boundary conditions, (n + n_p,)."""
+        if self._factor == 1:
+            return self._conditions(start, end, p)
         return self.pack(self._conditions(self.unpack(start), self.unpack(end), self.unpack(p)))
 
     def conditions_jacobian(self, start: Array, end: Array, p: Array, value: Array) -> Array:

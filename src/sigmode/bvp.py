@@ -30,6 +30,7 @@ _WIDTH, _PER_DIGIT, _WIDTHS = 4.0, 2.0, (6, 22)
 _START_WINDOWS = 16
 _STOPPED = 4
 _TITLES = ("Iteration", "Max residual", "Max BC residual", "Est. error", "Total nodes", "Nodes added")
+_LOBATTO = np.array([0.0, 0.5 - (3 / 28) ** 0.5, 0.5, 0.5 + (3 / 28) ** 0.5])
 _GAUSS = tuple(0.5 * part + shift for part, shift in zip(legendre.leggauss(5), (0.5, 0.0), strict=True))
 
 _MESSAGES = {
@@ -152,14 +153,14 @@ def solve_bvp(
     bc_tol = tol if bc_tol is None else _checked_tol(bc_tol, "bc_tol")
     most = _checked_nodes(max_nodes)
     points = 2 * most - 1 if given.x.size <= most else 0
-    if isinstance(verbose, bool) or verbose not in (0, 1, 2):
+    if verbose not in (0, 1, 2):
         raise ValueError(f"`verbose` must be in [0, 1, 2], got {verbose!r}.")
     if callback is not None and not callable(callback):
         raise TypeError(f"`callback` must be callable or None, got {type(callback).__name__}.")
     width = int(np.clip(math.ceil(_WIDTH - _PER_DIGIT * math.log10(tol)), *_WIDTHS))
     report = _Report(verbose, callback)
     with np.errstate(all="ignore"):  # Newton's iteration tries values that overflow
-        search = Search(given.problem, *_start(given, width), Limits(tol, bc_tol, points), report)
+        search = Search(given.problem, *_start(given, width), Limits(tol, bc_tol, points), report, _probes(given))
         try:
             status = search.run()
         except _Stop:
@@ -203,6 +204,15 @@ def _start(given: _Given, width: int) -> tuple[Mesh, Trial]:
     return mesh, curved if off[1] < off[0] else trial
 
 
+def _probes(given: _Given) -> Array:
+    """Where SciPy would look at a mesh that is thinned out here: at Lobatto points, (m,), increasing."""
+    x = given.x
+    if x.size <= _START_WINDOWS + 1:
+        return x[:0]
+    points = np.append(x[:-1, None] + np.diff(x)[:, None] * _LOBATTO, x[-1])
+    return points[1:] if given.problem.singular else points
+
+
 def _off(equations: Equations, trial: Trial) -> float:
     """How far a trial solution is from solving the equations: the mean relative residual."""
     right = equations.evaluate(trial).right
@@ -215,7 +225,7 @@ def _result(given: _Given, search: Search, status: int) -> OptimizeResult:
     problem, mesh, trial = given.problem, search.mesh, search.trial
     sol = _solution(problem, search)
     if given.x.size > _START_WINDOWS + 1:
-        x = np.union1d(given.x, mesh.x)
+        x = _united(given.x, mesh.x)
         y, yp = sol(x), sol(x, 1)
     else:
         x, y, yp = mesh.x, problem.unpack(trial.y), problem.unpack(_slopes_at_ends(mesh, trial))
@@ -237,6 +247,13 @@ def _result(given: _Given, search: Search, status: int) -> OptimizeResult:
         message=message,
         success=status == OK,
     )
+
+
+def _united(given: Array, ends: Array) -> Array:
+    """All given nodes, and the ends of windows that are not next to one of them by rounding."""
+    after = np.clip(np.searchsorted(given, ends), 1, given.size - 1)
+    distance = np.minimum(abs(ends - given[after - 1]), abs(given[after] - ends))
+    return np.union1d(given, ends[distance > 1e-9 * (given[after] - given[after - 1])])
 
 
 def _slopes_at_ends(mesh: Mesh, trial: Trial) -> Array:
@@ -386,7 +403,7 @@ def _singular_matrix(S: ArrayLike, n: int, dtype: type) -> NDArray[Any]:
 
 def _checked_tol(tol: float, name: str) -> float:
     try:
-        value = float(tol)
+        value = float(np.asarray(tol).item())
     except (TypeError, ValueError):
         raise ValueError(f"`{name}` must be a positive number, got {tol!r}.") from None
     if not 0.0 < value < math.inf:

@@ -193,7 +193,7 @@ class Chain:
     @property
     def condition(self) -> float:
         """That of the last system, in the values at both ends and p, with rows and columns of size 1."""
-        return math.inf if self.singular else float(np.linalg.cond(self._whole))
+        return math.inf if self.singular else kernels.condition(self._whole, self._last, self._exchanges)
 
     def solve(self, residual: Residual) -> Trial:
         """The Newton step that removes the residual to first order."""
@@ -246,10 +246,19 @@ class Equations:
 
     def evaluate(self, trial: Trial) -> Evaluation:
         """Values, f and residuals: one call of `fun` and of `bc`, two of `fun` where there are left nodes."""
-        basis = self.mesh.basis
-        right, _ = _tables(basis.s, trial.slopes.shape[2])
-        points = self._points(trial, slice(None), self.mesh.right, *right)
-        return self._with_left(trial, points)
+        right, _ = _tables(self.mesh.basis.s, trial.slopes.shape[2])
+        return self._with_left(trial, self._called(*self._points(trial, slice(None), self.mesh.right, *right), trial.p))
+
+    def evaluate_with_start(self, trial: Trial) -> tuple[Evaluation, float]:
+        """The same and, by the same call of `fun`, the residual at the start relative to 1 + |f|; 0 if not finite."""
+        right, left = _tables(self.mesh.basis.s, trial.slopes.shape[2])
+        start = self.mesh.x[:1], trial.y[:, :1], trial.slopes[:, :1] @ left[1][0]
+        rest = self._points(trial, slice(None), self.mesh.right, *right)
+        x, y, slopes = (np.concatenate(parts, axis=-1) for parts in zip(start, rest, strict=True))
+        whole = self._called(x, y, slopes, trial.p)
+        first = float(np.linalg.norm((whole.slopes[:, 0] - whole.f[:, 0]) / (1.0 + abs(whole.f[:, 0]))))
+        points = Points(*(np.ascontiguousarray(part[..., 1:]) for part in whole))
+        return self._with_left(trial, points), first if math.isfinite(first) else 0.0
 
     def linearise(self, at: Evaluation, direct: bool) -> tuple[Evaluation, Derivatives]:
         """All derivatives; direct: choose anew how the equations are combined."""
@@ -274,21 +283,24 @@ class Equations:
         left = self._nothing
         if pairs.size:
             _, tables = _tables(mesh.basis.s, trial.slopes.shape[2])
-            left = self._points(trial, pairs, mesh.left(pairs), *tables)
+            left = self._called(*self._points(trial, pairs, mesh.left(pairs), *tables), trial.p)
             collocation = np.concatenate([collocation, left.slopes - left.f], axis=1)
         rise = mesh.h * (right.slopes.reshape(n, mesh.windows, -1) @ mesh.basis.A[-1])
         continuity = trial.y[:, 1:] - trial.y[:, :-1] - rise
         conditions = self.problem.conditions(trial.y[:, 0], trial.y[:, -1], trial.p)
         return Evaluation(trial, right, left, Residual(collocation, continuity, conditions))
 
+    def _called(self, x: Array, y: Array, slopes: Array, p: Array) -> Points:
+        return Points(x, y, slopes, self.problem(x, y, p))
+
     def _points(
         self, trial: Trial, windows: NDArray[np.intp] | slice, x: Array, values: Array, slopes: Array
-    ) -> Points:
-        n, flat = len(trial.y), x.ravel()
+    ) -> tuple[Array, Array, Array]:
+        """x flat, y and its slopes (n, points) in these windows."""
+        n = len(trial.y)
         K = trial.slopes[:, windows]
         y = trial.y[:, :-1][:, windows, None] + self.mesh.h[windows, None] * (K @ values.T)
-        y = y.reshape(n, -1)
-        return Points(flat, y, (K @ slopes.T).reshape(n, -1), self.problem(flat, y, trial.p))
+        return x.ravel(), y.reshape(n, -1), (K @ slopes.T).reshape(n, -1)
 
 
 @functools.cache

@@ -334,7 +334,7 @@ def _checked_span(span: ArrayLike) -> tuple[float, float]:
 
 
 def _checked_form(order: Any, conditions: Any) -> Form:
-    if not isinstance(order, int | np.integer) or order not in (1, 2):
+    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order not in (1, 2):
         raise ValueError(f"`order` must be 1, for y' = f(x, y), or 2, for y'' = f(x, y, y'), got {order!r}.")
     names = tuple(name for degree, name in FORMS if degree == 2)
     if not isinstance(conditions, str) or conditions not in names:

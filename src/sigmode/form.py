@@ -29,7 +29,7 @@ class Form(NamedTuple):
     two_point: bool = False
 
     def factor(self, xi: Array, i: int) -> Any:
-        """The i-th derivative of B by xi, i = 0, 1, 2; a number where it is constant."""
+        """The i-th derivative of B by xi, i = 0, 1, 2 (zero beyond); a number where it is constant."""
         if self.order == 1:
             return (xi, 1.0, 0.0)[i]
         if self.two_point:

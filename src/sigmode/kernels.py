@@ -37,6 +37,7 @@ __all__ = [
     "PARALLEL_WORK",
     "address",
     "borrow",
+    "condition",
     "couple",
     "differences",
     "eliminate",
@@ -1271,6 +1272,26 @@ def _balance(matrix, scales):
     return abs(total) < np.inf
 
 
+def _condition_serial(whole, last, pivots):
+    """The condition of a small matrix that is factorised in `last`, in the norm of the largest column sum."""
+    size = whole.shape[0]
+    norm = 0.0
+    inverse = 0.0
+    column = np.empty(size)
+    for j in range(size):
+        total = 0.0
+        for i in range(size):
+            total += abs(whole[i, j])
+            column[i] = 1.0 if i == j else 0.0
+        norm = max(norm, total)
+        _substitute(last, pivots, column)
+        total = 0.0
+        for i in range(size):
+            total += abs(column[i])
+        inverse = max(inverse, total)
+    return norm * inverse
+
+
 def _ends_serial(links, tau, scales, last, pivots, b, conditions, y, p):
     """Solve the chain: right-hand sides in the last entries of b (K, ...) and in conditions (n + n_p,).
 
@@ -1439,6 +1460,7 @@ _SIGNATURES = {
     "reduce": (
         f"void(i8, {_CUBE}, b1[:, ::1], i8[::1], {_MATRIX}, {_MATRIX}, {_CUBE}, i8[:, ::1], {_MATRIX}, {_MATRIX})"
     ),
+    "condition": f"f8({_MATRIX}, {_MATRIX}, i8[::1])",
     "couple": f"b1({_CUBE}, {_CUBE}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, {_MATRIX}, i8[::1])",
     "ends": (f"void({_CUBE}, {_MATRIX}, {_MATRIX}, {_MATRIX}, i8[::1], {_MATRIX}, {_VECTOR}, {_MATRIX}, {_VECTOR})"),
     "sizes": f"void({_MATRIX}, {_CUBE}, {_VECTOR}, {_MATRIX}, {_MATRIX})",
@@ -1704,6 +1726,11 @@ def reduce(first: int, *args: Any) -> None:
 def couple(*args: Any) -> bool:
     """Factorise the chain of windows, see `_couple_serial`."""
     return bool(_compiled(_couple_serial)(*args))
+
+
+def condition(*args: Any) -> float:
+    """The condition of the last system of a chain, see `_condition_serial`."""
+    return float(_compiled(_condition_serial)(*args))
 
 
 def ends(*args: Any) -> None:

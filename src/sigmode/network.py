@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
 from scipy.linalg import lstsq
 from scipy.special import expit
@@ -119,7 +121,7 @@ class Network:
         return np.concatenate([layer, weights[: self.n_hidden].T.ravel(), weights[self.n_hidden :].ravel()])
 
     def derivative(self, theta: Array, xi: Array, nu: int) -> Array:
-        """The nu-th derivative of N by xi, nu = 0, 1, 2, at the points xi, (n, m)."""
+        """The nu-th derivative of N by xi at the points xi, (n, m)."""
         w, b, V, c = self.split(theta)
         s = _derivative(self.activation, np.multiply.outer(w, xi) + b[:, None], nu)
         value: Array = (V * w**nu) @ s
@@ -173,6 +175,17 @@ def _derivative(name: str, z: Array, nu: int) -> Array:
         return np.asarray(value(z))
     scale = 2.0 if name == "tanh" else 1.0  # tanh z = 2 s(2z) - 1
     slope = scale**2 * expit(scale * z) * expit(-scale * z)
+    if nu == 2:
+        return np.asarray(-scale * np.tanh(0.5 * scale * z) * slope)
     if nu == 3:  # Ds (1 - 6 Ds) and Dt (4 - 6 Dt)
         return np.asarray(slope * (scale**2 - 6.0 * slope))
-    return np.asarray(slope if nu == 1 else -scale * np.tanh(0.5 * scale * z) * slope)
+    return np.asarray(scale ** (nu - 1) * slope * _quotient(nu)(expit(scale * z)))
+
+
+@functools.cache
+def _quotient(nu: int) -> Polynomial:
+    """The nu-th derivative of the sigmoid over its first, a polynomial in s: q -> (1 - 2 s) q + (s - s**2) q'."""
+    q = Polynomial([1.0])
+    for _ in range(nu - 1):
+        q = Polynomial([1.0, -2.0]) * q + Polynomial([0.0, 1.0, -1.0]) * q.deriv()
+    return q

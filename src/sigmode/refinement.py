@@ -12,11 +12,12 @@ from scipy.special import ive
 
 from . import kernels
 from .basis import basis
+from .boundary import BoundaryProblem
 from .chain import Chain, Derivatives, Equations, Mesh, Trial
 
 Array = NDArray[np.float64]
 
-__all__ = ["Judgement", "Resolution", "judge", "refined", "resolution", "transferred"]
+__all__ = ["Judgement", "Resolution", "judge", "refined", "resolution", "transferred", "unseen"]
 
 # The estimate has this many more nodes than the trial solution, but no more than can be computed with.
 _MORE, _MOST = 4, 25
@@ -29,6 +30,8 @@ _PIECES = 4
 # cut in equal parts, two and more where the excess is larger than these: halving gains two digits and more.
 _UNRESOLVED, _LARGE = 0.5, 1e3
 _MORE_PIECES = (1e2, 1e4)
+# A window has at least so many floating-point numbers in it, or its nodes would not be different ones.
+_FEWEST = 4e3
 _NEARLY = 0.3  # if any window is split, then those that nearly must be, too: another round costs more
 # A layer is looked for where this part of the variation is in the first or the last eighth of a window.
 _AT_AN_END = 0.25
@@ -78,10 +81,11 @@ def judge(equations: Equations, trial: Trial, derivatives: Derivatives) -> Judge
     """
     coarse = equations.mesh
     fine = Mesh(coarse.x, basis(min(coarse.basis.s + _MORE, _MOST)))
-    at = Equations(equations.problem, fine, equations.rows).evaluate(trial)
+    at, start = Equations(equations.problem, fine, equations.rows).evaluate_with_start(trial)
     finer = derivatives.on(fine.basis, coarse, equations.rows)
     found = kernels.residuals(at.right.slopes, at.right.f, at.right.y, finer.jac, fine.basis.A[-1])
     residual, peak, noise = np.sqrt(found[0]), np.sqrt(found[1]), _ROUNDING * found[2]
+    peak[0] = max(peak[0], start)
     chain = Chain(fine, equations.rows, finer) if at.residual.finite else None
     if chain is None or chain.condition > _UNDETERMINED:
         return Judgement(np.full((len(trial.y), fine.windows), np.inf), np.inf, residual, peak, noise)
@@ -93,6 +97,21 @@ def judge(equations: Equations, trial: Trial, derivatives: Derivatives) -> Judge
     return Judgement(error, worst, residual, peak, noise)
 
 
+def unseen(problem: BoundaryProblem, mesh: Mesh, trial: Trial, probes: Array) -> Array:
+    """The largest residual at the probes in each window, relative to 1 + |f| as ever; (K,), 0 where there is no probe.
+
+    What is not finite is no news: the solution may be singular at a.
+    """
+    worst = np.zeros(mesh.windows)
+    if probes.size:
+        y, slopes = _read(mesh, trial, probes, "right")
+        f = problem(probes, y, trial.p)
+        residual = np.sqrt((((slopes - f) / (1.0 + abs(f))) ** 2).sum(axis=0))
+        window = np.clip(np.searchsorted(mesh.x, probes, side="right") - 1, 0, mesh.windows - 1)
+        np.maximum.at(worst, window, np.where(np.isfinite(residual), residual, 0.0))
+    return worst
+
+
 def refined(mesh: Mesh, trial: Trial, jac: Array, excess: Array, decay: Array, target: float) -> Array:
     """The abscissae of a mesh in which the windows whose excess (K,) is above 1 are split.
 
@@ -100,7 +119,8 @@ def refined(mesh: Mesh, trial: Trial, jac: Array, excess: Array, decay: Array, t
     """
     if (excess <= 1.0).all():
         return mesh.x
-    windows = np.flatnonzero(~(excess <= _NEARLY))
+    long = mesh.h > _FEWEST * np.spacing(np.maximum(abs(mesh.x[1:]), abs(mesh.x[:-1])))
+    windows = np.flatnonzero(~(excess <= _NEARLY) & long)
     cuts = [mesh.x]
     unresolved = (decay[windows] > _UNRESOLVED) & (excess[windows] > _LARGE)
     share = _variation(mesh, trial, windows) if unresolved.any() else np.empty((windows.size, 0))

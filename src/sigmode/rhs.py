@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 
 __all__ = ["RightHandSide", "RightHandSide2", "checked"]
 
+_COLUMNS = " (one column per point: x is (m,), y is (n, m))"
 _FLOAT = np.dtype(np.float64)
 
 # Optimal step of a central difference with rounding error eps: the cube root, relative to the size of y.
@@ -151,7 +152,7 @@ def checked(value: Any, shape: tuple[int, ...], name: str, dtype: type = float) 
         raise ValueError(f"`{name}` must return real numbers, it returned an array of dtype {array.dtype}.")
     if array.shape != shape:
         raise ValueError(
-            f"`{name}` must return an array of shape {shape} (one column per point: x is (m,), y is (n, m)), "
+            f"`{name}` must return an array of shape {shape}{_COLUMNS if len(shape) > 1 else ''}, "
             f"it returned shape {array.shape}."
         )
     return array.astype(dtype)

@@ -119,7 +119,8 @@ class Solution:
         Parameters
         ----------
         x : float or array_like, shape (m,)
-        nu : {0, 1, 2}
+        nu : int
+            Each derivative has about two digits less than the one before.
         extrapolate : bool, optional
             What to do outside the span: evaluate the network at the end, or give NaN. By default as the solution was
             made: those of `solve_bvp` extrapolate, as in SciPy, the others do not.
@@ -129,12 +130,13 @@ class Solution:
         y : ndarray, shape (n,) for a number, (n, m) for an array.
             Exact derivatives of the closed form; at the border of two windows those of the later one.
         """
-        if nu not in (0, 1, 2):
-            raise ValueError(f"`nu` must be 0, 1 or 2, got {nu!r}.")
+        if not isinstance(nu, (int, np.integer)) or nu < 0:
+            raise ValueError(f"`nu` must be a non-negative integer, got {nu!r}.")
         points = _checked_x(x)
         flat = np.atleast_1d(points)
         window = np.clip(self._window(flat), 0, len(self.y) - 1)
-        y = self._evaluate(window, flat, nu)
+        with np.errstate(invalid="ignore"):  # at infinity
+            y = self._evaluate(window, flat, nu)
         if not (self.extrapolate if extrapolate is None else extrapolate):
             y[:, ~self._inside(flat)] = np.nan
         return y if points.ndim else y[:, 0]
