@@ -1,6 +1,6 @@
 """`sm.solve_bvp` against SciPy's: time and true error for every problem, with the same tolerance and at equal error.
 
-    python bench/bvp_work_precision.py            # about four minutes; prints the tables, writes docs/bvp_*.png
+    python bench/bvp_work_precision.py            # about two minutes; prints the tables, writes docs/bvp_*.png
     python bench/bvp_work_precision.py --quick    # 1e-6 and 1e-9 only, no pictures
 
 Times are medians of bursts that take turns. SciPy may use 100000 nodes.

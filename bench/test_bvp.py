@@ -45,17 +45,37 @@ def linear_system(n, K, s):
     return mesh, undirected(n, K), derivatives, residual
 
 
-@pytest.mark.parametrize(("n", "K", "s"), [(2, 16, 16), (2, 200, 16), (6, 50, 16), (60, 40, 8)])
+@pytest.mark.parametrize(("n", "K", "s"), [(2, 16, 16), (2, 200, 16), (6, 50, 16), (60, 100, 6)])
 def test_two_threads(compare, monkeypatch, n, K, s):
-    system = linear_system(n, K, s)[:3]
+    chain = Chain(*linear_system(n, K, s)[:3])
 
     def serial():
         with monkeypatch.context() as patch:
             patch.setattr(kernels, "PARALLEL_WORK", 10**15)
-            return Chain(*system)
+            chain._eliminate(0)
 
-    parallel = lambda: Chain(*system)
-    compare(parallel, serial, size=f"n={n}, {K} windows, s={s}", what="factorisation: all threads, one")
+    compare(
+        lambda: chain._eliminate(0), serial, size=f"n={n}, {K} windows, s={s}", what="elimination: all threads, one"
+    )
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-6])
+def test_many_equations(compare, tol):
+    """y' = A y with a full A, half of the conditions at each end."""
+    n = 60
+    A = np.random.default_rng(0).normal(size=(n, n)) / np.sqrt(n)
+    fun, x, y = lambda x, y: A @ y, np.linspace(0, 3, 5), np.zeros((n, 5))
+    bc = lambda ya, yb: np.concatenate([ya[: n // 2] - 1, yb[n // 2 :] - 1])
+    run = lambda solver: solver(fun, bc, x, y, tol=tol, max_nodes=100_000)
+    exact = run(lambda *args, **options: sm.solve_bvp(*args, **(options | {"tol": 1e-9}))).sol(x)
+    errors = [abs(run(solver).sol(x) - exact).max() for solver in (sm.solve_bvp, solve_bvp)]
+    compare(
+        lambda: run(sm.solve_bvp),
+        lambda: run(solve_bvp),
+        size=f"n={n}, tol {tol:g}",
+        what="sm.solve_bvp, SciPy's",
+        note="errors {:.0e}, {:.0e}".format(*errors),
+    )
 
 
 @pytest.mark.parametrize(("n", "s"), [(2, 16), (60, 8)])

@@ -31,6 +31,7 @@ _SHORT = 1e-8  # of the span: what is shorter may have any residual, if only the
 _SEEN = 1e-2
 _ROUNDS = 60
 _STALLS = 2  # meshes on which Newton's iteration may fail before something else is tried
+_POLISHED = 5  # meshes for the residual alone, the error being small enough
 _IDLE = 5  # judgements in a row that may fail to become better
 _SHARPER = 10  # attempts to meet the boundary conditions more closely
 # Continuation from bounded slopes: the first bound in units of size/(b - a), its growth and the least one; it ends when
@@ -108,7 +109,7 @@ class Search:
     def _precise(self) -> int:
         """Newton on one mesh after the other until the solution is good enough."""
         tol, sharper = self.limits.tol, 1.0
-        attempt, stalls, idle, best = 0, 0, 0, np.inf
+        attempt, stalls, idle, polished, best = 0, 0, 0, 0, np.inf
         while True:
             attempt += 1
             equations, outcome = self._newton(self.problem, tol * sharper)
@@ -127,17 +128,18 @@ class Search:
                     self.reason = _REASONS[newton.SINGULAR]
                     return UNSOLVED
                 excess = self._insufficient(self.judgement, res)
+                polished += self.judgement.worst <= _ERROR * tol and bool((self.judgement.peak > tol).any())
                 left = excess.max() * self.mesh.h[excess > 1.0].sum()  # a jump of f is driven into a corner
                 idle, best = (0, left) if left < 0.5 * best else (idle + 1, best)
             x = refined(self.mesh, self.trial, outcome.derivatives.jac, excess, res.decay, _NEGLECTED * tol)
             added = x.size - self.mesh.x.size
             self._watch(Round(self.rounds, self.mesh.windows, added, self.conditions, self.judgement))
             enough = self.judgement is not None and (excess <= 1.0).all()
-            useless = idle > _IDLE or not (added or enough) or attempt == _ROUNDS
+            useless = idle > _IDLE or polished > _POLISHED or not (added or enough) or attempt == _ROUNDS
             if useless or (x.size - 1) * self.mesh.basis.s > self.limits.points:
                 return self._at_the_limit(equations, outcome, useless)
             if enough:
-                if self.conditions <= self.limits.conditions:
+                if self._conditions_met(outcome):
                     return OK
                 sharper *= 0.1
                 if sharper < 0.5 * 0.1**_SHARPER:
@@ -169,11 +171,19 @@ class Search:
         if self.judgement is not None and self.judgement.worst <= self.limits.tol:
             fits = self.mesh.windows * self.mesh.basis.s <= self.limits.points
             seen = (self._hidden(self.judgement) * self.mesh.h < _SEEN * self.mesh.h.sum()).all()
-            if fits and seen and self.conditions <= self.limits.conditions:
+            if fits and seen and self._conditions_met(outcome):
                 return OK
         if useless:
             self.reason = "More nodes do not help: rounding, or `fun` is not smooth."
         return CROWDED
+
+    def _conditions_met(self, outcome: newton.Outcome) -> bool:
+        """Whether the boundary conditions hold to the tolerance, or to the rounding of what they are made of."""
+        if self.conditions <= self.limits.conditions or outcome.derivatives is None:
+            return self.conditions <= self.limits.conditions
+        values = np.concatenate([self.trial.y[:, 0], self.trial.y[:, -1], self.trial.p])
+        rounding = 4.0 * np.finfo(float).eps * (abs(outcome.derivatives.conditions) @ abs(values)).max()
+        return bool(self.conditions <= rounding)
 
     def _continued(self) -> bool:
         """A solution whose slopes are hardly bounded any more, from the guess by way of smaller bounds."""
