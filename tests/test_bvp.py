@@ -80,6 +80,19 @@ class TestAccuracy:
         assert res.success
         np.testing.assert_allclose(res.sol(x)[:2], fine.sol(x)[:2], atol=1e-7)
 
+    def test_a_guess_from_which_no_newton_step_descends(self):
+        R = 10000.0
+        fun = lambda x, y: np.array([y[1], y[2], y[3], R * (y[1] * y[2] - y[0] * y[3])])
+        bc = lambda ya, yb: np.array([ya[0], ya[1], yb[0] - 1, yb[1]])
+        poor = sm.solve_bvp(fun, bc, MESH, np.zeros((4, 5)), tol=1e-7)
+        x = np.linspace(0, 1, 9)
+        good = sm.solve_bvp(
+            fun, bc, x, np.array([3 * x**2 - 2 * x**3, 6 * x - 6 * x**2, 6 - 12 * x, -12 + 0 * x]), tol=1e-9
+        )
+        assert poor.success
+        assert good.success
+        np.testing.assert_allclose(poor.sol(x)[0], good.sol(x)[0], atol=1e-7)
+
     def test_a_jump_of_f_inside_a_window(self):
         res = sm.solve_bvp(
             lambda x, y: np.vstack([y[1], np.sign(x - 0.3)]), lambda ya, yb: [ya[0], yb[0]], MESH, ZEROS, tol=1e-6
@@ -187,7 +200,7 @@ class TestHonesty:
         assert sm.solve_bvp(*bratu(1.0), np.linspace(0, 1, 50), np.zeros((2, 50)), max_nodes=10).status == 1
 
     def test_a_wrong_jacobian_is_found_out(self):
-        wrong = lambda x, y: np.zeros((2, 2, x.size)) + 1.0
+        wrong = lambda x, y: np.zeros((2, 2, x.size))  # with this the equations would be singular
         with pytest.warns(UserWarning, match="`fun_jac` does not agree"):
             res = sm.solve_bvp(*bratu(1.0), MESH, ZEROS, fun_jac=wrong, tol=1e-8)
         assert res.success

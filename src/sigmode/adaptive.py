@@ -26,7 +26,6 @@ _ERROR, _NEGLECTED = 0.5, 0.3
 _GUILTY = 0.03
 # Coefficients that do not fall like this are rounding, or what one basis has beyond another.
 _FALLING = 0.5
-_SHORT = 1e-8  # of the span: what is shorter may have any residual, if only the error is small
 # What the user's mesh sees and the windows do not may add up to this part of the tolerance over the span.
 _SEEN = 1e-2
 _ROUNDS = 60
@@ -156,9 +155,7 @@ class Search:
             excess = np.maximum(excess, np.where(guilty, too_much, 0.0))
         elif (excess <= 1.0).all():
             excess = self._hidden(judgement)
-        # In a window that is very short the residual does not count, but what it adds up to: f may have jumps.
-        short = self.mesh.h < _SHORT * (self.mesh.x[-1] - self.mesh.x[0])
-        return np.asarray(np.where(short & (too_much <= 1.0), 0.0, excess))
+        return np.asarray(excess)
 
     def _hidden(self, judgement: Judgement) -> Array:
         """The residual where only the user's mesh would look, in units of what is allowed, (K,)."""
