@@ -295,6 +295,48 @@ class TestWhatAReviewerFound:
             sm.solve_bvp(bratu(1.0)[0], lambda ya, yb: np.zeros(3), MESH, ZEROS)
 
 
+class TestWhatAReaderFound:
+    @pytest.mark.parametrize(("nodes", "tol", "most"), [(11, 1e-3, 11), (5, 1e-6, 10), (50, 1e-3, 50)])
+    def test_the_initial_mesh_is_always_allowed(self, nodes, tol, most):
+        x = np.linspace(0, 1, nodes)
+        assert sm.solve_bvp(*bratu(1.0), x, np.zeros((2, nodes)), tol=tol, max_nodes=most).success
+
+    def test_the_error_of_p(self):
+        fun = lambda x, y, p: np.vstack([y[1], -p[0] * y[0]])
+        bc = lambda ya, yb, p: np.array([ya[0], yb[0], ya[1] - 1])
+        res = sm.solve_bvp(fun, bc, MESH, np.ones((2, 5)), p=[9.0])
+        assert res.p_error[0] == pytest.approx(abs(res.p[0] - np.pi**2), rel=0.5)
+        assert sm.solve_bvp(*bratu(1.0), MESH, ZEROS).p_error is None
+
+    def test_a_residual_that_is_not_met_is_mentioned(self):
+        fun = lambda x, y: np.vstack([y[1], np.sign(x - 0.612)])
+        res = sm.solve_bvp(fun, bratu(1.0)[1], MESH, ZEROS, tol=1e-8)
+        assert res.success
+        assert "residual is not below `tol`" in res.message
+
+    def test_nan_in_the_guess_is_said_to_be_there(self):
+        y = ZEROS.copy()
+        y[0, 2] = np.nan
+        message = sm.solve_bvp(*bratu(1.0), MESH, y).message
+        assert "non-finite residual at x = 0.5. The guess `y` is not finite there" in message
+
+    def test_a_wrong_bc_jac_is_found_out(self):
+        wrong = lambda ya, yb: (np.array([[2.0, 0], [0, 0]]), np.array([[0, 0], [1.0, 0]]))
+        with pytest.warns(UserWarning, match="`bc_jac` does not agree"):
+            res = sm.solve_bvp(*bratu(1.0), MESH, ZEROS, bc_jac=wrong, tol=1e-8)
+        assert res.sol(0.5)[0] == pytest.approx(0.14053921440047180, abs=1e-8)
+
+    def test_a_solution_up_to_a_constant_is_called_singular(self):
+        fun = lambda x, y: np.vstack([y[1], np.cos(np.pi * x)])
+        res = sm.solve_bvp(fun, lambda ya, yb: np.array([ya[1], yb[1]]), MESH, ZEROS)
+        assert res.status == 2
+        assert "Do the boundary conditions determine" in res.message
+
+    def test_complex_values_come_with_the_right_advice(self):
+        with pytest.raises(ValueError, match="pass the guess `y` with a complex dtype"):
+            sm.solve_bvp(lambda x, y: y + 0j, bratu(1.0)[1], MESH, ZEROS)
+
+
 class TestSciPysManners:
     def test_fields_and_shapes(self):
         res = sm.solve_bvp(*bratu(1.0), MESH, ZEROS)

@@ -38,11 +38,9 @@ _SHARPER = 10  # attempts to meet the boundary conditions more closely
 _ROUGH_ROUNDS, _ROUGH_POINTS = 15, 4000
 _FIRST_BOUND, _GROWTH, _LEAST_GROWTH, _UNBOUNDED, _STAGES, _ON_THE_WAY = 10.0, 4.0, 1.1, 0.03, 40, 1e-2
 
+_UNSOLVABLE = "The collocation system could not be solved"
 _REASONS = {
-    newton.STALLED: (
-        "The collocation system could not be solved: Newton's iteration does not converge. Does a solution exist? "
-        "Try another guess."
-    ),
+    newton.STALLED: (f"{_UNSOLVABLE}: Newton's iteration does not converge. Does a solution exist? Try another guess."),
     newton.SINGULAR: (
         "A singular Jacobian encountered when solving the collocation system. Do the boundary conditions determine the "
         "solution?"
@@ -95,6 +93,9 @@ class Search:
         """Solve; where Newton's iteration fails, start again from solutions with bounded slopes."""
         guess = self.mesh, self.trial
         status = self._precise()
+        if not np.isfinite(guess[1].y).all():
+            x = guess[0].x[~np.isfinite(guess[1].y).all(axis=0)][0]
+            self.reason = f"{_UNSOLVABLE}: non-finite residual at x = {x:.6g}. The guess `y` is not finite there."
         if status != UNSOLVED or not np.isfinite(guess[1].y).all():
             return status
         failed = self.mesh, self.trial, self.reason
@@ -170,6 +171,8 @@ class Search:
             seen = (self._hidden(self.judgement) * self.mesh.h < _SEEN * self.mesh.h.sum()).all()
             if fits and seen and self._conditions_met(outcome):
                 return OK
+        if outcome.state == newton.STALLED:
+            return UNSOLVED
         if useless:
             self.reason = "More nodes do not help: rounding, or `fun` is not smooth."
         return CROWDED
@@ -226,7 +229,7 @@ class Search:
         self.conditions = float(abs(self.problem.conditions(y[:, 0], y[:, -1], self.trial.p)).max())
         self.reason = _REASONS.get(outcome.state, "")
         if outcome.state == newton.NOT_FINITE:
-            self.reason = f"The collocation system could not be solved: non-finite residual{_where(outcome.at)}."
+            self.reason = f"{_UNSOLVABLE}: non-finite residual{_where(outcome.at)}."
         return equations, outcome
 
     def _move(self, x: Array) -> None:

@@ -17,6 +17,7 @@ __all__ = ["BoundaryProblem", "Limited", "Singular"]
 
 # The user's `fun_jac` is compared with a difference of this step, relative to 1 + |y|, to so much of its terms.
 _COARSE, _DISAGREE = 1e-5, 1e-2
+_COMPLEX = "pass the guess `y` with a complex dtype"
 _STEP = float(np.finfo(float).eps) ** 0.5  # of a forward difference, relative to 1 + |y|, as in SciPy
 
 
@@ -61,11 +62,14 @@ class BoundaryProblem:
         if not (np.isfinite(y).all() and np.isfinite(p).all()):
             return
         with np.errstate(all="ignore"):
-            f = checked(self._fun(x.copy(), y.copy(), *self._parameters(p)), y.shape, "fun", self._dtype)
-            self._conditions(y[:, 0], y[:, -1], p)
+            f = checked(self._fun(x.copy(), y.copy(), *self._parameters(p)), y.shape, "fun", self._dtype, _COMPLEX)
+            value = self._conditions(y[:, 0], y[:, -1], p)
             if self._fun_jac is not None and not self._agrees(x, y, p, f):
                 warn("`fun_jac` does not agree with differences of `fun`, which are used instead.", stacklevel=4)
                 self._fun_jac = None
+            if self._bc_jac is not None and not self._conditions_agree(y[:, 0], y[:, -1], p, value):
+                warn("`bc_jac` does not agree with differences of `bc`, which are used instead.", stacklevel=4)
+                self._bc_jac = None
 
     def _agrees(self, x: Array, y: NDArray[Any], p: NDArray[Any], f: NDArray[Any]) -> bool:
         """Whether `fun_jac` gives the change of f along one direction; where that is not finite nothing is known."""
@@ -78,6 +82,14 @@ class BoundaryProblem:
         terms = np.einsum("klm,lm->km", abs(said), abs(direction))
         off = abs(np.einsum("klm,lm->km", said, direction) - change)
         allowed = _DISAGREE * (terms + abs(change) + _COARSE * (abs(f) + abs(change).max()))
+        return bool(((off <= allowed) | ~np.isfinite(off)).all())
+
+    def _conditions_agree(self, ya: NDArray[Any], yb: NDArray[Any], p: NDArray[Any], value: NDArray[Any]) -> bool:
+        """Whether `bc_jac` agrees with differences of `bc`; where those are not finite nothing is known."""
+        said = self._given_conditions(ya, yb, p)
+        found = self._conditions_differences(np.concatenate([ya, yb, p]), value)
+        allowed = _DISAGREE * (abs(said) + abs(found) + abs(said).max() * _COARSE) + 1e-6 * (1.0 + abs(value))[:, None]
+        off = abs(said - found)
         return bool(((off <= allowed) | ~np.isfinite(off)).all())
 
     def pack(self, y: NDArray[Any]) -> Array:
@@ -113,9 +125,7 @@ class BoundaryProblem:
         n, n_p = self._n, self._n_p
         ya, yb, q = self.unpack(start), self.unpack(end), self.unpack(p)
         if self._bc_jac is not None:
-            parts = self._bc_jac(ya.copy(), yb.copy(), *self._parameters(q))
-            shapes = [(n + n_p, n), (n + n_p, n)] + [(n + n_p, n_p)] * (n_p > 0)
-            matrix: NDArray[Any] = np.hstack(_parts(parts, shapes, "bc_jac", self._dtype))
+            matrix = self._given_conditions(ya, yb, q)
         else:
             matrix = self._conditions_differences(np.concatenate([ya, yb, q]), self.unpack(value))
         return self._packed_matrix(matrix, (n, n, n_p))
@@ -124,14 +134,14 @@ class BoundaryProblem:
         return (p.copy(),) if self._n_p else ()
 
     def _f(self, x: Array, y: NDArray[Any], p: NDArray[Any]) -> NDArray[Any]:
-        f = checked(self._fun(x.copy(), y.copy(), *self._parameters(p)), y.shape, "fun", self._dtype)
+        f = checked(self._fun(x.copy(), y.copy(), *self._parameters(p)), y.shape, "fun", self._dtype, _COMPLEX)
         if self._singular is not None:
             f = f + self._singular.S @ y / (x - self._singular.a)
         return f
 
     def _conditions(self, ya: NDArray[Any], yb: NDArray[Any], p: NDArray[Any]) -> NDArray[Any]:
         value = self._bc(ya.copy(), yb.copy(), *self._parameters(p))
-        return checked(value, (self._n + self._n_p,), "bc", self._dtype)
+        return checked(value, (self._n + self._n_p,), "bc", self._dtype, _COMPLEX)
 
     def _derivatives(self, x: Array, y: NDArray[Any], p: NDArray[Any], f: NDArray[Any]) -> NDArray[Any]:
         """df/dy and df/dp without the singular term's, (n, n + n_p, m), the user's or forward differences."""
@@ -146,12 +156,12 @@ class BoundaryProblem:
             moved = y.copy()
             moved[k] += _STEP * (1.0 + abs(y[k]))
             step = moved[k] - y[k]
-            jac[:, k] = (checked(fun(x.copy(), moved, *parameters), y.shape, "fun", self._dtype) - f) / step
+            jac[:, k] = (checked(fun(x.copy(), moved, *parameters), y.shape, "fun", self._dtype, _COMPLEX) - f) / step
         for k in range(self._n_p):
             other = p.copy()
             other[k] += _STEP * (1.0 + abs(p[k]))
             step = other[k] - p[k]
-            jac[:, n + k] = (checked(fun(x.copy(), y.copy(), other), y.shape, "fun", self._dtype) - f) / step
+            jac[:, n + k] = (checked(fun(x.copy(), y.copy(), other), y.shape, "fun", self._dtype, _COMPLEX) - f) / step
         return jac
 
     def _given_derivatives(self, x: Array, y: NDArray[Any], p: NDArray[Any]) -> NDArray[Any]:
@@ -160,6 +170,13 @@ class BoundaryProblem:
         shapes = [(n, n, m)] + [(n, self._n_p, m)] * (self._n_p > 0)
         value = self._fun_jac(x.copy(), y.copy(), *self._parameters(p)) if self._fun_jac is not None else None
         return np.concatenate(_parts(value, shapes, "fun_jac", self._dtype), axis=1)
+
+    def _given_conditions(self, ya: NDArray[Any], yb: NDArray[Any], p: NDArray[Any]) -> NDArray[Any]:
+        """What `bc_jac` returns, side by side."""
+        rows = self._n + self._n_p
+        shapes = [(rows, self._n), (rows, self._n)] + [(rows, self._n_p)] * (self._n_p > 0)
+        value = self._bc_jac(ya.copy(), yb.copy(), *self._parameters(p)) if self._bc_jac is not None else None
+        return np.hstack(_parts(value, shapes, "bc_jac", self._dtype))
 
     def _conditions_differences(self, v: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:
         n = self._n

@@ -27,11 +27,11 @@ _LEAST_TOL = 100.0 * float(np.finfo(float).eps)
 # Functions per window: so many at tol = 1 and so many more for each digit (docs/decisions.md, "The width of a window").
 _WIDTH, _PER_DIGIT, _WIDTHS = 4.0, 2.0, (6, 22)
 # A finer mesh than this is thinned out before the first iteration.
-_START_WINDOWS = 16
+_START_WINDOWS = 8
 _STOPPED = 4
 _TITLES = ("Iteration", "Max residual", "Max BC residual", "Est. error", "Total nodes", "Nodes added")
 _LOBATTO = np.array([0.0, 0.5 - (3 / 28) ** 0.5, 0.5, 0.5 + (3 / 28) ** 0.5])
-_GAUSS = tuple(0.5 * part + shift for part, shift in zip(legendre.leggauss(5), (0.5, 0.0), strict=True))
+_GAUSS = tuple(0.5 * part + shift for part, shift in zip(legendre.leggauss(3), (0.5, 0.0), strict=True))
 
 _MESSAGES = {
     OK: "The algorithm converged to the desired accuracy.",
@@ -80,12 +80,14 @@ def solve_bvp(
     bc_jac : callable, optional
         Returns the derivatives of bc by ya and yb, (n + k, n) each, and, with parameters, by p, (n + k, k).
     tol : float
-        What the estimated error of each component may be, relative to ``max(1, |y|)`` where |y| is its largest value in
-        the window, and of p likewise; and the residual relative to ``1 + |f|``, as in SciPy, at every point that is
-        looked at. The first is more than SciPy promises.
+        What the estimated error of each component may be (half of it, to be safe), relative to ``max(1, |y|)`` where
+        |y| is its largest value in the window, and of p likewise; and the residual relative to ``1 + |f|``, as in
+        SciPy, at every point that is looked at. The first is more than SciPy promises. Where the second would need too
+        many windows, the first decides, and the message says so.
     max_nodes : int
-        Limit of the mesh. A window has as many collocation points as SciPy's mesh would have with more nodes: there may
-        be ``2 max_nodes - 1`` of them, as in SciPy's formula.
+        Limit of the mesh. There may be as many collocation points as in SciPy's formula with so many nodes,
+        ``2 max_nodes - 1``: with s functions in a window (see Notes) some ``2 max_nodes / s`` windows; the initial mesh
+        is always allowed, unless a single window has more points.
     verbose : {0, 1, 2}
         0: silent; 1: a report at the end; 2: a line for each iteration.
     bc_tol : float, optional
@@ -99,8 +101,9 @@ def solve_bvp(
     res : OptimizeResult
         sol : `Solution`, called as ``sol(x, nu=0)``, and ``sol.error(x)``; p : (k,) or None; x : (m,), the final mesh,
         which has all nodes of the initial one; y, yp : (n, m), the solution and its derivative there; rms_residuals :
-        (m - 1,); error : (n,), the largest estimated error of each component; niter : int; status : int: 0 converged,
-        1 too many nodes, 2 the equations could not be solved, 3 `bc_tol` not met, 4 `callback` stopped; message : str;
+        (m - 1,); error : (n,), the largest estimated error of each component, absolute, as is ``sol.error(x)``;
+        p_error : (k,) or None, that of p; niter : int, how many meshes were tried; status : int: 0 converged, 1 too
+        many nodes, 2 the equations could not be solved, 3 `bc_tol` not met, 4 `callback` stopped; message : str;
         success : bool, status == 0.
 
     Raises
@@ -117,12 +120,12 @@ def solve_bvp(
     Notes
     -----
     Each mesh interval is a window with the trial solution ``y_k + xi N_k(xi)`` of one hidden layer of
-    ``4 - 2 log10(tol)`` sigmoids (6 to 22), collocated at Radau points, right ones for what decays and left ones
-    for what grows: a layer stays in the window where it is, and the mesh is refined there and nowhere else. The
-    windows are eliminated one by one, so that time and memory are linear in their number: of the order of
-    ``(s n)**3`` operations each for s sigmoids, in parallel. Where Newton's iteration fails, the problem with bounded
-    slopes is solved
-    first and the bound raised.
+    ``4 - 2 log10(tol)`` functions (6 to 22: sigmoids and a constant), collocated at Radau points, right ones for what
+    decays and left ones for what grows: a layer stays in the window where it is, and the mesh is refined there and
+    nowhere else. A mesh of more than 9 nodes is thinned out to 8 windows first. The windows are eliminated one by one,
+    so that time and memory are linear in their number: of the order of ``(s n)**3`` operations each for s functions,
+    in parallel. Where Newton's iteration fails, the problem with bounded slopes is solved first and the bound raised.
+    Warnings of floating-point arithmetic in `fun` are silenced.
 
     The error estimate is the Newton step of a finer discretisation on points that the solution has not seen. It is no
     proof: it holds to first order in the error, and where `fun` is smooth between the points.
@@ -152,7 +155,6 @@ def solve_bvp(
         tol = _LEAST_TOL
     bc_tol = tol if bc_tol is None else _checked_tol(bc_tol, "bc_tol")
     most = _checked_nodes(max_nodes)
-    points = 2 * most - 1 if given.x.size <= most else 0
     if verbose not in (0, 1, 2):
         raise ValueError(f"`verbose` must be in [0, 1, 2], got {verbose!r}.")
     if callback is not None and not callable(callback):
@@ -160,13 +162,15 @@ def solve_bvp(
     width = int(np.clip(math.ceil(_WIDTH - _PER_DIGIT * math.log10(tol)), *_WIDTHS))
     report = _Report(verbose, callback)
     with np.errstate(all="ignore"):  # Newton's iteration tries values that overflow
-        search = Search(given.problem, *_start(given, width), Limits(tol, bc_tol, points), report, _probes(given))
+        mesh, trial = _start(given, width)
+        limits = Limits(tol, bc_tol, _most_points(given, mesh, most))
+        search = Search(given.problem, mesh, trial, limits, report, _probes(given))
         try:
             status = search.run()
         except _Stop:
             status = _STOPPED
         res = _result(given, search, status)
-        report.end(res, search.conditions)
+        report.end(res, search.conditions, math.inf if search.judgement is None else search.judgement.worst)
     return res
 
 
@@ -204,6 +208,17 @@ def _start(given: _Given, width: int) -> tuple[Mesh, Trial]:
     return mesh, curved if off[1] < off[0] else trial
 
 
+def _most_points(given: _Given, mesh: Mesh, max_nodes: int) -> int:
+    """Collocation points that `max_nodes` allows: as many as SciPy's formula would have, or those of the initial mesh.
+
+    None if the initial mesh has more nodes, or a single window more points.
+    """
+    most = 2 * max_nodes - 1
+    if given.x.size > max_nodes or mesh.basis.s > most:
+        return 0
+    return max(most, mesh.windows * mesh.basis.s)
+
+
 def _probes(given: _Given) -> Array:
     """Where SciPy would look at a mesh that is thinned out here: at Lobatto points, (m,), increasing."""
     x = given.x
@@ -232,6 +247,8 @@ def _result(given: _Given, search: Search, status: int) -> OptimizeResult:
     message = " ".join(filter(None, (_MESSAGES.get(status), search.reason if status in (CROWDED, UNSOLVED) else "")))
     judgement = search.judgement
     error = np.full(problem.n, np.inf) if judgement is None else judgement.error.max(axis=1)
+    if status == OK and judgement is not None and (judgement.peak > search.limits.tol + judgement.rounding).any():
+        message += " The residual is not below `tol` everywhere."
     if status == CROWDED and judgement is not None:
         message += f" The estimated error is {judgement.worst:.1e}, requested {search.limits.tol:.1e}."
     return OptimizeResult(
@@ -242,6 +259,11 @@ def _result(given: _Given, search: Search, status: int) -> OptimizeResult:
         yp=yp,
         rms_residuals=_residuals(given, search, sol, x),
         error=_size(problem, error),
+        p_error=None
+        if not given.p.size
+        else np.full(given.p.size, np.inf)
+        if judgement is None
+        else _size(problem, judgement.p),
         niter=search.rounds,
         status=status,
         message=message,
@@ -327,7 +349,7 @@ class _Report:
             except StopIteration:
                 raise _Stop from None
 
-    def end(self, res: OptimizeResult, conditions: float) -> None:
+    def end(self, res: OptimizeResult, conditions: float, error: float) -> None:
         """The report of ``verbose=1``."""
         if self._verbose:
             first = f"Solved in {res.niter} iterations" if res.success else f"{res.message} Iterations: {res.niter}"
@@ -335,7 +357,7 @@ class _Report:
                 f"{first}, number of nodes {res.x.size}. \n"
                 f"Maximum relative residual: {res.rms_residuals.max():.2e} \n"
                 f"Maximum boundary residual: {conditions:.2e} \n"
-                f"Maximum estimated error: {res.error.max():.2e}"
+                f"Maximum estimated error, relative: {error:.2e}"
             )
 
 
@@ -403,7 +425,7 @@ def _singular_matrix(S: ArrayLike, n: int, dtype: type) -> NDArray[Any]:
 
 def _checked_tol(tol: float, name: str) -> float:
     try:
-        value = float(np.asarray(tol).item())
+        value = float(np.asarray(tol, dtype=np.float64 if not isinstance(tol, str) else None).item() + 0.0)
     except (TypeError, ValueError):
         raise ValueError(f"`{name}` must be a positive number, got {tol!r}.") from None
     if not 0.0 < value < math.inf:

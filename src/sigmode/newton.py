@@ -18,6 +18,7 @@ CONVERGED, STALLED, SINGULAR, NOT_FINITE = range(4)
 _FACTORISATIONS = 12
 _SHORTEST = 0.1  # part of a Newton step below which it need not pass the test, so many times
 _PATIENCE = 5
+_DOUBTFUL = 1e8
 _SHORTER = 0.25
 # Kept factors are used as long as each step is this much shorter than the one before.
 _CONTRACTION = 0.1
@@ -55,11 +56,13 @@ def iterate(equations: Equations, start: Trial, tol: float, rate: float = np.inf
         state = run.advance()
         left -= 1
     if state in (None, STALLED):
-        state = CONVERGED if run.size < _TOLERABLE * tol else STALLED
+        state = CONVERGED if run.size < _TOLERABLE * tol else SINGULAR if run.doubtful else STALLED
     return Outcome(state, run.trial, run.derivatives, run.at, run.rate)
 
 
 class _Iteration:
+    _chain: Chain  # of the last linear equations
+
     def __init__(self, equations: Equations, start: Trial, tol: float, rate: float) -> None:
         self.equations, self.trial, self.enough, self.rate = equations, start, _PART * tol, rate
         self.at = equations.evaluate(start)
@@ -67,6 +70,11 @@ class _Iteration:
         self.size = np.inf  # of the last step
         self._direct = True
         self._patience = _PATIENCE
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the last equations were singular, as far as derivatives by differences can tell."""
+        return self._chain.condition > _DOUBTFUL
 
     def advance(self) -> int | None:
         """One factorisation and the steps with it; a constant when the iteration is over."""

@@ -63,7 +63,7 @@ class Judgement(NamedTuple):
 
     error (n, K) : the largest estimated error in each window; worst : the largest one of a value or a parameter,
     relative to its size; residual (K,) : root mean square of the residual relative to 1 + |f|; peak (K,) : its
-    largest value; rounding (K,) : what it cannot fall below.
+    largest value; rounding (K,) : what it cannot fall below; p (n_p,) : the estimated error of p.
     """
 
     error: Array
@@ -71,6 +71,7 @@ class Judgement(NamedTuple):
     residual: Array
     peak: Array
     rounding: Array
+    p: Array
 
 
 def judge(equations: Equations, trial: Trial, derivatives: Derivatives) -> Judgement:
@@ -88,13 +89,13 @@ def judge(equations: Equations, trial: Trial, derivatives: Derivatives) -> Judge
     peak[0] = max(peak[0], start)
     chain = Chain(fine, equations.rows, finer) if at.residual.finite else None
     if chain is None or chain.condition > _UNDETERMINED:
-        return Judgement(np.full((len(trial.y), fine.windows), np.inf), np.inf, residual, peak, noise)
+        return Judgement(np.full((len(trial.y), fine.windows), np.inf), np.inf, residual, peak, noise, trial.p + np.inf)
     step = chain.solve(at.residual)
     error = step.sizes(fine)
     worst = float((error / np.maximum(trial.sizes(coarse), 1.0)).max())
     if trial.p.size:
         worst = max(worst, float((abs(step.p) / np.maximum(abs(trial.p), 1.0)).max()))
-    return Judgement(error, worst, residual, peak, noise)
+    return Judgement(error, worst, residual, peak, noise, abs(step.p))
 
 
 def unseen(problem: BoundaryProblem, mesh: Mesh, trial: Trial, probes: Array) -> Array:

@@ -13,6 +13,7 @@ Array = NDArray[np.float64]
 
 __all__ = ["RightHandSide", "RightHandSide2", "checked"]
 
+_SPLIT = "split the problem into real and imaginary parts"
 _COLUMNS = " (one column per point: x is (m,), y is (n, m))"
 _FLOAT = np.dtype(np.float64)
 
@@ -133,7 +134,7 @@ class RightHandSide2(RightHandSide):
         return RightHandSide(fun, jac)
 
 
-def checked(value: Any, shape: tuple[int, ...], name: str, dtype: type = float) -> NDArray[Any]:
+def checked(value: Any, shape: tuple[int, ...], name: str, dtype: type = float, advice: str = _SPLIT) -> NDArray[Any]:
     """What the user's function returned as an array of the type and shape expected, or an error that says what came."""
     if type(value) is np.ndarray and value.dtype is _FLOAT and dtype is float and value.shape == shape:
         return value
@@ -147,7 +148,7 @@ def checked(value: Any, shape: tuple[int, ...], name: str, dtype: type = float) 
             "A constant row must have one value per point too: np.full_like(x, value)."
         ) from None
     if array.dtype.kind == "c" and dtype is float:
-        raise ValueError(f"`{name}` returned complex values; split the problem into real and imaginary parts.")
+        raise ValueError(f"`{name}` returned complex values; {advice}.")
     if array.dtype.kind not in "fiubc":
         raise ValueError(f"`{name}` must return real numbers, it returned an array of dtype {array.dtype}.")
     if array.shape != shape:

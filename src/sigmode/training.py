@@ -361,7 +361,7 @@ def _judge(run: _Run, tol: float, stopped: int) -> OptimizeResult:
         residual=estimate.residual,
         status=status,
         message=_message(status, estimate, limit, col),
-        success=good,
+        success=bool(good),
     )
 
 
