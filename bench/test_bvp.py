@@ -102,3 +102,19 @@ def test_panels(compare, monkeypatch, size):
         size=f"{size} slopes",
         what="elimination, in one pass",
     )
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-6])
+@pytest.mark.parametrize("nodes", [5, 50, 400])
+def test_guesses_on_many_nodes(compare, nodes, tol):
+    """Bratu's problem: where SciPy is at its best, a loose tolerance and a mesh that is fine enough already."""
+    problem, x = bvps.bratu(0), np.linspace(0, 1, nodes)
+    run = lambda solver: solver(problem.fun, problem.bc, x, np.zeros((2, nodes)), tol=tol)
+    errors = [bvps.error(problem, run(solver).sol) for solver in (sm.solve_bvp, solve_bvp)]
+    compare(
+        lambda: run(sm.solve_bvp),
+        lambda: run(solve_bvp),
+        size=f"Bratu, {nodes} nodes, tol {tol:g}",
+        what="sm.solve_bvp, SciPy's",
+        note="errors {:.0e}, {:.0e}".format(*errors),
+    )
