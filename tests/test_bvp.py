@@ -216,12 +216,18 @@ class TestHonesty:
             sm.solve_bvp(fun, bratu(1.0)[1], MESH, ZEROS)
         assert caught.value is error
 
-    def test_a_boundary_tolerance_that_cannot_be_met(self):
-        bc = lambda ya, yb: np.array([ya[0], 1e9 * (yb[0] - 1 / 3)])
+    def test_a_sharp_boundary_tolerance_is_met(self):
+        bc = lambda ya, yb: np.array([ya[0], np.sinh(yb[0] - 1 / 3)])
         res = sm.solve_bvp(bratu(1.0)[0], bc, MESH, ZEROS, bc_tol=1e-14)
-        assert res.status in (0, 3)
-        assert res.success == (res.status == 0)
-        assert res.status == 3 or abs(bc(res.y[:, 0], res.y[:, -1])).max() <= 1e-14
+        assert res.success
+        assert abs(bc(res.y[:, 0], res.y[:, -1])).max() <= 1e-14
+
+    def test_a_boundary_tolerance_that_cannot_be_met(self, monkeypatch):
+        monkeypatch.setattr("sigmode.adaptive.Search._conditions_met", lambda self, outcome: False)
+        res = sm.solve_bvp(*bratu(1.0), MESH, ZEROS)
+        assert res.status == 3
+        assert not res.success
+        assert "boundary conditions tolerance" in res.message
 
 
 class TestWhatAReviewerFound:

@@ -135,7 +135,8 @@ class Search:
             added = x.size - self.mesh.x.size
             self._watch(Round(self.rounds, self.mesh.windows, added, self.conditions, self.judgement))
             enough = self.judgement is not None and (excess <= 1.0).all()
-            useless = idle > _IDLE or polished > _POLISHED or not (added or enough) or attempt == _ROUNDS
+            stuck = not enough and (not added or idle > _IDLE or polished > _POLISHED)
+            useless = stuck or attempt == _ROUNDS
             if useless or (x.size - 1) * self.mesh.basis.s > self.limits.points:
                 return self._at_the_limit(equations, outcome, useless)
             if enough:
