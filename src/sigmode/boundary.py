@@ -15,7 +15,8 @@ Array = NDArray[np.float64]
 
 __all__ = ["BoundaryProblem", "Limited", "Singular"]
 
-# The user's `fun_jac` is compared with a difference of this step, relative to 1 + |y|, to so much of its terms.
+# The user's Jacobians are compared with differences (`fun_jac` with this step, relative to 1 + |y|), to so much of
+# their terms.
 _COARSE, _DISAGREE = 1e-5, 1e-2
 _COMPLEX = "pass the guess `y` with a complex dtype"
 _STEP = float(np.finfo(float).eps) ** 0.5  # of a forward difference, relative to 1 + |y|, as in SciPy
@@ -102,8 +103,8 @@ class BoundaryProblem:
         return y[:half] + 1j * y[half:] if self._factor == 2 else y
 
     def __call__(self, x: Array, y: Array, p: Array) -> Array:
-        """The right-hand side with the singular term, (n, m), at the points x (m,) > a."""
-        if self._factor == 1:
+        """The right-hand side with the singular term, (n, m), at the points x (m,); not finite at a if there is one."""
+        if self._factor == 1:  # nothing to unpack, in the innermost loop
             return self._f(x, y, p)
         return self.pack(self._f(x, self.unpack(y), self.unpack(p)))
 

@@ -74,7 +74,7 @@ def solve_bvp(
     p : array_like, shape (k,), optional
         Initial guess of unknown parameters.
     S : array_like, shape (n, n), optional
-        Matrix of the singular term, which is never evaluated at a; the conditions must imply ``S y(a) = 0``.
+        Matrix of the singular term; the conditions must imply ``S y(a) = 0``.
     fun_jac : callable, optional
         Returns df/dy (n, n, m) and, with parameters, df/dp (n, k, m). By default forward differences.
     bc_jac : callable, optional
@@ -91,7 +91,7 @@ def solve_bvp(
     verbose : {0, 1, 2}
         0: silent; 1: a report at the end; 2: a line for each iteration.
     bc_tol : float, optional
-        What each boundary condition may be off, `tol` by default.
+        What each boundary condition may be off, `tol` by default; never less than the rounding of its terms.
     callback : callable, optional
         ``callback(intermediate_result)`` after each iteration with an `OptimizeResult` that holds ``niter``, ``nodes``,
         ``error`` and ``rms_residuals`` (nan as long as they are unknown). It may raise ``StopIteration``.
@@ -211,7 +211,7 @@ def _start(given: _Given, width: int) -> tuple[Mesh, Trial]:
 def _most_points(given: _Given, mesh: Mesh, max_nodes: int) -> int:
     """Collocation points that `max_nodes` allows: as many as SciPy's formula would have, or those of the initial mesh.
 
-    None if the initial mesh has more nodes, or a single window more points.
+    0 if the initial mesh has more nodes than that, or a single window more points.
     """
     most = 2 * max_nodes - 1
     if given.x.size > max_nodes or mesh.basis.s > most:
@@ -246,7 +246,9 @@ def _result(given: _Given, search: Search, status: int) -> OptimizeResult:
         x, y, yp = mesh.x, problem.unpack(trial.y), problem.unpack(_slopes_at_ends(mesh, trial))
     message = " ".join(filter(None, (_MESSAGES.get(status), search.reason if status in (CROWDED, UNSOLVED) else "")))
     judgement = search.judgement
-    error = np.full(problem.n, np.inf) if judgement is None else judgement.error.max(axis=1)
+    error, p_error = np.full(problem.n, np.inf), np.full(problem.n_p, np.inf)
+    if judgement is not None:
+        error, p_error = judgement.error.max(axis=1), judgement.p
     if status == OK and judgement is not None and (judgement.peak > search.limits.tol + judgement.rounding).any():
         message += " The residual is not below `tol` everywhere."
     if status == CROWDED and judgement is not None:
@@ -259,11 +261,7 @@ def _result(given: _Given, search: Search, status: int) -> OptimizeResult:
         yp=yp,
         rms_residuals=_residuals(given, search, sol, x),
         error=_size(problem, error),
-        p_error=None
-        if not given.p.size
-        else np.full(given.p.size, np.inf)
-        if judgement is None
-        else _size(problem, judgement.p),
+        p_error=_size(problem, p_error) if given.p.size else None,
         niter=search.rounds,
         status=status,
         message=message,
@@ -289,15 +287,15 @@ def _slopes_at_ends(mesh: Mesh, trial: Trial) -> Array:
 def _solution(problem: BoundaryProblem, search: Search) -> Solution:
     """The windows as one `Solution`, with the estimated error between the ends of the windows."""
     mesh, trial = search.mesh, search.trial
-    rise = np.diff(trial.y)
-    theta = mesh.basis.thetas(trial.slopes, mesh.h, rise)
-    n = problem.n
     y = np.ascontiguousarray(problem.unpack(trial.y)[:, :-1].T)
-    if np.iscomplexobj(y):
-        n //= 2
-        theta = mesh.basis.thetas(trial.slopes[:n], mesh.h, rise[:n]) + 1j * (
-            mesh.basis.thetas(trial.slopes[n:], mesh.h, rise[n:])
-        )
+    n = y.shape[1]
+    rise = np.diff(trial.y)
+    # One network per complex function: its output weights are the real ones of two, its hidden layer is that of each.
+    rows = [slice(k, k + n) for k in range(0, problem.n, n)]
+    parts = [mesh.basis.thetas(trial.slopes[row], mesh.h, rise[row]) for row in rows]
+    theta = parts[0]
+    if len(parts) == 2:
+        theta = parts[0] + 1j * parts[1]
         theta.imag[:, : 2 * (mesh.basis.s - 1)] = 0.0
     error = np.full((n, mesh.x.size), np.nan)
     if search.judgement is not None:
@@ -425,7 +423,7 @@ def _singular_matrix(S: ArrayLike, n: int, dtype: type) -> NDArray[Any]:
 
 def _checked_tol(tol: float, name: str) -> float:
     try:
-        value = float(np.asarray(tol, dtype=np.float64 if not isinstance(tol, str) else None).item() + 0.0)
+        value = float(np.asarray(tol).item() + 0.0)  # which text is not
     except (TypeError, ValueError):
         raise ValueError(f"`{name}` must be a positive number, got {tol!r}.") from None
     if not 0.0 < value < math.inf:

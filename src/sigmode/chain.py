@@ -160,7 +160,6 @@ class Chain:
     Each window's slopes are eliminated on their own (Gauss with row exchanges), the chain of ends by orthogonal
     transformations from the first to the last, and a system of size 2 n + n_p remains: the cost is linear in the
     number of windows. Source: Ascher, Mattheij, Russell, Numerical Solution of Boundary Value Problems, ch. 7.
-
     """
 
     def __init__(self, mesh: Mesh, rows: Rows, derivatives: Derivatives) -> None:

@@ -16,10 +16,11 @@ __all__ = ["CONVERGED", "NOT_FINITE", "SINGULAR", "STALLED", "Outcome", "iterate
 CONVERGED, STALLED, SINGULAR, NOT_FINITE = range(4)
 
 _FACTORISATIONS = 12
+_SHORTER = 0.25
 _SHORTEST = 0.1  # part of a Newton step below which it need not pass the test, so many times
 _PATIENCE = 5
+# Differences know derivatives to 1e-8: with a larger condition the failure is more likely that of a singular problem.
 _DOUBTFUL = 1e8
-_SHORTER = 0.25
 # Kept factors are used as long as each step is this much shorter than the one before.
 _CONTRACTION = 0.1
 # Steps of this part of the tolerance end the iteration.
