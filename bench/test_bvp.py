@@ -19,6 +19,17 @@ PROBLEMS = [
 ]  # fmt: skip
 
 
+def against(compare, run, size, errors):
+    """run(solver) with ours and with SciPy's, and the errors of both."""
+    compare(
+        lambda: run(sm.solve_bvp),
+        lambda: run(solve_bvp),
+        size=size,
+        what="sm.solve_bvp, SciPy's",
+        note="errors {:.0e}, {:.0e}".format(*errors),
+    )
+
+
 @pytest.mark.parametrize("tol", [1e-6, 1e-9])
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda problem: problem.name)
 def test_against_scipy(compare, problem, tol):
@@ -28,13 +39,8 @@ def test_against_scipy(compare, problem, tol):
     ours, theirs = run(sm.solve_bvp), run(solve_bvp)
     if not theirs.success:
         pytest.skip(f"SciPy: status {theirs.status}")
-    compare(
-        lambda: run(sm.solve_bvp),
-        lambda: run(solve_bvp),
-        size=f"{problem.name}, tol {tol:g}",
-        what="sm.solve_bvp, SciPy's",
-        note=f"errors {bvps.error(problem, ours.sol):.0e}, {bvps.error(problem, theirs.sol):.0e}",
-    )
+    errors = [bvps.error(problem, res.sol) for res in (ours, theirs)]
+    against(compare, run, f"{problem.name}, tol {tol:g}", errors)
 
 
 def linear_system(n, K, s):
@@ -69,13 +75,7 @@ def test_many_equations(compare, tol):
     run = lambda solver: solver(fun, bc, x, y, tol=tol, max_nodes=100_000)
     exact = run(lambda *args, **options: sm.solve_bvp(*args, **(options | {"tol": 1e-9}))).sol(x)
     errors = [abs(run(solver).sol(x) - exact).max() for solver in (sm.solve_bvp, solve_bvp)]
-    compare(
-        lambda: run(sm.solve_bvp),
-        lambda: run(solve_bvp),
-        size=f"n={n}, tol {tol:g}",
-        what="sm.solve_bvp, SciPy's",
-        note="errors {:.0e}, {:.0e}".format(*errors),
-    )
+    against(compare, run, f"n={n}, tol {tol:g}", errors)
 
 
 @pytest.mark.parametrize(("n", "s"), [(2, 16), (60, 8)])
@@ -111,10 +111,4 @@ def test_guesses_on_many_nodes(compare, nodes, tol):
     problem, x = bvps.bratu(0), np.linspace(0, 1, nodes)
     run = lambda solver: solver(problem.fun, problem.bc, x, np.zeros((2, nodes)), tol=tol)
     errors = [bvps.error(problem, run(solver).sol) for solver in (sm.solve_bvp, solve_bvp)]
-    compare(
-        lambda: run(sm.solve_bvp),
-        lambda: run(solve_bvp),
-        size=f"Bratu, {nodes} nodes, tol {tol:g}",
-        what="sm.solve_bvp, SciPy's",
-        note="errors {:.0e}, {:.0e}".format(*errors),
-    )
+    against(compare, run, f"Bratu, {nodes} nodes, tol {tol:g}", errors)
