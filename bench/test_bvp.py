@@ -7,11 +7,11 @@ import bvps
 import numpy as np
 import pytest
 from scipy.integrate import solve_bvp
+from sigmode.basis import basis
+from sigmode.chain import Chain, Derivatives, Mesh, Residual, undirected
 
 import sigmode as sm
 from sigmode import kernels
-from sigmode.basis import basis
-from sigmode.chain import Chain, Derivatives, Mesh, Residual, undirected
 
 PROBLEMS = [
     bvps.t1(0.01), bvps.t2(0.01), bvps.t3(0.1), bvps.t5(0.001), bvps.t6(0.001), bvps.t20(0.1),

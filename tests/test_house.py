@@ -1,8 +1,12 @@
-"""The shape of the house: imports go downward, one file talks to the compiler, public names are documented."""
+"""The shape of the house: rooms on floors, imports downward, one room that talks to the compiler, documented names.
+
+``python tests/test_house.py`` prints the picture that stands in CONTRIBUTING.md, drawn from the imports.
+"""
 
 import ast
 import inspect
 import pathlib
+import textwrap
 import tomllib
 
 import pytest
@@ -10,69 +14,124 @@ import pytest
 import sigmode as sm
 
 ROOT = pathlib.Path(__file__).parents[1]
-SOURCES = sorted((ROOT / "src" / "sigmode").glob("*.py"))
-FLOORS = {
-    "form": 0,
-    "kernels": 0,
-    "linear": 0,
-    "points": 0,
-    "problems": 0,
-    "reference": 0,
-    "rhs": 0,
-    "boundary": 1,
-    "defect": 1,
-    "field": 1,
-    "network": 1,
-    "basis": 2,
-    "solution": 2,
-    "trial": 2,
-    "chain": 3,
-    "collocation": 3,
-    "windows": 3,
-    "global_error": 4,
-    "ivp": 4,
-    "newton": 4,
-    "refinement": 4,
-    "adaptive": 5,
-    "solve": 5,
-    "training": 5,
-    "bvp": 6,
-    "__init__": 7,
-    "__main__": 8,
-}
+PACKAGE = ROOT / "src" / "sigmode"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+ENTRANCE = ("__init__", "__main__")  # files that may import everything
+GROUND = "the ground"  # the other files beside the rooms
+
+
+def room(path):
+    """The folder of a file; files beside the folders are the ground, or the entrance."""
+    inside = path.relative_to(PACKAGE)
+    if len(inside.parts) > 1:
+        return inside.parts[0]
+    return "entrance" if inside.stem in ENTRANCE else GROUND
 
 
 def imports(path):
-    """Every imported module of a file; those of the package as ".name"."""
+    """Every imported module of a file; those of the package by their path in it, as ("trial", "basis")."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
         elif isinstance(node, ast.ImportFrom):
-            if node.level and not node.module:
-                yield from ("." + alias.name for alias in node.names)
-            else:
-                yield "." * node.level + node.module
+            here = path.relative_to(PACKAGE).parts[: -node.level]
+            parts = (*here, *(node.module or "").split(".")) if node.module else here
+            for alias in node.names:
+                deeper = PACKAGE.joinpath(*parts, alias.name)
+                yield (*parts, alias.name) if deeper.is_dir() or deeper.with_suffix(".py").is_file() else parts
 
 
-def test_every_room_stands_on_a_floor():
-    assert {path.stem for path in SOURCES} == set(FLOORS)
+def target(module):
+    """The file that a module of the package is."""
+    path = PACKAGE.joinpath(*module)
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_imports_go_downward(path):
+def inner_imports():
+    """(file, file that it imports) within the package."""
+    return [(path, target(module)) for path in SOURCES for module in imports(path) if isinstance(module, tuple)]
+
+
+def floors():
+    """The floor of each room: above every room that it imports from. Fails where rooms go in a circle."""
+    below = {room(path): set() for path in SOURCES}
+    for importer, imported in inner_imports():
+        if room(importer) != room(imported):
+            below[room(importer)].add(room(imported))
+    found = {}
+    while below:
+        free = sorted(name for name, others in below.items() if others <= set(found))
+        assert free, f"a circle among {sorted(below)}"
+        level = 1 + max(found.values(), default=-1)
+        found |= dict.fromkeys(free, level)
+        below = {name: others for name, others in below.items() if name not in free}
+    return found
+
+
+def picture():
+    """The floors from the ground up, with the files of each room and what it imports from."""
+    rows = []
+    for name, level in floors().items():
+        files = sorted(path for path in SOURCES if room(path) == name and not (path.stem == "__init__" and name in NAMES))
+        arrows = {room(b) for a, b in inner_imports() if room(a) == name and room(b) not in (name, GROUND)}
+        job = ast.get_docstring(ast.parse((PACKAGE / name / "__init__.py").read_text())) if name in NAMES else None
+        first = (job or "").splitlines()[0] if job else {"entrance": "Public names; the demonstration."}.get(name, "")
+        rows.append(f"{level}  {name}{'  <- ' + ', '.join(sorted(arrows)) if arrows else ''}")
+        rows += textwrap.wrap(first, 108, initial_indent=" " * 5, subsequent_indent=" " * 5)
+        rows += textwrap.wrap(
+            " ".join(path.name for path in files), 108, initial_indent=" " * 9, subsequent_indent=" " * 9
+        )
+    return textwrap.indent("\n".join(rows), "    ")
+
+
+NAMES = sorted(path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file())
+
+
+def test_rooms_stand_on_floors_without_circles():
+    assert max(floors().values()) <= 6
+
+
+@pytest.mark.parametrize(("one", "other"), [("trial", "user"), ("ivp", "bvp")])
+def test_neighbours_do_not_know_each_other(one, other):
+    assert not [pair for pair in inner_imports() if {room(path) for path in pair} == {one, other}]
+
+
+def test_files_of_one_room_do_not_go_in_circles():
+    below = {path: {b for a, b in inner_imports() if a == path and room(a) == room(b) and b != a} for path in SOURCES}
+    while below:
+        free = {path for path, others in below.items() if not others & set(below)}
+        assert free, sorted(path.name for path in below)
+        below = {path: others for path, others in below.items() if path not in free}
+
+
+def test_the_picture_in_contributing_is_the_one_that_the_imports_draw():
+    assert picture() in (ROOT / "CONTRIBUTING.md").read_text()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_compiled_talks_to_numba_and_nobody_to_private_scipy(path):
     for name in imports(path):
-        if name.startswith("."):
-            module = name.strip(".")
-            assert FLOORS.get(module, FLOORS["__init__"]) < FLOORS[path.stem], name
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_only_the_kernels_talk_to_numba_and_nobody_to_private_scipy(path):
-    for name in imports(path):
-        if name.split(".")[0] == "numba":
-            assert path.stem == "kernels"
-        if name.split(".")[0] == "scipy":
+        if isinstance(name, str) and name.split(".")[0] == "numba":
+            assert room(path) == "compiled"
+        if isinstance(name, str) and name.split(".")[0] == "scipy":
             assert not any(part.startswith("_") for part in name.split("."))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_have_one_job_and_functions_are_short(path):
+    text = path.read_text()
+    assert text.count("\n") <= 500
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            assert not body or body[-1].end_lineno - body[0].lineno < 60, node.name
+
+
+def test_every_room_has_its_tests():
+    for name in NAMES:
+        assert list((ROOT / "tests" / name).glob("test_*.py")), name
 
 
 def public_callables():
@@ -103,3 +162,7 @@ def test_the_version_is_said_once_more_and_the_same():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["version"] == sm.__version__
     assert sm.__version__ in (ROOT / "CHANGELOG.md").read_text()
+
+
+if __name__ == "__main__":
+    print(picture())

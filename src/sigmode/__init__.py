@@ -1,12 +1,21 @@
 """Ordinary differential equations with neural trial solutions: exact gradients, compiled kernels, SciPy's manners."""
 
 from . import reference
-from .bvp import solve_bvp
-from .collocation import Collocation
-from .ivp import NeuralCollocation
-from .solution import Solution
-from .solve import solve_ivp
-from .training import train
+from .bvp.solve_bvp import solve_bvp
+from .ivp.method import NeuralCollocation
+from .ivp.solve_ivp import solve_ivp
+from .training.collocation import Collocation
+from .training.train import train
+from .trial.solution import Solution
+from .version import __version__
 
-__all__ = ["Collocation", "NeuralCollocation", "Solution", "reference", "solve_bvp", "solve_ivp", "train"]
-__version__ = "0.3.0"
+__all__ = [
+    "Collocation",
+    "NeuralCollocation",
+    "Solution",
+    "__version__",
+    "reference",
+    "solve_bvp",
+    "solve_ivp",
+    "train",
+]

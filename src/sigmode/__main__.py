@@ -1,4 +1,8 @@
-"""``python -m sigmode``: the demonstration. ``python -m sigmode derivation``: what each formula is worth."""
+"""``python -m sigmode``: the demonstration.
+
+``python -m sigmode derivation``: what each formula is worth. ``python -m sigmode warm``: compile every kernel and keep
+it on disk, so that no later process has to.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from . import Collocation, reference, solve_bvp, solve_ivp, train
+from .compiled.launch import ENTRIES, where_kept
 from .problems import (
     BRATU,
     GAUSS,
@@ -49,13 +54,31 @@ PICTURE = "sigmode-demo.png"
 
 
 def main() -> None:
-    """Parse the command line and print one of the two tables."""
-    parser = argparse.ArgumentParser(prog="python -m sigmode", description=__doc__)
-    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "derivation"))
-    if parser.parse_args().what == "derivation":
+    """Parse the command line and do what it says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sigmode", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", nargs="?", default="demo", choices=("demo", "derivation", "warm"))
+    what = parser.parse_args().what
+    if what == "derivation":
         print("\n".join(derivation()))
+    elif what == "warm":
+        warm()
     else:
         demonstration()
+
+
+def warm() -> None:
+    """Compile what is not on disk yet, one line for each kernel, for one thread and for several."""
+    start = time.perf_counter()
+    for number, kernel in enumerate(ENTRIES, 1):
+        before = time.perf_counter()
+        kernel.compile()
+        print(
+            f"{number:3}/{len(ENTRIES)}  {kernel.__name__.strip('_'):24} {time.perf_counter() - before:6.2f} s",
+            flush=True,
+        )
+    print(f"All kernels are there after {time.perf_counter() - start:.1f} s. {where_kept()}")
 
 
 def demonstration() -> None:

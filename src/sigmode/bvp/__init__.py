@@ -1,0 +1,1 @@
+"""Boundary value problems: windows of trial solutions in a chain between two ends."""

@@ -1,0 +1,312 @@
+"""From a guess to a trial solution that is good enough: Newton, refinement, and continuation where Newton fails."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..arguments import EPS
+from ..arrays import Flags, Real
+from ..user.boundary import BoundaryProblem, BoundedSlopes
+from .equations import Equations, Evaluation
+from .error import Judgement, Resolution, judge, resolution, unseen
+from .mesh import Mesh, State, refined, transferred
+from .newton import Outcome, iterate
+from .status import CONDITIONS, CROWDED, OK, UNSOLVED, Newton, not_finite, useless
+
+__all__ = ["Limits", "Progress", "Search"]
+
+# What the estimated error may be, in parts of tol, and the neglected coefficient before the error is worth estimating.
+# Not tuned.
+_ERROR, _NEGLECTED = 0.5, 0.3
+# A window is split for the error where its neglected coefficient is at least this part of the largest. Not tuned.
+_SPLIT_SHARE_OF_LARGEST = 0.03
+# Ignore the slopes' neglected coefficient unless coefficients shrink by this factor per pair: it is rounding, or what
+# polynomials of this degree cannot show of a sigmoid. Not tuned.
+_FALLING = 0.5
+# When `max_nodes` is exhausted, tolerate a residual seen only at the user's own nodes if residual times window length
+# stays below this part of tol times span. Not tuned.
+_TOLERATED_AT_USERS_NODES = 1e-2
+# Rounding of the boundary conditions, in units of their terms. Not tuned.
+_ROUNDING = 4.0 * EPS
+# The boundary conditions are solved this much more closely each time they are not met, at most so many times. Not
+# tuned.
+_SHARPER, _MOST_SHARPENINGS = 0.1, 10
+
+
+class Limits(NamedTuple):
+    """tol : of the error and the residual; conditions : of the boundary conditions; points : collocation points."""
+
+    tol: float
+    conditions: float
+    points: int
+
+
+class Progress(NamedTuple):
+    """Progress after one mesh, as handed to `callback` and printed by ``verbose=2``.
+
+    number : of the mesh; added : nodes of the next one; conditions : their largest residual.
+    """
+
+    number: int
+    windows: int
+    added: int
+    conditions: float
+    judgement: Judgement | None
+
+
+class _Patience:
+    """What has been tried in vain, and whether that is enough."""
+
+    # Not tuned, all of them.
+    meshes = 60  # in all
+    stalls = 2  # on which Newton's iteration may fail before something else is tried
+    polished = 5  # for the residual alone, the error being small enough
+    idle = 5  # judgements in a row that may fail to become better ...
+    better = 0.5  # ... by this factor
+
+    def __init__(self) -> None:
+        self._meshes = self._stalls = self._polished = self._idle = 0
+        self._best = math.inf
+
+    def one_more_mesh(self) -> None:
+        """Count a mesh."""
+        self._meshes += 1
+
+    def stalled(self) -> bool:
+        """Count a mesh on which Newton's iteration failed; whether there were too many."""
+        self._stalls += 1
+        return self._stalls > self.stalls
+
+    def judged(self, left: float, only_residual: bool) -> None:
+        """Count a judgement; left : excess times length of the windows: a jump of f is driven into a corner."""
+        self._polished += only_residual
+        if left < self.better * self._best:
+            self._idle, self._best = 0, left
+        else:
+            self._idle += 1
+
+    def lost(self) -> bool:
+        """Whether judgements do not become better."""
+        return self._idle > self.idle or self._polished > self.polished
+
+    def spent(self) -> bool:
+        """Whether there were too many meshes."""
+        return self._meshes == self.meshes
+
+
+class Search:
+    """A trial solution on its way.
+
+    After `run`: mesh, state, judgement (None if it never came to one), rounds, conditions: their largest
+    residual, and reason: what went wrong.
+    """
+
+    def __init__(
+        self,
+        problem: BoundaryProblem,
+        mesh: Mesh,
+        state: State,
+        limits: Limits,
+        watch: Callable[[Progress], None],
+        probes: Real,
+    ) -> None:
+        self.problem, self.mesh, self.state = problem, mesh, state
+        self.limits, self._watch, self._probes = limits, watch, probes
+        self.judgement: Judgement | None = None
+        self.rounds, self.conditions = 0, np.nan
+        self.reason = ""
+        self._rate = np.inf
+
+    def run(self) -> int:
+        """Solve; where Newton's iteration fails, start again from solutions with bounded slopes."""
+        good = np.isfinite(self.state.y).all(axis=0)
+        if not good.all():
+            x = self.mesh.x[~good][0]
+            self.reason = f"{not_finite(f' at x = {x:.6g}')} The guess `y` is not finite there."
+            return UNSOLVED
+        guess = self.mesh, self.state
+        status = self._precise()
+        if status != UNSOLVED:
+            return status
+        failed = self.mesh, self.state, self.reason
+        self.mesh, self.state = guess
+        if _Continuation(self).run():
+            status = self._precise()
+        if status == UNSOLVED:
+            self.mesh, self.state, self.reason = failed
+        return status
+
+    def newton(self, problem: BoundaryProblem | BoundedSlopes, tol: float) -> tuple[Equations, Outcome]:
+        """Newton's iteration on the present mesh."""
+        self.rounds += 1
+        equations = Equations(problem, self.mesh)
+        outcome = iterate(equations, self.state, tol, self._rate)
+        self._rate = outcome.rate if outcome.verdict is Newton.CONVERGED else np.inf
+        self.state, y = outcome.state, outcome.state.y
+        self.conditions = float(abs(self.problem.conditions(y[:, 0], y[:, -1], self.state.p)).max())
+        self.reason = outcome.verdict.value
+        if outcome.verdict is Newton.NOT_FINITE:
+            self.reason = not_finite(_where(outcome.at))
+        return equations, outcome
+
+    def move(self, x: Real) -> None:
+        """To a mesh with more abscissae."""
+        if x.size > self.mesh.x.size:
+            mesh = Mesh(x, self.mesh.basis)
+            self.mesh, self.state = mesh, transferred(self.mesh, self.state, mesh)
+
+    def _precise(self) -> int:
+        """Newton on one mesh after the other until the solution is good enough."""
+        tol, sharper, sharpened = self.limits.tol, 1.0, 0
+        patience = _Patience()
+        while True:
+            patience.one_more_mesh()
+            equations, outcome = self.newton(self.problem, tol * sharper)
+            if outcome.derivatives is None or outcome.verdict in (Newton.SINGULAR, Newton.NOT_FINITE):
+                return UNSOLVED
+            res = resolution(self.mesh, self.state)
+            excess = _excess(res, tol)
+            resolved = not (excess > 1.0).any()
+            self.judgement = None
+            if outcome.verdict is Newton.STALLED:
+                if patience.stalled() or resolved:
+                    return UNSOLVED
+            elif resolved:
+                self.judgement = judge(equations, self.state, outcome.derivatives)
+                if math.isinf(self.judgement.worst):
+                    self.reason = Newton.SINGULAR.value
+                    return UNSOLVED
+                excess = self._insufficient(self.judgement, res)
+                self._note(patience, self.judgement, excess)
+            x = refined(self.mesh, self.state, outcome.derivatives.jac, excess, res.decay, _NEGLECTED * tol)
+            added = x.size - self.mesh.x.size
+            self._watch(Progress(self.rounds, self.mesh.windows, added, self.conditions, self.judgement))
+            enough = self.judgement is not None and bool((excess <= 1.0).all())
+            in_vain = patience.spent() or (not enough and (not added or patience.lost()))
+            if in_vain or (x.size - 1) * self.mesh.basis.s > self.limits.points:
+                return self._at_the_limit(equations, outcome, in_vain)
+            if enough:
+                if self._conditions_met(outcome):
+                    return OK
+                sharper, sharpened = _SHARPER * sharper, sharpened + 1
+                if sharpened > _MOST_SHARPENINGS:
+                    return CONDITIONS
+            self.move(x)
+
+    def _note(self, patience: _Patience, judgement: Judgement, excess: Real) -> None:
+        tol = self.limits.tol
+        left = float(excess.max() * self.mesh.h[excess > 1.0].sum())
+        patience.judged(left, judgement.worst <= _ERROR * tol and bool((judgement.peak > tol).any()))
+
+    def _insufficient(self, judgement: Judgement, res: Resolution) -> Real:
+        """How far the windows are from what is asked for, in residual and error, (K,)."""
+        tol = self.limits.tol
+        excess = judgement.peak / (tol + judgement.rounding)
+        too_much = judgement.worst / (_ERROR * tol)
+        if not too_much <= 1.0:
+            guilty = res.values >= _SPLIT_SHARE_OF_LARGEST * res.values.max()
+            excess = np.maximum(excess, np.where(guilty, too_much, 0.0))
+        elif (excess <= 1.0).all():
+            excess = self._hidden(judgement)
+        return np.asarray(excess)
+
+    def _hidden(self, judgement: Judgement) -> Real:
+        """The residual where only the user's mesh would look, in units of what is allowed, (K,)."""
+        return unseen(self.problem, self.mesh, self.state, self._probes) / (self.limits.tol + judgement.rounding)
+
+    def _at_the_limit(self, equations: Equations, outcome: Outcome, in_vain: bool) -> int:
+        """No more windows: the error alone decides, the residual need not have become as small as it should."""
+        if self.judgement is None and outcome.verdict is Newton.CONVERGED and outcome.derivatives is not None:
+            self.judgement = judge(equations, self.state, outcome.derivatives)
+        if self.judgement is not None and self.judgement.worst <= self.limits.tol:
+            fits = self.mesh.windows * self.mesh.basis.s <= self.limits.points
+            if fits and self._seen(self.judgement).all() and self._conditions_met(outcome):
+                return OK
+        if outcome.verdict is Newton.STALLED:
+            return UNSOLVED
+        if in_vain:
+            self.reason = useless()
+        return CROWDED
+
+    def _seen(self, judgement: Judgement) -> Flags:
+        """Whether what is hidden in each window may be tolerated, (K,)."""
+        return np.asarray(self._hidden(judgement) * self.mesh.h < _TOLERATED_AT_USERS_NODES * self.mesh.h.sum())
+
+    def _conditions_met(self, outcome: Outcome) -> bool:
+        """Whether the boundary conditions hold to the tolerance, or to the rounding of what they are made of."""
+        if self.conditions <= self.limits.conditions or outcome.derivatives is None:
+            return self.conditions <= self.limits.conditions
+        values = np.concatenate([self.state.y[:, 0], self.state.y[:, -1], self.state.p])
+        rounding = _ROUNDING * (abs(outcome.derivatives.conditions) @ abs(values)).max()
+        return bool(self.conditions <= rounding)
+
+
+class _Continuation:
+    """From the guess by way of problems whose slopes are bounded, each bound larger than the one before."""
+
+    # Not tuned, all of them.
+    first_bound = 10.0  # in units of max|y|/(b - a)
+    growth = 4.0  # of the bound from one problem to the next; its square root after a failure ...
+    least_growth = 1.1  # ... until it is below this
+    unbounded = 0.03  # it ends when |f| is this part of the bound everywhere
+    problems = 40  # at most
+    tol = 1e-2  # of the solutions on the way
+    meshes, points = 15, 4000  # for each of them, at most
+
+    def __init__(self, search: Search) -> None:
+        self._search = search
+
+    def run(self) -> bool:
+        """Whether a solution was found whose slopes are hardly bounded any more; the search is left there."""
+        search = self._search
+        span = search.mesh.x[-1] - search.mesh.x[0]
+        bound = self.first_bound * np.maximum(abs(search.state.y).max(axis=1, keepdims=True), 1.0) / span
+        growth, good = self.growth, (search.mesh, search.state)
+        for _ in range(self.problems):
+            if self._solved(BoundedSlopes(search.problem, bound)):
+                good = search.mesh, search.state
+                f = Equations(search.problem, search.mesh).evaluate(search.state).right.f
+                if (abs(f) < self.unbounded * bound).all():
+                    return True
+            else:
+                search.mesh, search.state = good
+                bound, growth = bound / growth, growth**0.5
+                if growth < self.least_growth:
+                    return False
+            bound = bound * growth
+        return False
+
+    def _solved(self, problem: BoundedSlopes) -> bool:
+        """Whether the solution of a problem on the way could be found."""
+        search, target = self._search, _NEGLECTED * self.tol
+        for _ in range(self.meshes):
+            _, outcome = search.newton(problem, self.tol)
+            if outcome.derivatives is None or outcome.verdict in (Newton.SINGULAR, Newton.NOT_FINITE):
+                return False
+            res = resolution(search.mesh, search.state)
+            if (res.values <= target).all():
+                return outcome.verdict is Newton.CONVERGED
+            x = refined(search.mesh, search.state, outcome.derivatives.jac, res.values / target, res.decay, target)
+            if (x.size - 1) * search.mesh.basis.s > min(search.limits.points, self.points):
+                return False
+            search.move(x)
+        return False
+
+
+def _excess(res: Resolution, tol: float) -> Real:
+    """What is neglected in units of what is allowed, (K,); that of the slopes only where it is more than rounding."""
+    slopes = np.where(res.decay < _FALLING, res.slopes, 0.0)
+    return np.asarray(np.maximum(res.values / _NEGLECTED, slopes) / tol)
+
+
+def _where(at: Evaluation) -> str:
+    """Where the right-hand side is not finite."""
+    for points in (at.right, at.left):
+        bad = ~np.isfinite(points.f).all(axis=0)
+        if bad.any():
+            return f" at x = {points.x[bad][0]:.6g}"
+    return "" if np.isfinite(at.residual.conditions).all() else " of the boundary conditions"

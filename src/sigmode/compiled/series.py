@@ -1,0 +1,72 @@
+"""A window seen as a series of Legendre polynomials: continued, and what it neglects.
+
+Where a window of s nodes has slopes K (s, n), ``to_legendre @ K`` are the coefficients of the polynomial through them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Real
+from .launch import CUBE, MATRIX, VECTOR, entry, helper
+
+__all__ = ["continued", "decay", "neglected_by_windows"]
+
+# Two further coefficients are never taken to be smaller than this part of the last two: four coefficients say no more
+# about the decay of a series. Not tuned.
+_LEAST_DECAY = 0.03
+
+
+@helper
+def decay(a, b, c, d):
+    """The size of the last two of four coefficients, and the factor by which two more make it smaller."""
+    last = max(abs(c), abs(d))
+    before = max(abs(a), abs(b))
+    return last, (min(1.0, max(_LEAST_DECAY, last / before)) if before > 0.0 else 1.0)
+
+
+@entry(f"void({VECTOR}, {MATRIX}, i8, f8, f8, {MATRIX})")
+def continued(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
+    """K (s, n) = the Legendre series with coefficients (s, n), up to a degree, read at offset + ratio nodes."""
+    for i in range(nodes.size):
+        x = 2.0 * (offset + ratio * nodes[i]) - 1.0
+        for k in range(K.shape[1]):
+            before = 0.0
+            p = 1.0
+            total = legendre[0, k]
+            for d in range(1, degree + 1):
+                before, p = p, ((2 * d - 1) * x * p - (d - 1) * before) / d
+                total += legendre[d, k] * p
+            K[i, k] = total
+
+
+@entry(f"void({CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX})")
+def _neglected_by_windows(slopes, to_legendre, h, scale, found):
+    n, K, s = slopes.shape
+    found[:] = 0.0
+    four = np.empty(4)
+    for m in range(n):
+        for k in range(K):
+            least = np.inf
+            for j in range(s):
+                least = min(least, abs(slopes[m, k, j]))
+            for d in range(4):
+                four[d] = 0.0
+                for j in range(s):
+                    four[d] += to_legendre[s - 4 + d, j] * slopes[m, k, j]
+            last, falls = decay(four[0], four[1], four[2], four[3])
+            last *= falls
+            found[0, k] = max(found[0, k], h[k] / (2 * s) * last / scale[m, k])
+            found[1, k] = max(found[1, k], last / (1.0 + least))
+            found[2, k] = max(found[2, k], falls)
+
+
+def neglected_by_windows(slopes: Real, to_legendre: Real, h: Real, scale: Real) -> Real:
+    """The first neglected coefficient of windows with slopes (n, K, s), continued from the last four, (3, K).
+
+    Row 0 : of the values, relative to `scale` (n, K); row 1 : of the slopes, relative to 1 + the smallest one; row 2 :
+    the slowest decay.
+    """
+    found = np.empty((3, h.size))
+    _neglected_by_windows(slopes, to_legendre, h, scale, found)
+    return found

@@ -1,0 +1,259 @@
+"""One window of a march: collocation with a fixed hidden layer of s functions on s nodes.
+
+The values at the nodes are ``Y = y + h A K`` with the slopes ``K = f(t, Y)``; docs/windows.md derives it. Arrays are
+small: one thread.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import Index, Real
+from .dense import factor, substitute
+from .functions import call_address
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
+from .series import decay
+
+__all__ = [
+    "CONVERGED", "HOPELESS", "NOT_YET", "WRONG_LENGTH",
+    "filtered", "neglected", "newton_sweep", "solve_window", "verdict", "weighed",
+]  # fmt: skip
+
+# What Newton's iteration says after a sweep.
+NOT_YET, CONVERGED, HOPELESS, WRONG_LENGTH = range(4)
+
+# A system of up to so many unknowns is factorised again in every sweep, a larger one only after a sweep that made the
+# step smaller by less than `_SLOW_RATE`. Not tuned.
+_CHEAP_SYSTEM = 50
+_SLOW_RATE = 0.1
+# Sweeps after which a window counts as too long. Not tuned.
+_MOST_SWEEPS = 10
+# What Newton's iteration may leave of the error, in units of the tolerance (docs/decisions.md, "Marching").
+_MAY_REMAIN = 0.05
+# A first step so small, in units of what may remain, ends the iteration: there is no rate yet. Not tuned.
+_SMALL_FIRST_STEP = 0.01
+# Sweeps after which a rate above `_STAGNANT_RATE` with a step below `_ALMOST` times what may remain is put down to
+# rounding: it will not get smaller. Not tuned.
+_STAGNANT_AFTER, _STAGNANT_RATE, _ALMOST = 3, 0.5, 4.0
+# A step that grows by more than the first factor after two sweeps, or hardly shrinks after three, is hopeless. Not
+# tuned.
+_GROWS_AFTER, _GROWS = 2, 2.0
+_CRAWLS_AFTER, _CRAWLS = 3, 0.9
+# The values' own neglected coefficient counts where their coefficients fall at least like this: otherwise they are
+# rounding, or else the slopes' neglected coefficient is large, too. Not tuned.
+_FALLING = 0.5
+
+
+class Stages(NamedTuple):
+    """At the nodes, (s, n) each: values, slopes, the f of the sweep before, the last step of the values."""
+
+    Y: Real
+    K: Real
+    before: Real
+    step: Real
+
+
+class Weights(NamedTuple):
+    """Of an error: ``atol + rtol |y|``, (n,) each."""
+
+    atol: Real
+    rtol: Real
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Newton's iteration.
+
+
+@helper
+def _secant(J, stages, weights):
+    """Broyden's update of df/dy at every node by itself: J_i dY_i = dK_i. For one equation it is the secant method."""
+    Y, K, before, step = stages
+    for i in range(J.shape[0]):
+        length = 0.0
+        for k in range(J.shape[1]):
+            length += (step[i, k] / (weights.atol[k] + weights.rtol[k] * abs(Y[i, k]))) ** 2
+        if length == 0.0:
+            continue
+        for k in range(J.shape[1]):
+            gap = K[i, k] - before[i, k]
+            for j in range(J.shape[1]):
+                gap -= J[i, k, j] * step[i, j]
+            for j in range(J.shape[1]):
+                weight = weights.atol[j] + weights.rtol[j] * abs(Y[i, j])
+                J[i, k, j] += gap * (step[i, j] / weight / weight) / length
+
+
+@helper
+def _assemble(A, h, J, M):
+    """M = I - h (A x J), rows and columns by node and equation."""
+    s, n = J.shape[0], J.shape[1]
+    for i in range(s):
+        for k in range(n):
+            row = M[i * n + k]
+            for j in range(s):
+                multiplier = -h * A[i, j]
+                for m in range(n):
+                    row[j * n + m] = multiplier * J[j, k, m]
+            row[i * n + k] += 1.0
+
+
+@plain_helper
+def _converged(sweeps: int, size: float, now: float, slower: float) -> bool:
+    """Whether what is left is small, or is rounding and almost small."""
+    if size == 0.0 or (sweeps == 0 and size < _SMALL_FIRST_STEP * _MAY_REMAIN):
+        return True
+    if slower < 1.0 and size * slower / (1.0 - slower) < _MAY_REMAIN:
+        return True
+    return sweeps >= _STAGNANT_AFTER and now > _STAGNANT_RATE and size < _ALMOST * _MAY_REMAIN
+
+
+@plain_helper
+def _hopeless(sweeps: int, size: float, now: float) -> bool:
+    """Whether the steps are not finite, do not shrink, or not fast enough."""
+    if not size < np.inf or sweeps + 1 >= _MOST_SWEEPS:
+        return True
+    return (sweeps >= _GROWS_AFTER and now > _GROWS) or (sweeps >= _CRAWLS_AFTER and now > _CRAWLS)
+
+
+@plain_helper
+def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, float]:
+    """Whether Newton's iteration is done, and its new rate: for Python and, compiled, for `solve_window`.
+
+    size : of the step of this sweep; sweeps, last, rate : sweeps before it, the size of their last step and how much
+    smaller that was than the one before. With secants the rate jumps up and down, one sweep may gain four digits and
+    the next one and a half: what is left is judged by the slower one of the last two rates.
+    """
+    now = size / last if sweeps > 0 else 1.0
+    if _converged(sweeps, size, now, max(now, rate) if sweeps > 1 else now):
+        return CONVERGED, now
+    return (HOPELESS if _hopeless(sweeps, size, now) else NOT_YET), now
+
+
+@plain_helper
+def _sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate):
+    """One sweep of Newton's iteration, given f in K: the size of the step, infinite if M is singular; whether M is new.
+
+    follow : whether df/dy may change from node to node and from sweep to sweep; sweeps, rate : as in `verdict`;
+    right : (s n,), work space. At the end K holds the slopes that belong to the new Y.
+    """
+    s, n = Y.shape
+    update = follow and sweeps > 0 and (s * n <= _CHEAP_SYSTEM or rate > _SLOW_RATE)
+    if update:
+        _secant(J, Stages(Y, K, before, step), Weights(atol, rtol))
+    fresh = update or sweeps == 0
+    if fresh:
+        _assemble(A, h, J, M)
+        if not factor(M, pivots):
+            return np.inf, fresh
+    for i in range(s):
+        for k in range(n):
+            total = 0.0
+            for j in range(s):
+                total += A[i, j] * K[j, k]
+            right[i * n + k] = (y[k] - Y[i, k]) + h * total
+    substitute(M, pivots, right)
+    size = 0.0
+    for i in range(s):
+        for k in range(n):
+            change = right[i * n + k]
+            step[i, k] = change
+            Y[i, k] += change
+            before[i, k] = K[i, k]
+            part = abs(change) / (atol[k] + rtol[k] * max(abs(y[k]), abs(Y[i, k])))
+            size = part if not part <= size else size  # NaN stays
+    for i in range(s):
+        for k in range(n):
+            for j in range(n):
+                K[i, k] += J[i, k, j] * step[i, j]
+    return size, fresh
+
+
+_TABLES = f"{MATRIX}, {VECTOR}, f8, {CUBE}"  # A, y, h, J
+_STAGES = f"{MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}"  # Y, K, before, step, right
+_SYSTEM = f"{VECTOR}, {VECTOR}, {MATRIX}, {INDICES}, b1"  # atol, rtol, M, pivots, follow
+
+newton_sweep = entry(f"Tuple((f8, b1))({_TABLES}, {_STAGES}, {_SYSTEM}, i8, f8)")(_sweep)
+
+
+@entry(f"Tuple((i8, i8, f8, f8, i8))(i8, {VECTOR}, {_TABLES}, {_STAGES}, {_SYSTEM})")
+def solve_window(address, t, A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow):
+    """All sweeps of a window whose f is compiled: (verdict, sweeps, size of the last step, rate, factorisations)."""
+    status, sweeps, factorisations = NOT_YET, 0, 0
+    size, rate = 0.0, 0.0
+    while status == NOT_YET:
+        for i in range(t.size):
+            slope: Any = call_address(address, t[i], Y[i].copy())  # type: ignore[call-arg]
+            if slope.size != y.size:
+                return WRONG_LENGTH, sweeps, size, rate, factorisations
+            for k in range(y.size):
+                K[i, k] = slope[k]
+        last = size
+        size, fresh = _sweep(
+            A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate
+        )  # fmt: skip
+        status, rate = verdict(size, sweeps, last, rate)
+        sweeps += 1
+        factorisations += fresh
+    return status, sweeps, size, rate, factorisations
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The local error of a window. Four parts; docs/windows.md says why each is there:
+#
+# * the first neglected coefficient of the slopes, continued from the decay of the last four, integrated;
+# * what the slopes miss of f at the start, which is no node, over the distance of the first node;
+# * the first part for the values themselves: what is between the nodes;
+# * the difference of this basis and the polynomials of degree s - 1, small only where both resolve the slopes.
+#
+# All but the third go through the filter I - h g J, which damps what is stiff and with it the noise of f.
+
+
+@entry(f"void({MATRIX}, {MATRIX}, {VECTOR}, f8, f8, {MATRIX}, {VECTOR})")
+def neglected(legendre: Real, of_values: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
+    """The first two parts before the filter, in parts[:2] (2 + s, n), and the third, own (n,).
+
+    legendre : (s, n), coefficients of the slopes; of_values : (4, n), the last four of the values; slope : f at the
+    start; first : the first node, in (0, 1).
+    """
+    s, n = legendre.shape
+    for k in range(n):
+        last, falls = decay(legendre[s - 4, k], legendre[s - 3, k], legendre[s - 2, k], legendre[s - 1, k])
+        parts[0, k] = h / s * last * falls
+        missed = -slope[k]
+        for d in range(s):
+            missed += legendre[d, k] if d % 2 == 0 else -legendre[d, k]
+        parts[1, k] = missed * (h * first)
+        last, falls = decay(of_values[0, k], of_values[1, k], of_values[2, k], of_values[3, k])
+        own[k] = last * falls * falls if falls < _FALLING else 0.0
+
+
+@entry(f"b1(f8, {MATRIX}, {MATRIX}, {MATRIX}, {INDICES})")
+def filtered(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
+    """Overwrite each row b of parts (m, n) with the solution of (I - shift df_dy) x = b; whether that can be done."""
+    n = df_dy.shape[0]
+    for k in range(n):
+        for m in range(n):
+            M[k, m] = -shift * df_dy[k, m]
+        M[k, k] += 1.0
+    if not factor(M, pivots):
+        return False
+    for i in range(parts.shape[0]):
+        substitute(M, pivots, parts[i])
+    return True
+
+
+@entry(f"f8({MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, {VECTOR})")
+def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) -> float:
+    """The fourth part plus the largest of the others, in units of the tolerance; parts as the filter left them."""
+    s, n = Y.shape
+    largest = 0.0
+    difference = 0.0
+    for k in range(n):
+        for i in range(s):
+            weight = atol[k] + rtol[k] * max(abs(y[k]), abs(Y[i, k]))
+            difference = max(difference, abs(parts[2 + i, k]) / weight)
+        weight = atol[k] + rtol[k] * max(abs(y[k]), abs(Y[s - 1, k]))
+        largest = max(largest, abs(parts[0, k]) / weight, abs(parts[1, k]) / weight, own[k] / weight)
+    return largest + difference

@@ -1,0 +1,1 @@
+"""Initial value problems: one window of a trial solution after the other."""

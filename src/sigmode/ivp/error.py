@@ -1,0 +1,139 @@
+"""The global error of a marching solution: a second, wider one on the same windows."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import issparse
+
+from ..arguments import EPS
+from ..arrays import Number, Real
+from ..trial.basis import basis
+from ..trial.points import irregular
+from ..trial.solution import Solution
+from ..user.field import VectorField
+from ..user.growth import fastest
+from .window import CHEAP_JACOBIAN, make_window
+
+__all__ = ["GlobalError", "global_error", "unseen"]
+
+# The comparison march has this many functions more than the solution, up to a largest number
+# (docs/decisions.md, "The global error is the difference to a wider solution").
+_MORE_FUNCTIONS, _MOST_FUNCTIONS = 3, 24
+# It is solved to this part of the tolerance, since true errors are often 1e-2 of it. Not tuned.
+_SOLVED_TO = 1e-3
+# What Newton's method may leave, in units of the tolerance, where rounding stops it earlier. Not tuned.
+_MAY_REMAIN = 0.3
+# Rounding errors of a value, relative to it. Not tuned.
+_ROUNDING = 16 * EPS
+# Equations up to which growth is looked for: beyond that the eigenvalues cost more than the march. Not tuned.
+_MOST_EQUATIONS_FOR_GROWTH = 50
+# Points per span at which long windows are probed. Not tuned.
+_PROBES = 256
+# A defect stands out if it is this many times the median of its window. Not tuned.
+_STANDS_OUT = 50.0
+
+
+class GlobalError(NamedTuple):
+    """x : (L,) abscissae, in the order of integration; error : (n, L), estimated, not negative; nfev, njev, nlu.
+
+    longest : how long windows may be so that they follow a growing error, where one was longer; else infinite.
+    """
+
+    x: Number
+    error: Number
+    nfev: int
+    njev: int
+    nlu: int
+    longest: float = np.inf
+
+
+def global_error(solution: Solution, field: VectorField, atol: Real, rtol: Real, small: Real) -> GlobalError:
+    """Estimate the error of a marching solution u by a better one z, ``e = u - z``.
+
+    On each window z has three basis functions more than u and starts from where z, not u, was at the end of the
+    window before. So e is made of the defects of u and of what the equation makes of them from then on, growth and
+    decay included, and it is not restricted to first order. Newton's method starts from u and needs two or three
+    sweeps: the cost is about half of the solution's.
+
+    atol, rtol : (n,), the tolerance that errors are to be compared with. small : (n,), as in `VectorField.jacobian`.
+    Infinite from the first window on where z cannot be found.
+
+    An implicit method damps what grows by more than exp(s) in a window, in u as in z: such windows are reported.
+    """
+    n = field.n
+    wider = basis(min(solution.network.n_hidden + 1 + _MORE_FUNCTIONS, _MOST_FUNCTIONS))
+    window = make_window(wider, field, _SOLVED_TO * atol, np.maximum(_SOLVED_TO * rtol, _ROUNDING))
+    counts = np.array([field.nfev, field.njev])
+    pieces, errors = [solution.x[:1]], [np.zeros((1, n))]
+    z = solution.y[0].copy()
+    df_dy = None
+    previous, fastest, follows = 0.0, 0.0, 0.5 * (solution.network.n_hidden + 1)
+    for k, start in enumerate(solution.x[:-1]):
+        h = float(solution.h[k])
+        end = solution.x[k + 1] if k + 1 < len(solution.h) else start + h
+        t = start + h * wider.nodes
+        t[-1] = end
+        t = np.clip(t, min(start, end), max(start, end))
+        u = solution.window_values(k, wider.nodes).T
+        with np.errstate(all="ignore"):
+            if df_dy is None:
+                slope = field(float(start), z)
+                df_dy = field.jacobian(float(start), z, slope, h * slope, small)
+                growth = _growth(df_dy, follows / max(abs(h), previous), h)
+                fastest = max(fastest, growth)
+            previous = abs(h)
+            window.Y[:] = u + (z - solution.y[k])
+            left = 0.0 if window.solve(t, z, h, df_dy) else window.step
+        pieces.append(t)
+        if not left * _SOLVED_TO < _MAY_REMAIN:
+            pieces.append(solution.x[-1:])
+            errors.append(np.full((t.size + 1, n), np.inf))
+            break
+        uncertain = left * (window.atol + window.rtol * abs(u)) + _ROUNDING * abs(u)
+        errors.append(abs(u - window.Y) + uncertain)
+        z = window.Y[-1].copy()
+        if n <= CHEAP_JACOBIAN or window.sweeps > 3:
+            df_dy = None
+    nfev, njev = np.array([field.nfev, field.njev]) - counts
+    longest = follows / fastest if fastest else np.inf
+    return GlobalError(np.concatenate(pieces), np.concatenate(errors).T, int(nfev), int(njev), window.nlu, longest)
+
+
+def _growth(df_dy: Any, least: float, h: float) -> float:
+    """The fastest growth that df/dy allows, if it is more than `least`, else 0. Small dense df/dy only."""
+    if (
+        issparse(df_dy)
+        or len(df_dy) > _MOST_EQUATIONS_FOR_GROWTH
+        or not abs(df_dy).sum(axis=1).max(initial=0.0) > least
+    ):
+        return 0.0
+    if not np.isfinite(df_dy).all():
+        return 0.0
+    growth = float(fastest((df_dy if h > 0.0 else -df_dy)[None])[0])
+    return growth if growth > least else 0.0
+
+
+def unseen(solution: Solution, field: VectorField, atol: Real, rtol: Real) -> float | None:
+    """Where f does something between the nodes of a long window that neither solution has seen, or None.
+
+    Windows longer than the nodes can watch over are probed at irregular points, for a defect u' - f(t, u) that stands
+    out from its window and matters at the tolerance. What is narrower than 1/256 of the span may still be missed.
+    """
+    span = float(abs(solution.x[-1] - solution.x[0])) or 1.0
+    for k, start in enumerate(solution.x[:-1]):
+        h = float(solution.x[k + 1] - start)
+        count = int(np.ceil(_PROBES * abs(h) / span))
+        if count <= solution.network.n_hidden + 1 + _MORE_FUNCTIONS:
+            continue
+        t = np.sort(start + h * irregular(count))
+        u, f = solution(t).T, np.empty((count, field.n), dtype=field.dtype)
+        with np.errstate(all="ignore"):
+            field.nodes(t, u, f)
+            d = abs(solution(t, nu=1).T - f)
+        stands_out = d > _STANDS_OUT * np.median(d, axis=0)
+        matters = ~(d * abs(h) / count <= atol + rtol * abs(u))
+        if (stands_out & matters).any():
+            return float(t[int(np.argmax((stands_out & matters).any(axis=1)))])
+    return None

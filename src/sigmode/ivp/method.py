@@ -1,0 +1,430 @@
+"""Initial value problems: one window of a trial solution after the other, as SciPy's solvers step."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import DenseOutput, OdeSolver
+from scipy.optimize import OptimizeResult
+from scipy.sparse import issparse
+from scipy.special import expit
+
+from .. import arguments
+from ..arguments import EPS
+from ..arrays import Number, Real
+from ..callback import Stopped, tell
+from ..callback import checked as checked_callback
+from ..trial.basis import Basis, basis
+from ..trial.network import Network
+from ..user.field import VectorField
+from .window import CHEAP_JACOBIAN, make_window
+
+__all__ = ["NeuralCollocation", "NeuralOutput"]
+
+# Functions per window: so many per digit of rtol, and so many more, between a least and a largest number. They resolve
+# what a tolerance asks for on windows of about s/3 radians of an oscillation (docs/decisions.md, "Marching").
+_FUNCTIONS_PER_DIGIT, _MORE_FUNCTIONS = 2.0, 2
+_FEWEST_FUNCTIONS, _MOST_FUNCTIONS = 6, 22
+# The local error is kept to this part of the tolerance: with s functions more digits are nearly free, errors add up
+# over windows, and where a component passes zero the tolerance that users check is far smaller than beside it
+# (docs/decisions.md, "Marching").
+_PART_OF_TOLERANCE = 0.015
+# Newton's method is not asked for relative tolerances below this. Not tuned.
+_LEAST_RTOL = 256 * EPS
+# Where `atol` is zero, errors are relative to at least this part of what y is or soon becomes. Not tuned.
+_ABSOLUTE_FLOOR = 1e-6
+# First window: at most s/10 of the time scale abs(y)/abs(f), and s/5 of sqrt(abs(y)/abs(df/dt)). Not tuned.
+_FIRST_BY_Y, _FIRST_BY_F = 10.0, 5.0
+# The part of the first window at whose end df/dt is looked at. Not tuned.
+_PROBE = 0.01
+# Of the estimated error, before the root: as in other solvers. Not tuned.
+_SAFETY = 0.5
+# Limits on the ratio of the lengths of two windows. Not tuned.
+_SMALLEST_RATIO, _LARGEST_RATIO = 0.1, 4.0
+# A window whose error was too large becomes shorter at least by this factor. Not tuned.
+_REJECTED_RATIO = 0.9
+# The ratio after Newton's method failed, and the largest one after the window that then worked. Not tuned.
+_FAILED_RATIO, _LARGEST_AFTER_FAILURE = 0.3, 1.5
+# Degree of the polynomial that predicts the next window's slopes. Not tuned.
+_PREDICTED_DEGREE = 6
+# Sweeps after which a window does not become longer. Not tuned.
+_MANY_SWEEPS = 8
+# For more than `CHEAP_JACOBIAN` equations df/dy is kept while Newton's last rate and number of sweeps are below these.
+# Not tuned.
+_FAST_RATE, _FEW_SWEEPS = 0.05, 5
+# One step is reported for so many functions: about two radians of an oscillation (docs/decisions.md, "Marching").
+_FUNCTIONS_PER_STEP = 8
+# A window shorter than this many floating-point numbers is one step. Not tuned.
+_SHORT_WINDOW = 1000
+# The march is stuck if so many windows gain less than this part of the span. Not tuned.
+_STUCK_WINDOWS, _STUCK_GAIN = 2000, 1e-6
+_STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
+
+
+class NeuralOutput(DenseOutput):  # type: ignore[misc]
+    """The trial solution of one window on one step: y(t) = y_start + xi N(xi), xi = (t - start)/h.
+
+    Outside of the window, where a sum of sigmoids says nothing, the parabola that touches it at the nearer end.
+
+    Attributes
+    ----------
+    start, h : float
+        Where the window starts, and its length with sign. The step may be a part of it.
+    y_start : ndarray, shape (n,)
+        The value there.
+    """
+
+    def __init__(self, t_old: float, t: float, window: _Solved) -> None:
+        super().__init__(t_old, t)
+        self.start, self.h, self.y_start = window.start, window.h, window.y_start
+        self._window = window
+
+    @property
+    def theta(self) -> Number:
+        """Parameters of the network."""
+        return self._window.theta
+
+    @property
+    def network(self) -> Network:
+        """What they mean."""
+        return self._window.network
+
+    def _call_impl(self, t: Number) -> Number:
+        xi = ((t if t.ndim else t[None]) - self.start) / self.h
+        y = self._window.values(xi)
+        if xi.size and not (xi.min() >= 0.0 and xi.max() <= 1.0):
+            for end, outside in ((0.0, xi < 0.0), (1.0, xi > 1.0)):
+                y[:, outside] = self._window.parabola(end, xi[outside] - end)
+        return np.asarray(y if t.ndim else y[:, 0])
+
+
+class _Solved:
+    """An accepted window: start, length with sign, values at both ends, slopes K (s, n) at the nodes."""
+
+    def __init__(self, start: float, h: float, y_start: Number, y: Number, K: Number, used: Basis) -> None:
+        self.start, self.h, self.y_start, self.y, self.K, self.basis = start, h, y_start, y, K, used
+
+    @functools.cached_property
+    def theta(self) -> Number:
+        """Parameters of the network."""
+        return self.basis.theta(self.K, self.h, self.y - self.y_start)
+
+    @property
+    def network(self) -> Network:
+        """What they mean."""
+        return self.basis.network(self.y_start.size)
+
+    def values(self, xi: Number) -> Number:
+        """The trial solution at the points xi, (n, m). As `Network.derivative`, with what does not change at hand."""
+        w, b, V, c, start = self._prepared
+        return np.asarray(start + xi * (V @ expit(w * xi + b) + c))
+
+    @functools.cached_property
+    def _prepared(self) -> tuple[Number, ...]:
+        w, b, V, c = self.network.split(self.theta)
+        return w[:, None], b[:, None], V, c[:, None], self.y_start[:, None]
+
+    def parabola(self, end: float, xi: Number) -> Number:
+        """From the Legendre series of the slopes: P_k(1) = 1 and P_k'(1) = k (k + 1)/2, with signs at the start."""
+        legendre = self.basis.to_legendre @ self.K
+        k = np.arange(len(legendre))
+        sign = np.where(k % 2, -1.0, 1.0) if end == 0.0 else np.ones(k.size)
+        slope = sign @ legendre
+        bend = (sign * k * (k + 1) * (1.0 if end else -1.0)) @ legendre
+        y = self.y if end else self.y_start
+        return np.asarray(y[:, None] + self.h * (np.outer(slope, xi) + np.outer(bend, xi**2) / 2.0))
+
+
+class NeuralCollocation(OdeSolver):  # type: ignore[misc]
+    """Collocation with neural trial solutions, a method for `scipy.integrate.solve_ivp`.
+
+    Every step is one window with ``y = y_k + xi N(xi)``, N a network of one hidden layer whose output weights
+    Newton's method finds so that the equation holds at right Radau points. Width and length of the windows follow
+    from the tolerances. Made for smooth problems, stiff or not, at errors of 1e-5 and below.
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(t, y)`` -> (n,). A function compiled by Numba is called from compiled code, a window at a time. Never
+        called outside of the span.
+    t0, t_bound : float
+        Start and end, in either order.
+    y0 : array_like, shape (n,)
+        Real or complex.
+    first_step : float or None
+        Length of the first window, by default chosen.
+    max_step : float
+        The longest window allowed, by default without a limit. Set it where `fun` changes within less than the
+        distance of two nodes after a long quiet time.
+    rtol, atol : float or array_like, shape (n,)
+        The local error of a window is kept to 1.5 % of ``atol + rtol abs(y)``, so that errors on the steps and between
+        them stay below the tolerance for well-conditioned problems. 1e-3 and 1e-6 by default.
+    jac : None, array_like, sparse matrix or callable
+        df/dy, (n, n): constant, or ``jac(t, y)``; by default forward differences.
+    jac_sparsity : None, array_like or sparse matrix, shape (n, n)
+        Where df/dy may differ from zero: fewer calls for differences, and sparse linear algebra.
+    vectorized : bool
+        Whether ``fun(t, y)`` takes y of shape (n, k). Where it takes t of shape (k,), too, a whole window is one
+        call; that is tried, and checked, without being asked for.
+    max_windows : int
+        Limit on the windows that are tried, 20000 by default; then the integration ends with a message.
+    substeps : int
+        Into how many steps a window is reported, by default 1 to 3, so that a step is no longer than about 2 radians
+        of an oscillation. SciPy looks for events by changes of sign between steps: of two zeros in one step it sees
+        none. A first window of length `first_step` is one step.
+    callback : callable, optional
+        ``callback(intermediate_result)`` after each window with an `OptimizeResult` that holds ``t``, ``y``, ``nfev``.
+        It may raise ``StopIteration``: the integration ends with a message.
+
+    Attributes
+    ----------
+    n, status, t, y, t_old, t_bound, direction, step_size, nfev, njev, nlu
+        As in `scipy.integrate.OdeSolver`.
+
+    Notes
+    -----
+    Accuracy: with s = 2 - 2 log10(rtol) functions, 6 to 22, an implicit Runge-Kutta method of stage order s; stable on
+    the imaginary axis and strongly damped where df/dy is large and negative. Cost per window: about five calls of
+    `fun` at each of the s points, and per sweep one system of s n unknowns, for n s > 100 s systems of n.
+
+    The dense output is the trial solution itself; `Solution.from_ode_solution` makes one `Solution` of a whole run.
+
+    References
+    ----------
+    Lagaris, Likas, Fotiadis, IEEE Trans. Neural Networks 9(5), 987-1000 (1998), for the trial solution. Hairer,
+    Wanner, Solving Ordinary Differential Equations II, Sec. IV.5 and IV.8, for collocation and its implementation.
+
+    Examples
+    --------
+    >>> from scipy.integrate import solve_ivp
+    >>> import sigmode as sm
+    >>> res = solve_ivp(lambda t, y: -y, (0, 5), [1.0], method=sm.NeuralCollocation, rtol=1e-9, atol=1e-12)
+    >>> res.success, bool(abs(res.y[0, -1] - 0.006737946999085467) < 1e-10)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        t0: float,
+        y0: ArrayLike,
+        t_bound: float,
+        max_step: float = np.inf,
+        rtol: ArrayLike = 1e-3,
+        atol: ArrayLike = 1e-6,
+        jac: Any = None,
+        jac_sparsity: Any = None,
+        vectorized: bool = False,
+        first_step: float | None = None,
+        max_windows: int = 20_000,
+        substeps: int | None = None,
+        callback: Callable[[OptimizeResult], Any] | None = None,
+        **extraneous: Any,
+    ) -> None:
+        if extraneous:
+            names = ", ".join(f"`{name}`" for name in extraneous)
+            arguments.warn(f"The following arguments have no effect for a chosen solver: {names}.")
+        super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
+        self.t, self.t_bound = float(t0), float(t_bound)
+        if math.isnan(self.t) or math.isnan(self.t_bound) or math.isinf(self.t):
+            raise ValueError(f"`t0` must be finite and `t_bound` not NaN, got {t0} and {t_bound}.")
+        if math.isinf(self.t_bound - self.t) and math.isfinite(self.t_bound):
+            raise ValueError(f"The span from {t0} to {t_bound} is too long for floating-point numbers.")
+        self.y: Number = np.array(self.y)
+        self._field = VectorField(fun, self.n, self.y.dtype, vectorized, jac, jac_sparsity)
+        self.max_step = arguments.positive(max_step, "max_step", infinite=True)
+        self.rtol, self.atol = arguments.tolerances(rtol, atol, self.n)
+        self.max_windows = arguments.count(max_windows, "max_windows")
+        asked = None if substeps is None else arguments.count(substeps, "substeps")
+        self.callback = checked_callback(callback)
+        self._tried = 0
+        self._mark = (0, float(t0))  # windows tried, and t, when progress was last looked at
+        self._pending: list[tuple[float, Number]] = []  # steps of the last window that are still to be reported
+        self._one_step = first_step is not None
+        self._basis = basis(_width(self.rtol))
+        self.substeps: int = asked or -(-self._basis.s // _FUNCTIONS_PER_STEP)
+        relative = np.maximum(_PART_OF_TOLERANCE * self.rtol, _LEAST_RTOL) * np.ones(self.n)
+        self._small = np.where(self.rtol > 0, self.atol / self.rtol, 0.0) * np.ones(self.n)
+        self.f = self._slope()
+        # Relative to what y is or soon becomes, where `atol` is zero: no weight may vanish.
+        floor = _ABSOLUTE_FLOOR * (abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span()))
+        absolute = np.where(self.atol > 0.0, _PART_OF_TOLERANCE * self.atol, relative * np.nan_to_num(floor)) * np.ones(
+            self.n
+        )
+        absolute = np.maximum(absolute, np.finfo(float).tiny)
+        self._window = make_window(self._basis, self._field, absolute, relative)
+        self._window.legendre[0] = self.f
+        self._degree, self._length = 0, 1.0  # of the slopes known: constant
+        self._df_dy: Any = None
+        self._may_grow = True
+        if first_step is None:
+            self.h_abs = self._first_length(absolute / relative)
+        else:
+            self.h_abs = _first_step(first_step, t0, t_bound)
+        self._last: _Solved | None = None
+        self.nfev = self._field.nfev
+
+    def _span(self) -> float:
+        return float(abs(self.t_bound - self.t))
+
+    def _slope(self) -> Number:
+        return self._field(self.t, self.y) if self.n else self.y
+
+    def _first_length(self, small: Number) -> float:
+        """From f and its change along itself."""
+        if not self.n or not np.isfinite(self.f).all() or not self._span():
+            return self._span()
+        size = abs(self.y) + small
+        length = min(self._span(), self.max_step)
+        rate = float(np.max(abs(self.f) / size))
+        if rate == 0.0:
+            return length if math.isfinite(length) else 1.0
+        length = min(length, self._basis.s / _FIRST_BY_Y / rate)
+        probe = _PROBE * length
+        if self.t + self.direction * probe == self.t:
+            return length
+        with np.errstate(all="ignore"):
+            moved = self._field(self.t + self.direction * probe, self.y + self.direction * probe * self.f)
+            bend = float(np.max(abs(moved - self.f) / size)) / probe
+        if not math.isfinite(bend) or bend == 0.0:
+            return length
+        return min(length, self._basis.s / _FIRST_BY_F / math.sqrt(bend))
+
+    def _step_impl(self) -> tuple[bool, str | None]:
+        if self._pending:
+            return self._report()
+        if not np.isfinite(self.f).all():
+            return False, self._not_finite(self.t, int(np.argmin(np.isfinite(self.f))))
+        shortest = 10 * abs(np.nextafter(self.t, self.direction * np.inf) - self.t)
+        h_abs = min(self.h_abs, self.max_step) if self._tried or self.h_abs >= shortest else shortest
+        bad = None
+        inside = False  # whether what is known of the slopes is from a longer window that starts here
+        while True:
+            if h_abs < shortest:
+                return False, self.TOO_SMALL_STEP if bad is None else self._not_finite(*bad)
+            if self._tried >= self.max_windows:
+                return False, f"The limit of {self.max_windows} windows (`max_windows`) was reached."
+            if self._stuck():
+                return False, _STUCK.format(t=self.t)
+            self._tried += 1
+            h_abs = min(h_abs, self._span())
+            t = self._nodes(h_abs)
+            h = t[-1] - self.t
+            fresh = self._df_dy is None
+            error = self._try(t, h, inside)
+            if fresh and not self._finite_jacobian():
+                return False, f"`jac` returned a value that is not finite at t = {self.t:.6g}."
+            self.nfev, self.njev, self.nlu = self._field.nfev, self._field.njev, self._window.nlu
+            if error is None:
+                self._may_grow = False
+                bad = self._bad(t)
+                if fresh or self._field.constant or bad is not None:
+                    h_abs *= _FAILED_RATIO
+                self._df_dy = self._df_dy if fresh else None  # the same window again with df/dy made anew
+                continue
+            factor = (_SAFETY / error) ** (1.0 / (self._basis.s + 1)) if error > 0.0 else _LARGEST_RATIO
+            if error <= 1.0:
+                break
+            self._length, self._degree, inside = h, self._basis.s - 1, True
+            h_abs *= max(_SMALLEST_RATIO, min(_REJECTED_RATIO, factor))
+        return self._accept(float(t[-1]), h, factor)
+
+    def _stuck(self) -> bool:
+        """Whether many windows have led nearly nowhere."""
+        if self._tried < self._mark[0] + _STUCK_WINDOWS:
+            return False
+        gained = abs(self.t - self._mark[1])
+        self._mark = (self._tried, self.t)
+        return gained < _STUCK_GAIN * self._span() and self.h_abs < _STUCK_GAIN * self._span()
+
+    def _nodes(self, h_abs: float) -> Number:
+        """The nodes of a window, none of them outside of the span."""
+        end = self.t + self.direction * h_abs
+        if self.direction * (end - self.t_bound) >= 0.0:
+            end = self.t_bound
+        t = self.t + (end - self.t) * self._basis.nodes
+        t[-1] = end
+        return np.asarray(np.minimum(t, end) if self.direction > 0 else np.maximum(t, end))
+
+    def _try(self, t: Number, h: float, inside: bool) -> float | None:
+        """The error of one window in units of the tolerance, or None where Newton's method did not converge."""
+        window = self._window
+        with np.errstate(all="ignore"):
+            if self._df_dy is None:
+                self._df_dy = self._field.jacobian(self.t, self.y, self.f, h * self.f, self._small)
+            window.predict(window.legendre, self._degree, 0.0 if inside else 1.0, h / self._length, self.y, h)
+            if not window.solve(t, self.y, h, self._df_dy):
+                return None
+            error = window.estimate(self.y, self.f, h, self._df_dy)
+        return error if math.isfinite(error) else None
+
+    def _accept(self, t: float, h: float, factor: float) -> tuple[bool, str | None]:
+        window = self._window
+        y = window.Y[-1].copy()
+        self._last = _Solved(self.t, h, self.y, y, window.K.copy(), self._basis)
+        self._pending = self._steps(t, h)
+        self.t, self.y = t, y
+        self._length, self._degree = h, min(_PREDICTED_DEGREE, self._basis.s - 1)
+        if window.sweeps >= _MANY_SWEEPS:
+            factor = min(factor, 1.0)
+        self.h_abs = abs(h) * min(factor, _LARGEST_RATIO if self._may_grow else _LARGEST_AFTER_FAILURE)
+        self._may_grow = True
+        if self.t != self.t_bound:
+            if self.n <= CHEAP_JACOBIAN or window.rate > _FAST_RATE or window.sweeps > _FEW_SWEEPS:
+                self._df_dy = None
+            with np.errstate(all="ignore"):
+                self.f = self._slope()
+            self.nfev = self._field.nfev
+        try:
+            tell(self.callback, t=self.t, y=self.y.copy(), nfev=self.nfev)
+        except Stopped:
+            return False, "`callback` stopped the integration."
+        return self._report() if self._pending else (True, None)
+
+    def _steps(self, end: float, h: float) -> list[tuple[float, Number]]:
+        """Where the steps of the last window end, with the values there; nothing if it is one step."""
+        assert self._last is not None
+        if self.substeps == 1 or self._one_step or abs(h) < _SHORT_WINDOW * np.spacing(abs(end)):
+            self._one_step = False
+            return []
+        xi = np.arange(1, self.substeps) / self.substeps
+        values = self._last.values(xi).T
+        return [*zip((self._last.start + h * xi).tolist(), values, strict=True), (end, self._last.y)]
+
+    def _report(self) -> tuple[bool, None]:
+        """One of the steps that the last window consists of."""
+        self.t, self.y = self._pending.pop(0)
+        return True, None
+
+    def _dense_output_impl(self) -> NeuralOutput:
+        assert self._last is not None
+        return NeuralOutput(self.t_old, self.t, self._last)
+
+    def _finite_jacobian(self) -> bool:
+        """Whether the df/dy that the user gave is; differences of an f that is not are not meant."""
+        given = self._field.given
+        return not given or bool(np.isfinite(self._df_dy.data if issparse(self._df_dy) else self._df_dy).all())
+
+    def _bad(self, t: Number) -> tuple[float, int] | None:
+        node = self._window.bad_node()
+        return (float(t[node[0]]), node[1]) if node else None
+
+    def _not_finite(self, t: float, component: int) -> str:
+        return f"`fun` returned a value that is not finite at t = {t:.6g}, component {component}."
+
+
+def _width(rtol: Real) -> int:
+    digits = -np.log10(rtol.min(initial=1.0))
+    return int(np.clip(np.round(_FUNCTIONS_PER_DIGIT * digits) + _MORE_FUNCTIONS, _FEWEST_FUNCTIONS, _MOST_FUNCTIONS))
+
+
+def _first_step(first_step: Any, t0: float, t_bound: float) -> float:
+    first = arguments.positive(first_step, "first_step")
+    if first > abs(t_bound - t0):
+        raise ValueError(f"`first_step` exceeds bounds: {first} is more than {abs(t_bound - t0)}.")
+    return first

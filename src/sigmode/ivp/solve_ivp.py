@@ -1,0 +1,359 @@
+"""`solve_ivp`: SciPy's signature and result, and a bound on the global error."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import OdeSolver
+from scipy.integrate import solve_ivp as scipy_solve_ivp
+
+from .. import arguments
+from ..arguments import SMALLEST_RTOL
+from ..arrays import Number
+from ..trial.solution import Solution
+from ..user.field import VectorField
+from .error import GlobalError, global_error, unseen
+from .method import NeuralCollocation
+
+__all__ = ["solve_ivp"]
+
+# Solutions, each with tighter tolerances than the one before, until the estimated error is small enough. Not tuned.
+_ATTEMPTS = 6
+# A new attempt aims at this part of the tolerance, and tightens at least and at most by these factors. Not tuned.
+_AIM = 0.3
+_TIGHTEN_AT_MOST, _TIGHTEN_AT_LEAST = 1e-4, 0.1
+# An attempt whose error is not below this part of the best one is the last. Not tuned.
+_PROGRESS = 0.5
+# Windows per span where a first solution was seen to step over something. Not tuned.
+_LOOKING_CLOSER = 100
+# A window may be this much longer than growth allows. Not tuned.
+_LONG_ENOUGH = 0.9
+# Steps per window that events are looked for in. Not tuned.
+_STEPS_FOR_EVENTS = 16
+# Where `atol` is zero, `rtol` refers to no less than this part of the largest value of the component. Not tuned.
+_RELATIVE_FLOOR = 1e-6
+_SCIPY_METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
+
+# What is added to SciPy's statuses: the estimate does not meet the tolerance.
+_NOT_MET = -2
+
+
+def solve_ivp(
+    fun: Callable[..., Any],
+    t_span: Sequence[float],
+    y0: ArrayLike,
+    method: Any = NeuralCollocation,
+    t_eval: ArrayLike | None = None,
+    dense_output: bool = False,
+    events: Any = None,
+    vectorized: bool = False,
+    args: tuple[Any, ...] | None = None,
+    *,
+    error_control: str = "global",
+    **options: Any,
+) -> Any:
+    """Solve an initial value problem and say how large the error is.
+
+    `scipy.integrate.solve_ivp` with another default method and two things more: the global error is estimated, and
+    ``rtol`` and ``atol`` bound it, where SciPy's solvers bound the error of a step.
+
+    Parameters
+    ----------
+    fun, t_span, y0, t_eval, events, vectorized, args
+        As in `scipy.integrate.solve_ivp`. `t_span` may end at infinity only with an event that is terminal.
+        Events are looked for on sixteen steps per window: of two zeros closer than that none is seen.
+    method : OdeSolver or str
+        `NeuralCollocation`; other methods of SciPy have no estimate and need ``error_control="local"``.
+    dense_output : bool
+        ``res.sol`` is always there with `NeuralCollocation`, so this only matters for other methods.
+    error_control : {"global", "local"}
+        "global": solve again with tighter tolerances until the estimated global error is at most
+        ``atol + rtol abs(y)`` everywhere; if it cannot be, ``success`` is False. "local": solve once; the estimate is
+        there, but does not decide on anything.
+    **options
+        Of the method, such as ``rtol``, ``atol`` (1e-3 and 1e-6 by default), ``jac``, ``max_step``, ``callback``.
+
+    Returns
+    -------
+    res : OdeResult
+        As from SciPy, with ``sol`` a `Solution` and ``error`` (n, len(t)), the estimated global error of ``y``;
+        ``sol.error(t)`` gives it anywhere. ``nfev``, ``njev`` and ``nlu`` count everything, the estimate too.
+        ``status`` is -2 where the estimate does not meet the tolerance, which the message puts into figures.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit, and where `fun` returns something of the wrong shape or kind. What `fun` raises
+        passes through. A numerical failure is no exception.
+
+    Notes
+    -----
+    Where ``atol`` is zero, ``rtol`` refers to at least 1e-6 of the largest value of the component.
+
+    The estimate is the difference to a second solution on the same windows with wider networks; it follows growth and
+    decay of errors. It costs about half of a solution. Long windows are probed for what lies between their
+    points, 256 probes per span; what is narrower, a pulse in `fun` after a long quiet time, may be missed: set
+    ``max_step``. Unlike SciPy's, ``res.sol`` gives NaN outside of the
+    span, unless it is called with ``extrapolate=True``.
+
+    References
+    ----------
+    Skeel, Thirteen ways to estimate global error, Numerische Mathematik 48, 1-20 (1986), for estimates by a solution
+    of higher order.
+
+    Examples
+    --------
+    >>> import sigmode as sm
+    >>> res = sm.solve_ivp(lambda t, y: -y, (0, 5), [1.0], rtol=1e-8, atol=1e-10)
+    >>> true = abs(res.y[0, -1] - 0.006737946999085467)
+    >>> res.success, bool(true <= 1e-10 + 1e-8 * 0.0067), bool(res.error[0, -1] < 1e-10)
+    (True, True, True)
+    """
+    arguments.function(fun, "fun", "t, y")
+    t_span = _checked_span(t_span)
+    y0 = _checked_y0(y0)
+    t_eval = _checked_t_eval(t_eval, t_span)
+    events, terminal = _checked_events(events)
+    if math.isinf(t_span[1]) and y0.size and not terminal:
+        raise ValueError(f"`t_span` must be finite unless an event is terminal, got {t_span}.")
+    if error_control not in ("global", "local"):
+        raise ValueError(f"`error_control` must be 'global' or 'local', got {error_control!r}.")
+    if not (isinstance(method, type) and issubclass(method, NeuralCollocation)):
+        _check_method(method)
+        if error_control == "global":
+            raise ValueError(
+                f"`method` {method!r} has no estimate of its global error: use NeuralCollocation or "
+                "error_control='local'."
+            )
+        res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options)
+        res.error = np.full(np.shape(res.y), np.nan)
+        return res
+    options = _known(method, options)
+    rtol, atol = arguments.tolerances(options.pop("rtol", 1e-3), options.pop("atol", 1e-6), y0.size)
+    options.setdefault("substeps", 1 if events is None else _STEPS_FOR_EVENTS)
+    longest_asked = options.pop("max_step", math.inf)
+
+    def run(longest: float, **tolerances: Any) -> Any:
+        longest = min(longest_asked, longest) if math.isfinite(longest) else longest_asked
+        return scipy_solve_ivp(
+            fun, t_span, y0, method, t_eval, True, events, vectorized, args,
+            max_step=longest, **tolerances, **options,
+        )  # fmt: skip
+
+    bound = _Bound(fun, args, vectorized, options, y0, rtol, atol)
+    return _solve(run, bound, rtol, atol, error_control == "global", t_eval is not None)
+
+
+def _solve(run: Callable[..., Any], bound: _Bound, rtol: Number, atol: Number, controlled: bool, chosen: bool) -> Any:
+    """Solve, estimate, and tighten until the estimate meets the tolerance; else the best that was reached."""
+    factor, longest = 1.0, math.inf
+    best: Any = None
+    worst = _Worst(math.inf, 0.0, 0)
+    spent = np.zeros(3, dtype=int)
+    for attempt in range(_ATTEMPTS):
+        res = run(rtol=np.maximum(factor * rtol, SMALLEST_RTOL), atol=factor * atol, longest=longest)
+        if chosen and len(res.t) == 0:
+            res.t, res.y = np.empty(0), np.empty((bound.n, 0))
+        with np.errstate(all="ignore"):  # what overflows is part of the answer
+            solution = _as_solution(res, bound)
+            estimate, now = bound(solution, factor)
+        spent += [res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu]
+        res.sol = solution.with_error(estimate.x, estimate.error)
+        res.error = res.sol.error(res.t)
+        gained = now.ratio < _PROGRESS * worst.ratio
+        if best is None or (res.status >= 0 and now.ratio < worst.ratio):
+            best, worst = res, now
+        if not controlled or res.status < 0:
+            break
+        if estimate.longest < _LONG_ENOUGH * longest:  # what grows so fast within a window was damped
+            longest = estimate.longest
+            best, worst = res, _Worst(math.inf, now.t, now.component)
+            continue
+        if now.ratio <= 1.0:
+            if math.isfinite(longest) or not bound.misses_something(solution):
+                break
+            longest = abs(solution.x[-1] - solution.x[0]) / _LOOKING_CLOSER  # the same again, looking closer
+            best, worst = None, _Worst(math.inf, 0.0, 0)
+            continue
+        if not (gained or attempt == 0) or (factor * rtol <= SMALLEST_RTOL).any():
+            break  # rounding, or an error that the tolerance does not govern
+        factor *= min(_TIGHTEN_AT_LEAST, max(_TIGHTEN_AT_MOST, _AIM / now.ratio))
+        factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
+    best.nfev, best.njev, best.nlu = spent.tolist()
+    if controlled and best.status >= 0 and not worst.ratio <= 1.0:
+        best.status, best.success = _NOT_MET, False
+        best.message = _message(worst)
+    return best
+
+
+class _Worst(NamedTuple):
+    """The largest ratio of estimated error and tolerance, and where it is."""
+
+    ratio: float
+    t: float
+    component: int
+    at_zero: bool = False  # where y is so small that `atol` alone counts
+
+
+def _message(worst: _Worst) -> str:
+    if math.isinf(worst.ratio):
+        return (
+            f"The global error could not be estimated beyond t = {worst.t:.6g}: errors grow too fast, or `fun` is not "
+            "smooth there. Shorten the span or tighten the tolerances."
+        )
+    message = (
+        f"The estimated global error is {worst.ratio:.2g} times the tolerance atol + rtol |y| at t = {worst.t:.6g}, "
+        f"component {worst.component}, and it could not be made smaller. "
+    )
+    if worst.at_zero:
+        return message + "There y passes zero and `atol` alone counts: raise `atol`, or shorten the span."
+    return message + "Loosen the tolerances or shorten the span."
+
+
+class _Bound:
+    """The global error of a solution, as such and as a multiple of the tolerance."""
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        args: tuple[Any, ...] | None,
+        vectorized: bool,
+        options: dict[str, Any],
+        y0: Number,
+        rtol: Number,
+        atol: Number,
+    ) -> None:
+        self.n = y0.size
+        self._y0, self._rtol, self._atol = y0, rtol * np.ones(self.n), atol * np.ones(self.n)
+        jac = options.get("jac")
+        if args is not None:
+            fun = _with_args(fun, args)
+            jac = _with_args(jac, args) if callable(jac) else jac
+        self._arguments = (fun, self.n, y0.dtype, vectorized, jac, options.get("jac_sparsity"))
+        self._field: VectorField | None = None
+        self._used = self._atol
+
+    def __call__(self, solution: Solution, factor: float) -> tuple[GlobalError, _Worst]:
+        if not self.n or not solution.h.any():
+            return GlobalError(solution.x, np.zeros((self.n, solution.x.size)), 0, 0, 0), _Worst(0.0, 0.0, 0)
+        self._field = self._field or VectorField(*self._arguments)
+        scale = abs(solution.y).max(axis=0, initial=0.0)
+        floor = np.where(self._atol > 0.0, self._atol, _RELATIVE_FLOOR * self._rtol * scale)
+        self._used = atol = floor + np.finfo(float).tiny
+        small = np.where(self._atol > 0.0, self._atol / np.maximum(self._rtol, SMALLEST_RTOL), 0.0)
+        estimate = global_error(solution, self._field, factor * atol, factor * self._rtol, small)
+        estimate = estimate._replace(error=_envelope(estimate.error))
+        return estimate, _worst(solution, estimate, atol[:, None], self._rtol[:, None])
+
+    def misses_something(self, solution: Solution) -> bool:
+        """Whether f does something between the nodes of long windows."""
+        if self._field is None:
+            return False
+        return unseen(solution, self._field, self._used, self._rtol) is not None
+
+
+def _worst(solution: Solution, estimate: GlobalError, atol: Number, rtol: Number) -> _Worst:
+    """Of error/(atol + rtol |y|), at the abscissae of the estimate and wherever y passes zero between two of them."""
+    inside = (estimate.x - solution.x[-1]) * np.sign(solution.h[0]) <= 0.0
+    x, error = estimate.x[inside], estimate.error[:, inside]
+    y = solution(x, extrapolate=True)
+    ratio = error / (atol + rtol * abs(y))
+    if y.dtype.kind == "f":
+        passes = np.sign(y[:, 1:]) != np.sign(y[:, :-1])
+        at_zero = np.minimum(error[:, 1:], error[:, :-1]) / atol
+        ratio[:, 1:] = np.maximum(ratio[:, 1:], np.where(passes, at_zero, 0.0))
+    ratio[np.isnan(ratio)] = np.inf
+    component, at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
+    largest, tolerance = float(ratio[component, at]), (atol + rtol * abs(y))[component, at]
+    alone = bool(tolerance < 2 * atol[component, 0] or largest > 1.01 * error[component, at] / tolerance)
+    return _Worst(largest, float(x[at]), int(component), alone)
+
+
+def _as_solution(res: Any, bound: _Bound) -> Solution:
+    if all(hasattr(part, "theta") for part in res.sol.interpolants) and res.sol.interpolants:
+        return Solution.from_ode_solution(res.sol)
+    return Solution.constant(float(res.sol.ts[0]), float(res.sol.ts[-1]), bound._y0)
+
+
+def _envelope(error: Number) -> Number:
+    """Each value at least as large as its neighbours were halfway to it: the sign of an error changes in between."""
+    padded = np.pad(error, ((0, 0), (1, 1)), mode="edge")
+    return np.asarray(np.maximum(error, 0.5 * np.maximum(padded[:, :-2], padded[:, 2:])))
+
+
+def _with_args(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
+    return lambda t, y: function(t, y, *args)
+
+
+def _check_method(method: Any) -> None:
+    if method in _SCIPY_METHODS or (isinstance(method, type) and issubclass(method, OdeSolver)):
+        return
+    raise ValueError(f"`method` must be one of {_SCIPY_METHODS} or an OdeSolver class, got {method!r}.")
+
+
+def _known(method: type, options: dict[str, Any]) -> dict[str, Any]:
+    """The options that the method has; for the others one warning, however often it will be called."""
+    unknown = [name for name in options if name not in inspect.signature(method).parameters]
+    if unknown and method is NeuralCollocation:
+        names = ", ".join(f"`{name}`" for name in unknown)
+        arguments.warn(f"The following arguments have no effect for a chosen solver: {names}.")
+        options = {name: value for name, value in options.items() if name not in unknown}
+    return options
+
+
+def _checked_span(t_span: Any) -> tuple[float, float]:
+    span = arguments.span(t_span, "t_span", "(t0, tf)")
+    if math.isinf(span[0]):
+        raise ValueError(f"`t_span` must be finite, got {t_span!r}.")
+    return span
+
+
+def _checked_y0(y0: ArrayLike) -> Number:
+    array = arguments.numbers(y0, "y0", "(n,)")
+    arguments.one_dimensional(array, "y0")
+    arguments.finite(array, "the initial state `y0`")
+    return array
+
+
+def _checked_t_eval(t_eval: ArrayLike | None, t_span: tuple[float, float]) -> Number | None:
+    if t_eval is None:
+        return None
+    array = arguments.numbers(t_eval, "t_eval", "(m,)", real=True)
+    arguments.one_dimensional(array, "t_eval")
+    if not ((array >= min(t_span)) & (array <= max(t_span))).all():  # NaN, too
+        raise ValueError("Values in `t_eval` are not within `t_span`.")
+    if not (np.diff(array) * (1.0 if t_span[1] >= t_span[0] else -1.0) > 0.0).all():
+        raise ValueError("Values in `t_eval` are not properly sorted.")
+    return array
+
+
+def _checked_events(events: Any) -> tuple[Any, bool]:
+    """The events, each with a check of what it returns, and whether one is terminal."""
+    if events is None:
+        return None, False
+    several = (events,) if callable(events) else events
+    try:
+        several = tuple(several)
+    except TypeError:
+        raise TypeError(f"`events` must be callable or a list of callables, got {type(events).__name__}.") from None
+    for event in several:
+        arguments.function(event, "events", "t, y")
+    return tuple(_scalar(event) for event in several), any(getattr(event, "terminal", False) for event in several)
+
+
+def _scalar(event: Callable[..., Any]) -> Callable[..., Any]:
+    def checked(*args: Any) -> Any:
+        value = event(*args)
+        if np.ndim(value) != 0 or value is None:
+            raise ValueError(f"`events` must return one number, {event!r} returned {value!r}.")
+        return value
+
+    for name in ("terminal", "direction"):
+        if hasattr(event, name):
+            setattr(checked, name, getattr(event, name))
+    return checked

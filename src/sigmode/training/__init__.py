@@ -1,0 +1,1 @@
+"""One network for a whole span, trained, and the verdict on it."""

@@ -1,0 +1,391 @@
+"""Residual, Jacobian, loss and gradient of a trial solution at collocation points."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import arguments
+from ..arrays import Real
+from ..compiled import network as kernels
+from ..compiled.activations import ACTIVATIONS
+from ..trial.form import FORMS, Form
+from ..trial.network import Network
+from ..trial.points import POINTS
+from ..trial.solution import Solution
+from ..user.equation import RightHandSide, RightHandSide2
+from .orders import FirstOrder, SecondOrder, make_order
+
+_FLOAT = np.dtype(np.float64)
+
+__all__ = ["Collocation"]
+
+_Chunk = FirstOrder | SecondOrder
+
+# Activations per chunk: 8 MiB, so that those of a chunk are still in the cache when the pullback reads them. Fewer
+# would cost more calls of `fun` (`bench/test_kernels.py`, chunks).
+_CHUNK = 2**19
+# For order 2 the loss is of the size y**2/h**4, which must be a number: the shortest span, in units of x.
+_SHORTEST = 1e-60
+
+
+class Collocation:
+    """A differential equation with its conditions as a least-squares problem in the parameters of a network.
+
+    The problem ``dy/dx = f(x, y)``, ``y(x0) = y0`` on [x0, x1] with the trial solution
+
+        y(x) = y0 + xi N(xi, theta),    xi = (x - x0)/(x1 - x0),
+
+    which has the right initial value for every theta; what is left is the residual ``r = dy/dx - f(x, y)`` at the
+    collocation points.  The methods are what SciPy's optimisers ask for.
+
+    With ``order=2`` the problem is ``y'' = f(x, y, y')``, not reduced to first order, and with h = x1 - x0
+
+        y(x) = y0 + h xi dy0 + xi**2 N                  y(x0) = y0, y'(x0) = dy0   (conditions="initial")
+        y(x) = (1 - xi) ya + xi yb + xi (1 - xi) N      y(x0) = ya, y(x1) = yb     (conditions="two-point")
+
+    Parameters
+    ----------
+    fun : callable
+        ``fun(x, y, *args)`` with x (m,) and y (n, m), returns (n, m): the convention of
+        `scipy.integrate.solve_bvp`. It must treat the points one by one: it is called with some of them, with others
+        between them, and without `jac` with 2 n copies of each. For order 2 ``fun(x, y, dy, *args)``, dy (n, m).
+    span : (x0, x1)
+        Two different finite numbers, in either order. `fun` is never called outside.
+    y0 : array_like, shape (n,)
+        The value at x0; [1.0], not 1.0, for one equation. For order 2 the pair (y0, dy0) or (ya, yb): shape (2, n), or
+        two arrays of shape (n,), or two numbers for one equation.
+    n_hidden : int
+        Number of hidden units.
+    n_points : int, optional
+        Number of collocation points, by default twice `n_hidden`.
+    points : {"chebyshev", "radau", "uniform"} or array_like, shape (m,)
+        The collocation points, by name or in units of x.
+    activation : {"sigmoid", "tanh", "sin"}
+        The function of the hidden units.
+    output_bias : bool
+        Whether the network's output has a constant term c. The source of the method has none.
+    jac : callable, optional
+        ``jac(x, y, *args)`` returns df/dy, (n, n, m). By default central differences of `fun` (2 n m more points
+        in one call, relative error about 1e-10). For order 2 ``jac(x, y, dy, *args)`` returns the pair
+        (df/dy, df/ddy), each (n, n, m).
+    args : tuple
+        Additional arguments of `fun` and `jac`.
+    seed : int, optional
+        Seed of `initial`. The same seed gives the same bits.
+    order : {1, 2}
+        The order of the equation.
+    conditions : {"initial", "two-point"}
+        What `y0` holds; "two-point" for order 2 only.
+
+    Attributes
+    ----------
+    points : ndarray, shape (m,)
+        The collocation points in units of x.
+    n_theta : int
+        Number of parameters; ``theta = w | b | V | c`` with w, b (n_hidden,), V (n, n_hidden), c (n,) or absent.
+    network : Network
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit, before anything is computed; and when `fun` or `jac` returns something of
+        the wrong shape or kind, or theta has the wrong size or is not finite.
+
+    Notes
+    -----
+    The gradient is exact: derived by hand (``docs/derivation.md``), it agrees with the complex step to rounding.
+    Cost of `loss_and_gradient`: one call of `fun` and of `jac` and about 2 ns per point and hidden unit on one
+    core; memory of the order of n m numbers, for large m in chunks. Results have the same bits for any number of
+    threads. A non-finite value of `fun` gives a non-finite result, not an exception.
+
+    References
+    ----------
+    Lagaris, Likas, Fotiadis, IEEE Trans. Neural Networks 9(5), 987-1000 (1998); ``docs/derivation.md``, eq. (21).
+
+    Examples
+    --------
+    >>> import sigmode as sm
+    >>> from scipy.optimize import least_squares
+    >>> col = sm.Collocation(lambda x, y: -y, (0, 1), [1.0], n_hidden=10)
+    >>> fit = least_squares(col.residual, col.initial(), jac=col.jacobian, xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    >>> abs(float(col.solution(fit.x)(1.0)[0]) - 0.36787944117144233) < 1e-6
+    True
+
+    Lagaris 3 between two points, y'' = -y'/5 - y - exp(-x/5) cos(x)/5:
+
+    >>> import numpy as np
+    >>> fun = lambda x, y, dy: -dy / 5 - y - np.exp(-x / 5) * np.cos(x) / 5
+    >>> values = 0.0, np.exp(-1 / 5) * np.sin(1)
+    >>> res = sm.train(sm.Collocation(fun, (0, 1), values, order=2, conditions="two-point"), tol=1e-9)
+    >>> res.success, abs(float(res.sol(0.5)[0] - np.exp(-0.1) * np.sin(0.5))) < 1e-9
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        span: ArrayLike,
+        y0: ArrayLike,
+        n_hidden: int = 20,
+        n_points: int | None = None,
+        points: str | ArrayLike = "chebyshev",
+        activation: str = "sigmoid",
+        output_bias: bool = False,
+        jac: Callable[..., Any] | None = None,
+        args: tuple[Any, ...] = (),
+        seed: int | None = 0,
+        order: int = 1,
+        conditions: str = "initial",
+    ) -> None:
+        self.form = _checked_form(order, conditions)
+        self.rhs = (RightHandSide if self.form.order == 1 else RightHandSide2)(fun, jac, args)
+        self.span = _checked_span(span)
+        self.y0 = _checked_y0(y0) if self.form.order == 1 else _checked_pair(y0)
+        n_hidden = arguments.count(n_hidden, "n_hidden")
+        arguments.choice(activation, "activation", ACTIVATIONS)
+        self.network = Network(self.y0.shape[-1], n_hidden, activation, bool(output_bias))
+        self._h = self.span[1] - self.span[0]
+        if self.form.order == 2 and not _SHORTEST <= abs(self._h) <= 1.0 / _SHORTEST:
+            raise ValueError(
+                f"`span` must have a length between {_SHORTEST} and {1.0 / _SHORTEST} for order 2, got {span!r}. "
+                "Choose another unit of x."
+            )
+        self._xi = _checked_points(points, n_points, 2 * n_hidden, self.span)
+        # Rounding must not put a point outside the span: f is never called there.
+        self.points = np.clip(self.span[0] + self._h * self._xi, min(self.span), max(self.span))
+        self._seed = arguments.seed(seed)
+        self._shape = (self.network.n_theta,)
+        for fixed in (self.y0, self.points):
+            fixed.flags.writeable = False
+        self._chunk_size = size = max(1, _CHUNK // (n_hidden * kernels.BLOCK)) * kernels.BLOCK
+        parts = [slice(lo, lo + size) for lo in range(0, self._xi.size, size)]
+        self._chunks = [self._make_chunk(part, self.points[part], self._xi[part]) for part in parts]
+
+    def __repr__(self) -> str:
+        net = self.network
+        kind = "equation(s)" if self.form.order == 1 else "equation(s) of second order"
+        return (
+            f"<Collocation of {net.n} {kind} on [{self.span[0]:g}, {self.span[1]:g}]: "
+            f"{net.n_hidden} hidden units ({net.activation}), {self.points.size} points>"
+        )
+
+    @property
+    def n_theta(self) -> int:
+        """Number of parameters."""
+        return self.network.n_theta
+
+    def initial(self) -> Real:
+        """Starting parameters (n_theta,): activations spread over the span, by `seed`."""
+        return self.network.initial(self._seed)
+
+    def residual(self, theta: ArrayLike) -> Real:
+        """r = dy/dx - f(x, y), or y'' - f(x, y, y'), shape (n*m,), equation by equation: eq. (3)."""
+        theta = self.checked_theta(theta)
+        r = np.empty((self.network.n, self._xi.size))
+        for chunk, state, highest in self._trial(theta):
+            f = self.rhs(chunk.x, state)
+            with np.errstate(invalid="ignore"):
+                np.subtract(highest, f, out=r[:, chunk.part])
+        return r.ravel()
+
+    def jacobian(self, theta: ArrayLike) -> Real:
+        """dr/dtheta, shape (n*m, n_theta): one row per residual, the full per-sample gradient."""
+        theta = self.checked_theta(theta)
+        jacobian = np.empty((self.network.n * self._xi.size, theta.size))
+        kept = self._borrow()
+        try:
+            for chunk, state, _ in self._trial(theta, kept):
+                chunk.jacobian(theta, kept, self.rhs.jacobian(chunk.x, state), jacobian)
+        finally:
+            kernels.give_back(kept)
+        return jacobian
+
+    def loss(self, theta: ArrayLike) -> float:
+        """E = sum r**2 over points and equations: eq. (4)."""
+        theta = self.checked_theta(theta)
+        loss = 0.0
+        for chunk, state, highest in self._trial(theta):
+            f = self.rhs(chunk.x, state)
+            with np.errstate(invalid="ignore", over="ignore"):
+                loss += _square(highest - f)
+        return loss
+
+    def loss_and_gradient(self, theta: ArrayLike) -> tuple[float, Real]:
+        """E and dE/dtheta, shape (n_theta,), for ``scipy.optimize.minimize(..., jac=True)``: eq. (21)."""
+        theta = self.checked_theta(theta)
+        loss = 0.0
+        gradient = np.zeros(theta.size)
+        kept = self._borrow()
+        try:
+            for chunk, state, highest in self._trial(theta, kept):
+                f = self.rhs(chunk.x, state)
+                df = self.rhs.jacobian(chunk.x, state)
+                with np.errstate(invalid="ignore", over="ignore"):
+                    r = highest - f
+                    loss += _square(r)
+                    chunk.pullback(theta, kept, r, df, gradient)
+        finally:
+            kernels.give_back(kept)
+        gradient *= 2.0
+        return loss, gradient
+
+    def solution(self, theta: ArrayLike) -> Solution:
+        """The trial solution with these parameters, a callable ``sol(x, nu=0)``."""
+        theta = self.checked_theta(theta)
+        first, second = self._conditions[0], self._conditions[-1]
+        return Solution(
+            np.array(self.span), first[None].copy(), theta[None].copy(), self.network,
+            form=self.form, second=second[None].copy(),
+        )  # fmt: skip
+
+    def fitted(self, theta: Real, derivatives: list[Real]) -> Real:
+        """theta with output weights for which y and its derivatives by x at the points are closest to those given.
+
+        derivatives[nu] : (n, m), nu up to the order of the equation.
+        """
+        first, second = self._conditions[0][:, None], self._conditions[-1][:, None]
+        xi = (self.points - self.span[0]) / self._h
+        targets = list(derivatives)
+        for nu in range(self.form.order):
+            targets[nu] = targets[nu] - self.form.line(first, second, self._h, xi, nu)
+        return self.network.fitted(theta, self.form, xi, [self._h**nu * t for nu, t in enumerate(targets)])
+
+    def state_and_slope(self, theta: Real, x: Real) -> tuple[Real, Real]:
+        """What f is a function of, y or y above y', and its derivative, at any points x of the span, theta as checked.
+
+        (n, m) each, (2n, m) for order 2.
+        """
+        n = self.network.n
+        state, slope = np.empty((2, self.form.order * n, x.size))
+        kept = kernels.borrow(min(self._chunk_size, x.size), self.network.n_hidden)
+        try:
+            for lo in range(0, x.size, self._chunk_size):
+                part = slice(lo, lo + self._chunk_size)
+                chunk = self._make_chunk(part, x[part], (x[part] - self.span[0]) / self._h)
+                state[:, part], slope[-n:, part] = chunk.forward(theta, kept)
+        finally:
+            kernels.give_back(kept)
+        slope[:-n] = state[n:]
+        return state, slope
+
+    def _trial(self, theta: Real, kept: Real | None = None) -> Iterator[tuple[_Chunk, Real, Real]]:
+        """Yield (chunk, state, highest derivative) for one chunk after the other: eq. (2).
+
+        The activations of the chunk are in `kept`, where the caller lends a buffer for its pullback.
+        """
+        own = kept is None
+        buffer = self._borrow() if kept is None else kept
+        try:
+            for chunk in self._chunks:
+                yield chunk, *chunk.forward(theta, buffer)
+        finally:
+            if own:
+                kernels.give_back(buffer)
+
+    def _borrow(self) -> Real:
+        """A buffer for the activations of one chunk."""
+        return kernels.borrow(self._chunks[0].xi.size, self.network.n_hidden)
+
+    def without_jac(self) -> Collocation:
+        """The same problem with differences of `fun` in the place of `jac`."""
+        other = copy.copy(self)
+        other.rhs = self.rhs.without_jac()
+        return other
+
+    @property
+    def _conditions(self) -> Real:
+        """One row per condition, (order, n)."""
+        return self.y0.reshape(self.form.order, -1)
+
+    def _make_chunk(self, part: slice, x: Real, xi: Real) -> _Chunk:
+        """The trial solution at some points: whole blocks of the kernels, by m and n_hidden alone."""
+        return make_order(self.network, self.form, self._conditions, self._h, part, x, xi)
+
+    def checked_theta(self, theta: ArrayLike, name: str = "theta") -> Real:
+        """theta as the kernels want it: finite float64, (n_theta,); or a ValueError that calls it `name`."""
+        try:
+            array = np.ascontiguousarray(theta)
+        except ValueError:
+            raise ValueError(f"`{name}` must be real numbers of shape {self._shape}, got {theta!r}.") from None
+        if array.dtype is not _FLOAT or not array.flags.writeable:  # numba would compile for each kind of array
+            if array.dtype.kind not in "fiub":
+                raise ValueError(f"`{name}` must be real numbers, got dtype {array.dtype}.")
+            array = array.astype(np.float64)
+        if array.shape != self._shape:
+            raise ValueError(f"`{name}` must have shape {self._shape}, got {np.shape(theta)}.")
+        if not np.logical_and.reduce(np.isfinite(array)):
+            raise ValueError(f"`{name}` must be finite, got {array[~np.isfinite(array)][0]} in it.")
+        return array
+
+
+def _square(r: Real) -> float:
+    """sum r**2 without BLAS, whose order of summation may depend on its threads."""
+    return float(np.add.reduce(r * r, axis=None))
+
+
+def _checked_span(span: Any) -> tuple[float, float]:
+    x0, x1 = arguments.span(span, "span", "(x0, x1)")
+    if not np.isfinite(x1 - x0):
+        raise ValueError(f"`span` must be finite, got {span!r}.")
+    if abs(x1 - x0) < np.finfo(float).tiny:
+        raise ValueError(f"`span` must have a length, got {span!r}.")
+    return x0, x1
+
+
+def _checked_form(order: Any, conditions: Any) -> Form:
+    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order not in (1, 2):
+        raise ValueError(f"`order` must be 1, for y' = f(x, y), or 2, for y'' = f(x, y, y'), got {order!r}.")
+    names = tuple(name for degree, name in FORMS if degree == 2)
+    if not isinstance(conditions, str) or conditions not in names:
+        raise ValueError(f"`conditions` must be one of {names}, got {conditions!r}.")
+    if (order, conditions) not in FORMS:
+        raise ValueError(
+            f'`conditions` must be "initial" for order 1, got {conditions!r}: an equation y\' = f(x, y) has one '
+            "condition. Is it y'' = f(x, y, y')? Then pass order=2."
+        )
+    return FORMS[int(order), conditions]
+
+
+def _checked_y0(y0: ArrayLike, shape: str = "(n,)") -> Real:
+    array = arguments.numbers(y0, "y0", shape, real=True, advice="split the problem into real and imaginary parts")
+    if shape == "(n,)" and (array.ndim != 1 or array.size == 0):
+        raise ValueError(f"`y0` must be 1-dimensional with at least one value, such as [1.0], got {y0!r}.")
+    arguments.finite(array, "`y0`")
+    return array
+
+
+def _checked_pair(y0: ArrayLike) -> Real:
+    """The two conditions of an equation of second order, (2, n)."""
+    array = _checked_y0(y0, "(2, n)")
+    if array.ndim not in (1, 2) or len(array) != 2 or array.size == 0:
+        raise ValueError(
+            "`y0` must be two values for order 2, (y0, dy0) or (ya, yb): two arrays of shape (n,), or two numbers for "
+            f"one equation, got {y0!r}."
+        )
+    return array.reshape(2, -1)
+
+
+def _checked_points(points: str | ArrayLike, n_points: int | None, default: int, span: tuple[float, float]) -> Real:
+    """The collocation points as xi in [0, 1]."""
+    m = default if n_points is None else arguments.count(n_points, "n_points")
+    if isinstance(points, str):
+        if points not in POINTS:
+            raise ValueError(f"`points` must be one of {tuple(POINTS)} or an array, got {points!r}.")
+        return POINTS[points](m)
+    x = arguments.numbers(points, "points", "(m,) or a name", real=True)
+    if x.ndim != 1 or x.size == 0:
+        raise ValueError(
+            f"`points` must be one of {tuple(POINTS)} or 1-dimensional with at least one value, got {points!r}. "
+            "Their number is `n_points`."
+        )
+    if n_points is not None and m != x.size:
+        raise ValueError(f"`n_points` is {m}, but `points` has {x.size} values; leave one of them out.")
+    outside = ~((x >= min(span)) & (x <= max(span)))  # true for NaN, too
+    if outside.any():
+        raise ValueError(f"`points` must lie in the span {span}, got {x[outside][0]}.")
+    return (x - span[0]) / (span[1] - span[0])

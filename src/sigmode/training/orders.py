@@ -1,0 +1,128 @@
+"""A trial solution at collocation points: its values from the kernels, and the way back to the parameters.
+
+Real code between two kernels, once for each order of the equation.  The *state* is what f is a function of besides
+x: y for ``y' = f(x, y)``, y above y' for ``y'' = f(x, y, y')``; the residual is the highest derivative minus f.
+Here every factor 1/h, xi, ... is an array prepared once: equal shapes make a NumPy operation half as long at small m.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import Real
+from ..compiled import network as kernels
+from ..trial.form import Form
+from ..trial.network import Network
+
+__all__ = ["FirstOrder", "SecondOrder", "make_order"]
+
+
+class FirstOrder:
+    """y = A + xi N and dy/dx at some of the points: eqs. (2), (16) and (17).
+
+    part : which of the points; x, xi : (m,), the points; conditions : (1, n); h : the length of the span.
+    """
+
+    def __init__(self, network: Network, conditions: Real, h: float, part: slice, x: Real, xi: Real) -> None:
+        self.part = part
+        self.x = x
+        self.xi = xi
+        self._n, self._n_hidden, self._kind = network.n, network.n_hidden, network.kind
+        self._h = h
+        self._row = xi[None]
+        self._row_h = self._row / h
+        self._scale = np.full_like(self._row, 1.0 / h)
+        self._start = np.broadcast_to(conditions[0][:, None], (network.n, xi.size)).copy()
+
+    def forward(self, theta: Real, kept: Real) -> tuple[Real, Real]:
+        """The state y and dy/dx, (n, m); the activations stay in `kept` for `pullback`."""
+        value, slope = kernels.forward(theta, self._n, self._n_hidden, self._kind, self.xi, kept)
+        y = value * self._row
+        y += self._start
+        value *= self._scale
+        slope *= self._row_h
+        slope += value
+        return y, slope
+
+    def pullback(self, theta: Real, kept: Real, r: Real, df: Real, gradient: Real) -> None:
+        """Add dE/dtheta, without the factor 2, to `gradient`; r (n, m) is used up, df (n, n, m)."""
+        through_f = r * df[0] if self._n == 1 else (r[:, None] * df).sum(axis=0)
+        through_f *= self._row
+        n_bar = r * self._scale
+        n_bar -= through_f
+        r *= self._row_h
+        kernels.pullback(theta, self._n, self._n_hidden, self._kind, self.xi, kept, n_bar, r, gradient)
+
+    def jacobian(self, theta: Real, kept: Real, df: Real, jacobian: Real) -> None:
+        """Fill in the rows dr/dtheta of these points, see `compiled.network.sensitivities`; df (n, n, m)."""
+        identity = np.eye(self._n)
+        dr_dn = np.ascontiguousarray(identity / self._h - (self.xi * df).transpose(2, 0, 1))
+        dr_ddn = np.multiply.outer(self.xi / self._h, identity)
+        kernels.sensitivities(
+            theta, self._n, self._n_hidden, self._kind, self.xi, kept, dr_dn, dr_ddn, jacobian, self.part.start
+        )
+
+
+class SecondOrder:
+    """y = A + B N, dy/dx and d2y/dx2 at some of the points, for either form of second order.
+
+    part, x, xi, h : as for `FirstOrder`; conditions : (2, n).
+    """
+
+    def __init__(
+        self, network: Network, form: Form, conditions: Real, h: float, part: slice, x: Real, xi: Real
+    ) -> None:
+        self.part = part
+        self.x = x
+        self.xi = xi
+        self._n, self._n_hidden, self._kind = network.n, network.n_hidden, network.kind
+        b, db, d2b = (np.broadcast_to(form.factor(xi, i), (1, xi.size)) for i in range(3))
+        self._in_y = b.copy()  # N in y
+        self._in_dy = db / h, b / h  # N, N' in dy/dx
+        self._in_d2y = d2b / h**2, 2.0 * db / h**2, b / h**2  # N, N', N'' in d2y/dx2
+        first, second = conditions[:, :, None]
+        self._line = np.concatenate(
+            [np.broadcast_to(form.line(first, second, h, xi, nu), (network.n, xi.size)) for nu in (0, 1)]
+        )
+
+    def forward(self, theta: Real, kept: Real) -> tuple[Real, Real]:
+        """The state, y above dy/dx, (2n, m), and d2y/dx2, (n, m); the activations stay in `kept` for `pullback`."""
+        value, slope, curvature = kernels.forward2(theta, self._n, self._n_hidden, self._kind, self.xi, kept)
+        state = np.empty_like(self._line)
+        np.multiply(value, self._in_y, out=state[: self._n])
+        np.multiply(value, self._in_dy[0], out=state[self._n :])
+        state[self._n :] += slope * self._in_dy[1]
+        state += self._line
+        for part, factor in zip((value, slope, curvature), self._in_d2y, strict=True):
+            part *= factor
+        curvature += slope
+        curvature += value
+        return state, curvature
+
+    def pullback(self, theta: Real, kept: Real, r: Real, df: Real, gradient: Real) -> None:
+        """Add dE/dtheta, without the factor 2, to `gradient`; r (n, m), df (n, 2n, m)."""
+        through_f = (r[:, None] * df).sum(axis=0)
+        by_y, by_dy = through_f[: self._n], through_f[self._n :]
+        n_bar = r * self._in_d2y[0] - by_y * self._in_y - by_dy * self._in_dy[0]
+        dn_bar = r * self._in_d2y[1] - by_dy * self._in_dy[1]
+        d2n_bar = r * self._in_d2y[2]
+        kernels.pullback2(theta, self._n, self._n_hidden, self._kind, self.xi, kept, n_bar, dn_bar, d2n_bar, gradient)
+
+    def jacobian(self, theta: Real, kept: Real, df: Real, jacobian: Real) -> None:
+        """Fill in the rows dr/dtheta of these points, see `compiled.network.sensitivities2`; df (n, 2n, m)."""
+        identity = np.eye(self._n)[:, :, None]
+        by_y, by_dy = df[:, : self._n], df[:, self._n :]
+        dr_dn = identity * self._in_d2y[0] - by_y * self._in_y - by_dy * self._in_dy[0]
+        dr_ddn = identity * self._in_d2y[1] - by_dy * self._in_dy[1]
+        dr_d2n = identity * self._in_d2y[2]
+        by_n, by_dn, by_d2n = (np.ascontiguousarray(part.transpose(2, 0, 1)) for part in (dr_dn, dr_ddn, dr_d2n))
+        kernels.sensitivities2(
+            theta, self._n, self._n_hidden, self._kind, self.xi, kept, by_n, by_dn, by_d2n, jacobian, self.part.start
+        )
+
+
+def make_order(network: Network, form: Form, *where: Any) -> FirstOrder | SecondOrder:
+    """The trial solution of the form's order; `where` is conditions, h, part, x, xi."""
+    return FirstOrder(network, *where) if form.order == 1 else SecondOrder(network, form, *where)

@@ -1,0 +1,199 @@
+"""`train`: fit a trial solution by one method after the other, and say how far it can be trusted."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.integrate import solve_ivp
+from scipy.optimize import OptimizeResult
+
+from .. import arguments
+from ..arrays import Real
+from ..callback import Callback
+from ..callback import checked as checked_callback
+from ..ivp.method import NeuralCollocation
+from ..user.differences import replaced
+from .collocation import Collocation
+from .drivers import MAX_ITER, NOT_FINITE, STOPPED, Run
+from .verdict import STATUS, jac_is_wrong, judge
+
+__all__ = ["train"]
+
+# The optimisers that a method runs until one succeeds, and the hidden layer they start from: how far its centres reach
+# out, and how much steeper its units are, relative to the given one. Measured in docs/decisions.md, "Training".
+_STAGES: dict[str, tuple[tuple[str, float, float], ...]] = {
+    "auto": (
+        ("output", 1.0, 1.0),
+        ("output", 0.56, 2.0),
+        ("output", 0.56, 1.2),
+        ("output", 1.0, 4.0),
+        ("least_squares", 1.0, 1.0),
+    ),
+    "output": (("output", 1.0, 1.0),),
+    "least_squares": (("least_squares", 1.0, 1.0),),
+    "L-BFGS-B": (("L-BFGS-B", 1.0, 1.0),),
+}
+# "auto" first marches, to this part of `tol`, with a relative tolerance between these. Not tuned.
+_MARCH_PART, _LEAST_MARCH_RTOL, _MOST_MARCH_RTOL = 1e-3, 1e-12, 1e-6
+# Windows that this march may try. Not tuned.
+_MARCH_WINDOWS = 2000
+
+
+def train(
+    col: Collocation,
+    theta0: ArrayLike | None = None,
+    method: str = "auto",
+    tol: float = 1e-6,
+    max_iter: int | None = None,
+    callback: Callback | None = None,
+) -> OptimizeResult:
+    """Fit a trial solution and say how far it can be trusted.
+
+    Parameters
+    ----------
+    col : Collocation
+        The problem and its collocation points.
+    theta0 : array_like, shape (n_theta,), optional
+        Where to start, by default ``col.initial()``.
+    method : {"auto", "output", "least_squares", "L-BFGS-B"}
+        * "output": Gauss-Newton on the output weights, the hidden layer stays as it is. Milliseconds.
+        * "least_squares": `scipy.optimize.least_squares` on all weights.
+        * "L-BFGS-B": `scipy.optimize.minimize` on loss and gradient, the classic way. Seconds, 1e-6.
+        * "auto": "output", started from a solution that `NeuralCollocation` marched; if the result does not meet
+          `tol`, the same with hidden layers that are closer together or steeper; then "least_squares" from the best.
+          With `theta0` it starts from there instead, with two-point conditions from the straight line between them.
+    tol : float
+        The estimated global error that counts as success, relative to ``max(1, max |y_k|)`` for each component. It
+        does not stop the optimiser early: every method goes on while it gains.
+    max_iter : int, optional
+        Limit on the iterations of each optimiser: 100 (output), 3000 (L-BFGS-B); for least_squares, as in SciPy, on its
+        evaluations of the residual (200). "auto" applies it to each of its optimisers, `nit` is the sum.
+    callback : callable, optional
+        ``callback(intermediate_result)`` after each iteration with an `OptimizeResult` that holds ``theta``,
+        ``loss`` and ``nit``. It may raise ``StopIteration``: the best solution so far is judged and returned.
+
+    Returns
+    -------
+    res : OptimizeResult
+        sol : Solution, with ``sol.error(x)``; theta : (n_theta,); loss : float; error : (n,), the largest estimated
+        global error of each component; residual : float, the largest residual on points that were not trained on,
+        relative to the terms of the equation; nit, nfev, njev : int; message : str; success : bool; status : int:
+        0 the estimated error meets `tol`, 1 it does not, 2 nor within the iteration limit, 3 nor before `callback`
+        stopped, -1 `fun` or `jac` is not finite.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For arguments that do not fit. What `fun` raises passes through. A numerical failure is no exception.
+
+    Warns
+    -----
+    UserWarning
+        If `jac` does not agree with differences of `fun`, which are used instead.
+
+    Notes
+    -----
+    `success` is not the optimiser's. It means: finite everywhere that was looked at, the conditions exact, the
+    residual small between the collocation points, and the estimated global error within `tol`. The estimate solves
+    the linearised error equation driven by the defect, on its own points, under the kind of conditions that the
+    problem has; where the linearisation does not hold, there is no success. It can be deceived by what no point sees:
+    features of `fun` narrower than a thousandth of the span.  Same `col`, same arguments: same bits, for any number
+    of Numba threads.
+
+    References
+    ----------
+    Lagaris, Likas, Fotiadis, IEEE Trans. Neural Networks 9(5), 987-1000 (1998), for "L-BFGS-B";
+    ``docs/derivation.md``, eq. (21), for the gradient.
+
+    Examples
+    --------
+    >>> import numpy as np, sigmode as sm
+    >>> col = sm.Collocation(lambda x, y: -2 * x * y, (0, 1), [1.0], n_hidden=30)
+    >>> res = sm.train(col, tol=1e-9)
+    >>> res.success, bool(abs(res.sol(1.0)[0] - np.exp(-1)) < 1e-9)
+    (True, True)
+    """
+    if not isinstance(col, Collocation):
+        raise TypeError(f"`col` must be a Collocation, got {type(col).__name__}.")
+    arguments.choice(method, "method", _STAGES)
+    tol = arguments.positive(tol, "tol")
+    if max_iter is not None:
+        arguments.count(max_iter, "max_iter")
+    checked_callback(callback)
+    theta = col.initial() if theta0 is None else col.checked_theta(theta0, "theta0").copy()
+    march = method == "auto" and theta0 is None and not col.form.two_point
+
+    run = Run(col, callback)
+    if jac_is_wrong(col, col.solution(theta)):
+        _replace_jac(run)
+    best = _staged(run, theta, method, tol, max_iter, march)
+    if jac_is_wrong(run.col, best.sol):  # it bends the estimate, too
+        _replace_jac(run)
+        if best.status == STOPPED:
+            run.theta, run.loss = best.theta, best.loss
+            best = judge(run, tol, STOPPED)
+        else:
+            best = _staged(run, theta, method, tol, max_iter, march)
+    best.update(nit=run.nit, nfev=run.nfev, njev=run.njev)
+    return best
+
+
+def _replace_jac(run: Run) -> None:
+    replaced("jac", "fun")
+    run.col = run.col.without_jac()
+
+
+def _staged(run: Run, theta: Real, method: str, tol: float, max_iter: int | None, march: bool) -> OptimizeResult:
+    """The optimisers of a method, one after the other, until one succeeds; else the best that was reached."""
+    col = run.col
+    best, stopped = None, 0
+    marched = _march(col, tol) if march else None
+    for stage, reach, steeper in _STAGES[method]:
+        with np.errstate(all="ignore"):  # overflow in a trial step is an answer, not an accident
+            if stage == "output":
+                start = col.network.reshaped(theta, reach, steeper)
+                start = start if marched is None else col.fitted(start, marched)
+            else:
+                start = theta if best is None else best.theta
+            if not np.isfinite(start).all():
+                continue
+            stopped = run.drive(stage, start, max_iter or MAX_ITER[stage])
+            judged = judge(run, tol, stopped)
+        if best is None or judged.success or judged.error.max() < best.error.max():
+            best = judged
+        if judged.success or stopped in (STOPPED, NOT_FINITE):
+            break
+    assert best is not None
+    if stopped == STOPPED and best.status in (1, 2):  # during a stage that was no better than an earlier one
+        best.message = best.message.replace(STATUS[best.status], STATUS[STOPPED])
+        best.status = STOPPED
+    return best
+
+
+def _march(col: Collocation, tol: float) -> list[Real] | None:
+    """The solution and its derivatives up to the order of the equation at the collocation points, (n, m) each.
+
+    Found window by window; None if that fails. Collocation over the whole span may end at another solution of the
+    equation, such as a fixed point: a march cannot.
+    """
+    order = np.argsort(col.points if col.span[1] > col.span[0] else -col.points)
+    scale = float(np.clip(_MARCH_PART * tol, _LEAST_MARCH_RTOL, _MOST_MARCH_RTOL))
+    system = col.rhs.system()
+    with np.errstate(all="ignore"):
+        res = solve_ivp(
+            lambda t, y: system(np.broadcast_to(t, y.shape[1:]).astype(float), y),
+            col.span,
+            col.y0.ravel(),
+            method=NeuralCollocation,
+            rtol=scale,
+            atol=scale * max(1.0, float(abs(col.y0).max())),
+            vectorized=True,
+            dense_output=True,
+            max_windows=_MARCH_WINDOWS,
+        )
+    if not res.success:
+        return None
+    state = np.empty((col.y0.size, order.size))
+    state[:, order] = res.sol(col.points[order])
+    highest = col.rhs(col.points, state)
+    return [*np.split(state, col.form.order), highest] if np.isfinite(highest).all() else None

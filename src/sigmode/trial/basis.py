@@ -1,0 +1,145 @@
+"""A fixed hidden layer as a collocation basis: nodes, integration matrix, output weights."""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial import legendre
+from scipy.linalg import solve_triangular
+
+from ..arrays import Number, Real
+from ..compiled.dense import output_weights
+from .network import Network
+from .points import radau
+
+__all__ = ["Basis", "Eigen", "basis"]
+
+# Hidden layer of every window, in units of its length: centres are even and go this far beyond both ends, slopes have
+# this size and alternating signs (docs/decisions.md, "The basis of a window": smaller slopes lose stability).
+_MARGIN = 0.5
+_SLOPE = 4.0
+
+
+class Eigen(NamedTuple):
+    """The integration matrix as ``vectors @ diag(values) @ inverse``, each (s, s) or (s,), complex."""
+
+    values: Number
+    vectors: Number
+    inverse: Number
+
+
+class Basis:
+    """s functions xi s(w_j xi + b_j), j < s, and xi itself (the output bias), on s right Radau points.
+
+    A trial solution ``y_k + xi N(xi)`` whose derivative takes the values K (s, n) at the nodes is, at the nodes,
+    ``y_k + h A K``: an implicit Runge-Kutta method, A its matrix. The slopes 1 and xi-derivatives of the bias are
+    reproduced exactly, so that a constant right-hand side is integrated to rounding.
+
+    Attributes
+    ----------
+    nodes : (s,), in (0, 1], the last one 1
+    A : (s, s), integration matrix Phi Psi^-1, by a backward-stable solve: Phi = xi s, Psi its derivative
+    difference : (s, s), A minus that of the polynomials of degree s - 1 on the same nodes
+    to_legendre : (s, s), from values at the nodes to coefficients of the shifted Legendre polynomials
+    judging : (2 s, s), `to_legendre` above `difference`: what a window's slopes are multiplied by to judge them
+
+    Derived in docs/windows.md.
+    """
+
+    def __init__(self, s: int) -> None:
+        self.nodes = radau(s)
+        centre = np.linspace(-_MARGIN, 1.0 + _MARGIN, s - 1)
+        w = _SLOPE * (-1.0) ** np.arange(s - 1)
+        self._hidden = np.concatenate([w, -w * centre])
+        phi, psi = self._functions(self.nodes)
+        self.A = np.ascontiguousarray(np.linalg.solve(psi.T, phi.T).T)
+        self._q, self._r = (np.ascontiguousarray(part) for part in np.linalg.qr(psi))
+        self._at_end = self._functions(np.ones(1))[0][0]
+        at_nodes = 2.0 * self.nodes - 1.0
+        self.to_legendre = np.ascontiguousarray(np.linalg.inv(legendre.legvander(at_nodes, s - 1)))
+        integrals = [legendre.legval(at_nodes, legendre.legint(row, lbnd=-1)) / 2.0 for row in np.eye(s)]
+        self.difference = np.ascontiguousarray(self.A - np.transpose(integrals) @ self.to_legendre)
+        self.judging = np.concatenate([self.to_legendre, self.difference])
+
+    @property
+    def s(self) -> int:
+        """Number of nodes and of functions."""
+        return self.nodes.size
+
+    @functools.cached_property
+    def eigen(self) -> Eigen:
+        """The eigenvalues of A, those of positive imaginary part before their conjugates, and what goes with them."""
+        values, vectors = np.linalg.eig(self.A)
+        order = np.argsort(-values.imag, kind="stable")
+        values, vectors = values[order].astype(complex), vectors[:, order].astype(complex)
+        return Eigen(values, vectors, np.linalg.inv(vectors))
+
+    @functools.cached_property
+    def left(self) -> Real:
+        """The left Radau nodes, (s,), in [0, 1), the first one 0."""
+        nodes = 1.0 - self.nodes[::-1]
+        nodes[0] = 0.0
+        return nodes
+
+    @functools.cached_property
+    def tables(self) -> Real:
+        """From the slopes at the nodes: values at the nodes (A), values and slopes at the left ones, (3, s, s)."""
+        return np.array([self.A, *self.read(self.left)])
+
+    @functools.cached_property
+    def to_values(self) -> Real:
+        """From the slopes at the nodes to the Legendre coefficients of the values, without the first one, (s, s)."""
+        d = np.arange(self.s)
+        integral = np.zeros((self.s, self.s))  # of P_d: (P_d+1 - P_d-1) / (2 (2 d + 1)) on the unit interval
+        integral[d, d] = 1.0 / (2.0 * (2.0 * d + 1.0))
+        integral[d[:-2], d[2:]] = -1.0 / (2.0 * (2.0 * d[2:] + 1.0))
+        return np.asarray(integral @ self.to_legendre)
+
+    def read(self, xi: Real) -> tuple[Real, Real]:
+        """Matrices (m, s) from the slopes at the nodes to y - y_k, in units of h, and to the slopes at xi (m,)."""
+        phi, psi = self._functions(xi)
+        values, slopes = (solve_triangular(self._r, part.T, trans="T").T @ self._q.T for part in (phi, psi))
+        return np.ascontiguousarray(values), np.ascontiguousarray(slopes)
+
+    def _functions(self, xi: Real) -> tuple[Real, Real]:
+        """The functions xi s_j(xi) and xi at the points and their derivatives, (m, s) each."""
+        s = self._hidden.size // 2 + 1
+        units = Network(s, s - 1, output_bias=True)
+        theta = np.concatenate([self._hidden, np.eye(s)[:, :-1].ravel(), np.eye(s)[:, -1]])
+        value, slope = units.derivative(theta, xi, 0), units.derivative(theta, xi, 1)
+        return (xi * value).T, (value + xi * slope).T
+
+    def network(self, n: int) -> Network:
+        """What the parameters of a window with n equations mean."""
+        return Network(n, self.s - 1, output_bias=True)
+
+    def theta(self, K: Number, h: float, rise: Number) -> Number:
+        """Parameters of the window of length h with slopes K (s, n) at the nodes.
+
+        rise : (n,), the value at the end minus that at the start, which the last bits of the bias are made to meet.
+        """
+        real = np.ascontiguousarray(h * K).view(float).reshape(len(K), -1)  # complex ones as pairs
+        weights = self._output(real, np.ascontiguousarray(rise).view(float)).view(K.dtype).reshape(len(K), rise.size)
+        return np.concatenate([self._hidden, weights[:-1].T.ravel(), weights[-1]])
+
+    def thetas(self, slopes: Real, h: Real, rise: Real) -> Real:
+        """`theta` of many windows, (K, n_theta): slopes (n, K, s), h (K,), rise (n, K)."""
+        n, K, s = slopes.shape
+        columns = np.ascontiguousarray((h[:, None] * slopes).transpose(2, 1, 0).reshape(s, K * n))
+        weights = self._output(columns, rise.T.ravel()).reshape(s, K, n)
+        hidden = np.broadcast_to(self._hidden, (K, self._hidden.size))
+        return np.hstack([hidden, weights[:-1].transpose(1, 2, 0).reshape(K, -1), weights[-1]])
+
+    def _output(self, slopes: Real, rise: Real) -> Real:
+        """Output weights (s, k) for slopes (s, k) per unit of xi; the bias, the last one, meets the rise (k,)."""
+        weights = output_weights(self._q, self._r, slopes)
+        weights[-1] += rise - self._at_end @ weights
+        return weights
+
+
+@functools.cache
+def basis(s: int) -> Basis:
+    """The basis of s functions, s >= 4."""
+    return Basis(s)

@@ -1,0 +1,283 @@
+"""The piecewise trial solution: values, derivatives, error estimate, save and load."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..arrays import Flags, Index, Real
+from .form import FORMS, VALUE, Form
+from .network import Network
+
+__all__ = ["Solution"]
+
+# Files call an activation by its place here, whatever number it has in compiled code: new ones go to the end.
+_NUMBERS_IN_FILES = ("sigmoid", "tanh", "sin")
+
+
+class Solution:
+    """A solution in closed form: on each window ``y(x) = y_k + xi N(xi, theta_k)``, ``xi = (x - x_k)/h_k``.
+
+    That of an equation of second order has the form ``A + B N`` of its conditions, see `Collocation`.
+
+    Parameters
+    ----------
+    x : ndarray, shape (K + 1,)
+        The windows' ends, strictly increasing or strictly decreasing.
+    y : ndarray, shape (K, n)
+        The values at the start of each window.
+    theta : ndarray, shape (K, n_theta)
+        The network's parameters on each window.
+    network : Network
+        What the parameters mean.
+    error_x, error_y : ndarray, shapes (L,) and (n, L), optional
+        A bound of the estimated global error, linear between the abscissae.
+    h : ndarray, shape (K,), optional
+        The lengths h_k, with sign; by default the distances of the ends. The last window may be longer than what
+        is left of it after a terminal event.
+    form : Form, optional
+        The order and the conditions that the trial solution is made for.
+    second : ndarray, shape (K, n), optional
+        For second order: the slopes at the start of each window, or the values at its end.
+    extrapolate : bool
+        What a call does outside the span by default.
+
+    Examples
+    --------
+    >>> import sigmode as sm
+    >>> sol = sm.train(sm.Collocation(lambda x, y: -y, (0, 2), [1.0])).sol
+    >>> sol(0.0), sol([0.0, 1.0, 2.0]).round(6)
+    (array([1.]), array([[1.      , 0.367879, 0.135335]]))
+    >>> sol(1.0, nu=1).round(6)
+    array([-0.367879])
+    """
+
+    def __init__(
+        self,
+        x: Real,
+        y: Real,
+        theta: Real,
+        network: Network,
+        error_x: Real | None = None,
+        error_y: Real | None = None,
+        h: Real | None = None,
+        form: Form = VALUE,
+        second: Real | None = None,
+        extrapolate: bool = False,
+    ) -> None:
+        self.x = x
+        self.y = y
+        self.theta = theta
+        self.network = network
+        self._error_x = error_x
+        self._error_y = error_y
+        self.h = np.diff(x) if h is None else h
+        self.form = form
+        self.second = y if second is None else second
+        self.extrapolate = extrapolate
+        hidden = theta[:, : 2 * network.n_hidden]
+        self._shared = len(theta) > 1 and bool((hidden == hidden[0]).all())
+
+    @classmethod
+    def from_ode_solution(cls, sol: Any) -> Solution:
+        """One `Solution` of the dense output of `scipy.integrate.solve_ivp` with ``method=NeuralCollocation``.
+
+        Adds derivatives, ``save`` and ``load`` to what SciPy's ``res.sol`` can do.
+        """
+        ends = getattr(sol, "ts", [])[1:]
+        parts = list(zip(getattr(sol, "interpolants", []), ends, strict=False))
+        if not parts or not all(hasattr(part, "theta") for part, _ in parts):
+            raise ValueError(
+                "`sol` must be `res.sol` of scipy.integrate.solve_ivp with method=NeuralCollocation and "
+                f"dense_output=True, got {type(sol).__name__}."
+            )
+        first = [k for k, (part, _) in enumerate(parts) if k == 0 or part.theta is not parts[k - 1][0].theta]
+        windows = [parts[k][0] for k in first]
+        x = np.array([part.start for part in windows] + [parts[-1][1]])
+        y = np.array([part.y_start for part in windows])
+        theta = np.array([part.theta for part in windows])
+        return cls(x, y, theta, windows[0].network, h=np.array([part.h for part in windows]))
+
+    @classmethod
+    def constant(cls, x0: float, x1: float, y0: Real) -> Solution:
+        """The value y0 (n,) from x0 to x1, which may be the same."""
+        network = Network(y0.size, 1, output_bias=True)
+        theta = np.zeros((1, network.n_theta), dtype=y0.dtype)
+        return cls(np.array([x0, x1]), y0[None].copy(), theta, network, h=np.zeros(1))
+
+    def window_values(self, k: int, xi: Real) -> Real:
+        """y at the points xi of window k, (n, m)."""
+        value = self.form.product(lambda i: self.network.derivative(self.theta[k], xi, i), xi, 0)
+        return value + self.form.line(self.y[k][:, None], self.second[k][:, None], self.h[k], xi, 0)
+
+    def __call__(self, x: ArrayLike, nu: int = 0, extrapolate: bool | None = None) -> Real:
+        """The solution, or its nu-th derivative by x, at the points x.
+
+        Parameters
+        ----------
+        x : float or array_like, shape (m,)
+        nu : int
+            Each derivative has about two digits less than the one before.
+        extrapolate : bool, optional
+            What to do outside the span: evaluate the network at the end, or give NaN. By default as the solution was
+            made: those of `solve_bvp` extrapolate, as in SciPy, the others do not.
+
+        Returns
+        -------
+        y : ndarray, shape (n,) for a number, (n, m) for an array.
+            Exact derivatives of the closed form; at the border of two windows those of the later one.
+        """
+        if not isinstance(nu, (int, np.integer)) or nu < 0:
+            raise ValueError(f"`nu` must be a non-negative integer, got {nu!r}.")
+        points = _checked_x(x)
+        flat = np.atleast_1d(points)
+        window = np.clip(self._window(flat), 0, len(self.y) - 1)
+        with np.errstate(invalid="ignore"):  # at infinity
+            y = self._evaluate(window, flat, nu)
+        if not (self.extrapolate if extrapolate is None else extrapolate):
+            y[:, ~self._inside(flat)] = np.nan
+        return y if points.ndim else y[:, 0]
+
+    def error(self, x: ArrayLike) -> Real:
+        """A bound of the estimated global error of ``sol(x)``, same shape; NaN where there is no estimate.
+
+        It bounds the solution of the linearised error equation driven by the defect. An estimate is not a proof:
+        it holds to first order in the error, and where `fun` is smooth between the points that were looked at.
+        """
+        points = _checked_x(x)
+        flat = np.atleast_1d(points)
+        error = np.full((self.network.n, flat.size), np.nan)
+        if self._error_x is not None and self._error_y is not None:
+            order = np.argsort(self._error_x)
+            for k, bound in enumerate(self._error_y):
+                error[k] = np.interp(flat, self._error_x[order], bound[order])
+            error[:, ~self._inside(flat)] = np.nan
+        return error if points.ndim else error[:, 0]
+
+    @property
+    def ts(self) -> Real:
+        """The windows' ends, under the name that SciPy's dense output has for them."""
+        return self.x
+
+    @property
+    def t_min(self) -> float:
+        """The smaller end of the span, as in SciPy's dense output."""
+        return float(min(self.x[0], self.x[-1]))
+
+    @property
+    def t_max(self) -> float:
+        """The larger end of the span, as in SciPy's dense output."""
+        return float(max(self.x[0], self.x[-1]))
+
+    def with_error(self, x: Real, bound: Real) -> Solution:
+        """The same solution with a bound of its error, (n, L) at the abscissae x, (L,)."""
+        same = self.x, self.y, self.theta, self.network
+        return Solution(*same, x, bound, self.h, self.form, self.second, self.extrapolate)
+
+    def magnitude(self, nu: int) -> Real:
+        """Rounding error of the nu-th derivative of y by x, (n,), in units of the unit roundoff."""
+        sizes = []
+        for k, theta in enumerate(self.theta):
+            size = self.form.magnitude(lambda i, theta=theta: self.network.magnitude(theta, i), nu)  # type: ignore[misc]
+            size = size / abs(self.h[k]) ** nu
+            if nu < self.form.order:
+                size = size + abs(self.form.line(self.y[k], self.second[k], self.h[k], np.ones(1), nu))
+            sizes.append(size)
+        return np.asarray(np.max(sizes, axis=0))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything to one file in NumPy's ``.npz`` format, at exactly this path; `load` gives the same bits."""
+        net = self.network
+        data: dict[str, Any] = {"x": self.x, "y": self.y, "theta": self.theta, "h": self.h}
+        number = _NUMBERS_IN_FILES.index(net.activation)
+        data["network"] = np.array([net.n, net.n_hidden, number, net.output_bias])
+        if self.extrapolate:
+            data["extrapolate"] = np.array(True)
+        if self._error_x is not None and self._error_y is not None:
+            data["error_x"], data["error_y"] = self._error_x, self._error_y
+        if self.form != VALUE:
+            data["form"], data["second"] = np.array(self.form, dtype=int), self.second
+        with open(path, "wb") as file:
+            np.savez(file, **data)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Solution:
+        """Read what `save` wrote. Raises ValueError if the file is something else."""
+        try:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+                data = dict(file)
+            n, n_hidden, number, bias = (int(v) for v in data["network"])
+            network = Network(n, n_hidden, _NUMBERS_IN_FILES[number], bool(bias))
+            windows = len(data["x"]) - 1
+            h = data.get("h", np.diff(data["x"]))  # version 0.1 wrote none
+            form = _loaded_form(data.get("form", VALUE))
+            second = data["second"] if "second" in data else data["y"]
+            shapes = data["y"].shape, second.shape, data["theta"].shape, h.shape
+            if shapes != ((windows, n), (windows, n), (windows, network.n_theta), (windows,)):
+                raise ValueError("the shapes do not fit")
+            error = data.get("error_x"), data.get("error_y")
+            outside = bool(data.get("extrapolate", False))
+            return cls(data["x"], data["y"], data["theta"], network, *error, h, form, second, outside)
+        except (KeyError, ValueError, IndexError, EOFError, AttributeError, TypeError, BadZipFile):
+            raise ValueError(
+                f"`path` must name a file written by Solution.save, {os.fspath(path)!r} is none."
+            ) from None
+
+    def __repr__(self) -> str:
+        net = self.network
+        return (
+            f"<Solution of {net.n} equation(s) on [{self.x[0]:g}, {self.x[-1]:g}]: "
+            f"{len(self.y)} window(s), {net.n_hidden} hidden units ({net.activation})>"
+        )
+
+    def _evaluate(self, window: Index, x: Real, nu: int) -> Real:
+        """The nu-th derivative of A + B N by x, each point in its window."""
+        h = np.where(self.h != 0.0, self.h, 1.0)[window]  # a span of no length has a value, too
+        xi = (x - self.x[window]) / h
+        y = self.form.product(lambda i: self._network(window, xi, i), xi, nu)
+        if nu:
+            y = y / h**nu
+        if nu < self.form.order:
+            y = y + self.form.line(self.y[window].T, self.second[window].T, h, xi, nu)
+        return y
+
+    def _network(self, window: Index, xi: Real, nu: int) -> Real:
+        """The nu-th derivative of each point's network by xi."""
+        if self._shared:
+            return self.network.derivatives(self.theta, window, xi, nu)
+        value = np.empty((self.network.n, xi.size), dtype=self.theta.dtype)
+        for k in np.unique(window):
+            at = window == k
+            value[:, at] = self.network.derivative(self.theta[k], xi[at], nu)
+        return value
+
+    def _window(self, x: Real) -> Index:
+        if self.x[-1] >= self.x[0]:
+            return np.asarray(np.searchsorted(self.x, x, side="right") - 1)
+        return np.asarray(np.searchsorted(-self.x, -x, side="right") - 1)
+
+    def _inside(self, x: Real) -> Flags:
+        lo, hi = min(self.x[0], self.x[-1]), max(self.x[0], self.x[-1])
+        return np.asarray((x >= lo) & (x <= hi))
+
+
+def _loaded_form(form: Any) -> Form:
+    order, two_point = (int(v) for v in form)
+    found = Form(order, bool(two_point))
+    if found not in FORMS.values():
+        raise ValueError("no such form")
+    return found
+
+
+def _checked_x(x: ArrayLike) -> Real:
+    try:
+        points = np.asarray(x if x is not None else "None", dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"`x` must be a number or real numbers of shape (m,), got {x!r}.") from None
+    if points.ndim > 1:
+        raise ValueError(f"`x` must be a number or 1-dimensional, got shape {points.shape}.")
+    return points

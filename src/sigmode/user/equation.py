@@ -1,0 +1,116 @@
+"""The user's right-hand side: called, checked, differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..arguments import function
+from ..arrays import Flags, Real
+from .differences import alternating, central, disagreement, size_of
+from .results import checked
+
+__all__ = ["RightHandSide", "RightHandSide2"]
+
+_SPLIT = "split the problem into real and imaginary parts"
+
+
+@dataclass(frozen=True)
+class RightHandSide:
+    """f(x, y) and df/dy in the convention of `scipy.integrate.solve_bvp`.
+
+    fun(x, y, *args) : x (m,), y (n, m) -> (n, m); jac(x, y, *args) -> (n, n, m) or None for central differences,
+    whose relative error is about 1e-10. What `fun` raises passes through untouched.
+    """
+
+    fun: Callable[..., Any]
+    jac: Callable[..., Any] | None = None
+    args: tuple[Any, ...] = ()
+
+    _called_with = "x, y"
+
+    def __post_init__(self) -> None:
+        function(self.fun, "fun", self._called_with)
+        function(self.jac, "jac", self._called_with, optional=True)
+        if not isinstance(self.args, tuple):
+            meant = "tuple(args)" if isinstance(self.args, list) else "(args,)"
+            raise TypeError(f"`args` must be a tuple, got {type(self.args).__name__}. Did you mean {meant}?")
+
+    def __call__(self, x: Real, y: Real) -> Real:
+        """f at the points, (n, m)."""
+        return checked(self.fun(x.copy(), y.copy(), *self.args), y.shape, "fun", advice=_SPLIT)
+
+    def jacobian(self, x: Real, y: Real) -> Real:
+        """df/dy at the points, (n, n, m): entry [k, l] is the derivative of f_k by y_l."""
+        if self.jac is not None:
+            return checked(self.jac(x.copy(), y.copy(), *self.args), (len(y), *y.shape), "jac", advice=_SPLIT)
+        return self.differences(x, y)
+
+    def system(self) -> RightHandSide:
+        """The same equation as a system of first order."""
+        return self
+
+    def differences(self, x: Real, y: Real) -> Real:
+        """df/dy by central differences with one call of `fun`."""
+        return central(self, x, y)
+
+    def without_jac(self) -> RightHandSide:
+        """The same with differences in the place of `jac`."""
+        return replace(self, jac=None)
+
+    def jac_is_wrong(self, x: Real, y: Real) -> Flags:
+        """At which of the points `jac` disagrees with differences of `fun`, (m,)."""
+        said = self.jacobian(x, y)
+        step = alternating(size_of(y))
+        along, terms = (np.einsum("klm,lm->km", *pair) for pair in ((said, step), (abs(said), abs(step))))
+        wrong = disagreement(lambda t: self(x, y + t * step), along, terms, self(x, y))
+        return np.asarray(wrong.any(axis=0))
+
+
+@dataclass(frozen=True)
+class RightHandSide2(RightHandSide):
+    """f(x, y, y') as a function of x and the state (2n, m), y above y'.
+
+    fun(x, y, dy, *args) : x (m,), y and dy (n, m) -> (n, m); jac(x, y, dy, *args) -> (df_dy, df_ddy), each (n, n, m),
+    or None.
+    """
+
+    _called_with = "x, y, dy"
+
+    def __call__(self, x: Real, state: Real) -> Real:
+        """f at the points, (n, m)."""
+        y, dy = np.split(state, 2)
+        return checked(self.fun(x.copy(), y.copy(), dy.copy(), *self.args), y.shape, "fun", advice=_SPLIT)
+
+    def jacobian(self, x: Real, state: Real) -> Real:
+        """df/dy beside df/dy' at the points, (n, 2n, m)."""
+        if self.jac is None:
+            return self.differences(x, state)
+        y, dy = np.split(state, 2)
+        shape = (len(y), *y.shape)
+        value = self.jac(x.copy(), y.copy(), dy.copy(), *self.args)
+        try:
+            df_dy, df_ddy = value
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"`jac` must return two arrays (df_dy, df_ddy) of shape {shape}, it returned {type(value).__name__}."
+            ) from None
+        return np.concatenate([checked(part, shape, "jac", advice=_SPLIT) for part in (df_dy, df_ddy)], axis=1)
+
+    def system(self) -> RightHandSide:
+        """The same equation as a system of first order: the state's derivative, (2n, m), by the state."""
+
+        def fun(x: Real, state: Real) -> Real:
+            return np.concatenate([state[len(state) // 2 :], self(x, state)])
+
+        def jac(x: Real, state: Real) -> Real:
+            df = self.jacobian(x, state)
+            upper = np.zeros_like(df)
+            row = np.arange(len(df))
+            upper[row, row + len(df)] = 1.0
+            return np.concatenate([upper, df])
+
+        return RightHandSide(fun, jac)

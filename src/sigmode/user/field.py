@@ -1,0 +1,179 @@
+"""The right-hand side of `scipy.integrate.solve_ivp`: called, checked, counted, differentiated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csc_matrix, issparse
+
+from ..arguments import function
+from ..arrays import Number, Real
+from ..compiled import functions
+from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreement, replaced
+from .results import checked
+
+__all__ = ["VectorField"]
+
+# In every seventh call for a whole window one node is compared with a single call. Odd, so that all nodes have their
+# turn. Not tuned.
+_CALLS_PER_CHECK = 7
+# Equations up to which a sparse df/dy is dealt with as a dense one. Not tuned.
+_DENSE = 40
+_COMPLEX = "`y0` is real: pass a complex `y0`"
+
+
+class VectorField:
+    """f(t, y), one point at a time, and df/dy in each of the forms that `scipy.integrate.Radau` takes.
+
+    fun : f(t, y) -> (n,); with `vectorized` f(t, y) -> (n, k) for y (n, k).  A function compiled by Numba is called
+    from compiled code.  jac : callable (t, y) -> (n, n) dense or sparse, a constant matrix, or None for differences,
+    for which `sparsity` (n, n) tells what is zero.  What `fun` raises passes through untouched.
+
+    Attributes
+    ----------
+    nfev, njev : int
+        Calls of `fun`, not counting those for differences, and evaluations of df/dy, as SciPy counts them.
+    address : int
+        Of the compiled f, or 0.
+    given, constant : bool
+        Whether df/dy comes from the user, and whether it is one matrix for all t and y.
+    """
+
+    def __init__(
+        self, fun: Callable[..., Any], n: int, dtype: Any, vectorized: bool, jac: Any = None, sparsity: Any = None
+    ) -> None:
+        function(fun, "fun", "t, y")
+        self.fun, self.n, self.dtype = fun, n, np.dtype(dtype)
+        self.nfev = self.njev = 0
+        self.vectorized = bool(vectorized)
+        self._checked = False
+        self._whole: bool | None = None if vectorized else False  # may t be an array? Not known yet
+        self._turn = 0
+        self._shape = (n,)
+        compiled = None if vectorized or self.dtype.kind == "c" else functions.address(fun)
+        self.address: int = compiled[0] if compiled else 0
+        self._alive = compiled  # the machine code lives as long as this
+        self._jac = jac
+        self.given = jac is not None
+        self.constant = jac is not None and not callable(jac)
+        if self.constant:
+            self._jac = self._matrix(jac)
+        self._sparsity = Sparsity(sparsity, n) if jac is None and sparsity is not None else None
+
+    def __call__(self, t: float, y: Number) -> Number:
+        """f at one point, (n,), an array of its own."""
+        self.nfev += 1
+        return np.array(self._single(t, y.copy()))
+
+    def nodes(self, t: Number, Y: Number, K: Number) -> None:
+        """f at the points (t_i, Y_i), t (s,), Y (s, n), written to K (s, n)."""
+        self.nfev += t.size
+        if self._whole is not False and self._try_whole(t, Y, K):
+            return
+        if self.vectorized:
+            for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
+                slope[:] = self._single(moment, y)
+            return
+        fun, shape, dtype = self.fun, self._shape, self.dtype
+        for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
+            value = fun(moment, y)
+            if type(value) is not np.ndarray or value.dtype is not dtype or value.shape != shape:
+                value = self._result(value, shape)
+            slope[:] = value
+
+    def jacobian(self, t: float, y: Number, slope: Number, change: Number, small: Number) -> Any:
+        """df/dy at one point, (n, n), dense or sparse.
+
+        slope : f(t, y); change, small : (n,), sizes that decide on the step of the differences: that by which y is
+        about to change, and that below which y does not matter.
+        """
+        size = np.maximum(np.maximum(abs(y), abs(change)), small)
+        if self.given:
+            self.njev += not self.constant
+            matrix = self._jac if self.constant else self._matrix(self._jac(t, y.copy()))
+            if self._agrees(matrix, t, y, slope, np.maximum(abs(y), small)):
+                return matrix
+            self.given = self.constant = False
+            replaced("jac", "fun")
+        self.njev += 1
+        step = FORWARD_STEP * np.where(size > 0.0, size, 1.0)
+        step = np.where(slope.real < 0.0, -step, step)
+        columns = lambda rows: self._columns(t, rows)
+        if self._sparsity is not None:
+            matrix = self._sparsity.differences(columns, y, slope, step)
+            return matrix.toarray(order="C") if self.n <= _DENSE else matrix
+        if self.address:
+            dense = np.empty((self.n, self.n))
+            functions.differences(self.address, t, y, slope, step, dense)
+            return dense
+        return at_once(columns, y, slope, step)
+
+    def _agrees(self, matrix: Any, t: float, y: Number, slope: Number, size: Real) -> bool:
+        """Whether the user's df/dy is right in one direction: two calls of f, of a constant one the first time only."""
+        if self._checked and self.constant:
+            return True
+        self._checked = True
+        step = alternating(np.where(size > 0.0, size, 1.0))
+        moved = lambda part: np.array(self._single(t, y + part * step))
+        return not disagreement(moved, matrix @ step, abs(matrix) @ abs(step), slope).any()
+
+    def _single(self, t: float, y: Number) -> Number:
+        if self.vectorized:
+            value = self.fun(t, y[:, None])
+            if getattr(value, "shape", None) == (self.n, 1):
+                value = value[:, 0]
+            else:
+                value = np.ravel(np.asarray(value, dtype=None if value is not None else object))
+        else:
+            value = self.fun(t, y)
+        if type(value) is np.ndarray and value.dtype == self.dtype and value.shape == self._shape:
+            return value
+        return self._result(value, self._shape)
+
+    def _result(self, value: Any, shape: tuple[int, ...]) -> Number:
+        return checked(value, shape, "fun", self.dtype, _COMPLEX)
+
+    def _columns(self, t: float, rows: Number) -> Number:
+        """f at one t for each row of `rows`, (k, n), uncounted."""
+        if self.vectorized:
+            return self._result(self.fun(t, np.ascontiguousarray(rows.T)), rows.T.shape).T
+        return np.array([self._single(t, row) for row in rows]).reshape(rows.shape)
+
+    def _try_whole(self, t: Number, Y: Number, K: Number) -> bool:
+        """All nodes in one call with t as an array, where `fun` turns out to allow that.
+
+        SciPy only promises k values of y for one t. So the result is compared with single calls: at all nodes the
+        first time, from then on in every seventh call at one node.
+        """
+        try:
+            value = self._result(self.fun(t.copy(), np.ascontiguousarray(Y.T)), Y.T.shape).T
+            at = range(t.size) if self._whole is None else [self._turn % t.size] * (self._turn % _CALLS_PER_CHECK == 0)
+            for i in at:
+                single = self._single(float(t[i]), Y[i].copy())
+                if not np.allclose(single, value[i], rtol=1e-12, atol=0.0, equal_nan=True):
+                    self._whole = False
+                    return False
+        except Exception:
+            self._whole = False
+            return False
+        self._whole = True
+        self._turn += 1
+        K[:] = value
+        return True
+
+    def _matrix(self, value: Any) -> Any:
+        """df/dy as csc_matrix where it is sparse and large, else as an array, in the problem's dtype."""
+        if issparse(value):
+            matrix = csc_matrix(value, dtype=self.dtype)
+            matrix = matrix.toarray(order="C") if self.n <= _DENSE else matrix
+        else:
+            try:
+                matrix = np.array(value if value is not None else "None", dtype=self.dtype, order="C")
+            except (TypeError, ValueError):
+                raise ValueError(f"`jac` must give numbers of shape {(self.n, self.n)}, it gave {value!r}.") from None
+            matrix = matrix.reshape(1, 1) if matrix.size == self.n == 1 else matrix
+        if matrix.shape != (self.n, self.n):
+            raise ValueError(f"`jac` is expected to have shape {(self.n, self.n)}, but actually has {matrix.shape}.")
+        return matrix
