@@ -4,6 +4,7 @@
 """
 
 import ast
+import functools
 import inspect
 import pathlib
 import textwrap
@@ -49,6 +50,7 @@ def target(module):
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
+@functools.cache
 def inner_imports():
     """(file, file that it imports) within the package."""
     return [(path, target(module)) for path in SOURCES for module in imports(path) if isinstance(module, tuple)]
@@ -74,7 +76,9 @@ def picture():
     """The floors from the ground up, with the files of each room and what it imports from."""
     rows = []
     for name, level in floors().items():
-        files = sorted(path for path in SOURCES if room(path) == name and not (path.stem == "__init__" and name in NAMES))
+        files = sorted(
+            path for path in SOURCES if room(path) == name and not (path.stem == "__init__" and name in NAMES)
+        )
         arrows = {room(b) for a, b in inner_imports() if room(a) == name and room(b) not in (name, GROUND)}
         job = ast.get_docstring(ast.parse((PACKAGE / name / "__init__.py").read_text())) if name in NAMES else None
         first = (job or "").splitlines()[0] if job else {"entrance": "Public names; the demonstration."}.get(name, "")

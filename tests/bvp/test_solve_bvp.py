@@ -132,6 +132,13 @@ class TestAccuracy:
         assert res.sol(x, 1).dtype == complex
         assert res.error.dtype == float
 
+    def test_the_error_of_p(self):
+        fun = lambda x, y, p: np.vstack([y[1], -p[0] * y[0]])
+        bc = lambda ya, yb, p: np.array([ya[0], yb[0], ya[1] - 1])
+        res = sm.solve_bvp(fun, bc, MESH, np.ones((2, 5)), p=[9.0])
+        assert res.p_error[0] == pytest.approx(abs(res.p[0] - np.pi**2), rel=0.5)
+        assert sm.solve_bvp(*bratu(1.0), MESH, ZEROS).p_error is None
+
 
 class TestHonesty:
     @pytest.mark.parametrize("strength", [3.514, 3.6, 4.0, 10.0, 100.0])
@@ -229,8 +236,39 @@ class TestHonesty:
         assert not res.success
         assert "boundary conditions tolerance" in res.message
 
+    @pytest.mark.timeout(60)
+    def test_noise_ends_soon_whatever_the_number_of_nodes(self):
+        rng = np.random.default_rng(0)
+        fun = lambda x, y: y + 1e-3 * rng.standard_normal(y.shape)
+        res = sm.solve_bvp(fun, lambda ya, yb: ya - yb - 1, MESH, np.zeros((6, 5)), tol=1e-6, max_nodes=20000)
+        assert not res.success
 
-class TestWhatAReviewerFound:
+    def test_a_residual_that_is_not_met_is_mentioned(self):
+        fun = lambda x, y: np.vstack([y[1], np.sign(x - 0.612)])
+        res = sm.solve_bvp(fun, bratu(1.0)[1], MESH, ZEROS, tol=1e-8)
+        assert res.success
+        assert "residual is not below `tol`" in res.message
+
+    def test_nan_in_the_guess_is_said_to_be_there(self):
+        y = ZEROS.copy()
+        y[0, 2] = np.nan
+        message = sm.solve_bvp(*bratu(1.0), MESH, y).message
+        assert "non-finite residual at x = 0.5. The guess `y` is not finite there" in message
+
+    def test_a_wrong_bc_jac_is_found_out(self):
+        wrong = lambda ya, yb: (np.array([[2.0, 0], [0, 0]]), np.array([[0, 0], [1.0, 0]]))
+        with pytest.warns(UserWarning, match="`bc_jac` does not agree"):
+            res = sm.solve_bvp(*bratu(1.0), MESH, ZEROS, bc_jac=wrong, tol=1e-8)
+        assert res.sol(0.5)[0] == pytest.approx(0.14053921440047180, abs=1e-8)
+
+    def test_a_solution_up_to_a_constant_is_called_singular(self):
+        fun = lambda x, y: np.vstack([y[1], np.cos(np.pi * x)])
+        res = sm.solve_bvp(fun, lambda ya, yb: np.array([ya[1], yb[1]]), MESH, ZEROS)
+        assert res.status == 2
+        assert "Do the boundary conditions determine" in res.message
+
+
+class TestWhatLiesBetweenThePoints:
     @pytest.mark.parametrize("tol", [1e-3, 1e-6])
     @pytest.mark.parametrize("slope", [lambda x: 0.5 / np.sqrt(x), lambda x: 1 / x, lambda x: x**-2.0])
     def test_a_singular_end_is_no_exception(self, slope, tol):
@@ -263,84 +301,6 @@ class TestWhatAReviewerFound:
         res = sm.solve_bvp(fun, lambda ya, yb: np.array([ya[0], yb[0]]), MESH, ZEROS, tol=tol)
         assert res.success
         assert res.y[1, 0] == pytest.approx(-((1 - 1e-4) ** 2) / 2, abs=tol)
-
-    def test_x_increases_strictly_also_where_nodes_nearly_coincide(self):
-        b, orders = 0.1, []
-
-        def fun(x, y):
-            orders.append((np.diff(x) > 0).all())
-            return (y - np.tanh((x / b - 0.4) * 50)) / b
-
-        res = sm.solve_bvp(fun, lambda ya, yb: ya - 0.5 * yb, np.linspace(0, b, 20), np.zeros((1, 20)), tol=1e-9)
-        assert res.success
-        assert all(orders)
-        assert np.diff(res.x).min() > 1e-9 * b
-
-    @pytest.mark.timeout(60)
-    @pytest.mark.parametrize("slope", [lambda x: (x > 0.3) * 1e8, lambda x: 1 / (x - 0.3)])
-    def test_x_increases_strictly_where_windows_become_tiny(self, slope):
-        def fun(x, y):
-            assert (np.diff(x) > 0).all()
-            return slope(x)[None]
-
-        assert not sm.solve_bvp(fun, lambda ya, yb: ya, MESH, np.zeros((1, 5)), tol=1e-9).success
-
-    @pytest.mark.timeout(60)
-    def test_noise_ends_soon_whatever_the_number_of_nodes(self):
-        rng = np.random.default_rng(0)
-        fun = lambda x, y: y + 1e-3 * rng.standard_normal(y.shape)
-        res = sm.solve_bvp(fun, lambda ya, yb: ya - yb - 1, MESH, np.zeros((6, 5)), tol=1e-6, max_nodes=20000)
-        assert not res.success
-
-    def test_verbose_and_tol_as_people_pass_them(self, capsys):
-        assert sm.solve_bvp(*bratu(1.0), MESH, ZEROS, verbose=False, tol=np.array([1e-6])).success
-        assert capsys.readouterr().out == ""
-
-    def test_a_wrong_shape_from_bc_is_not_explained_in_terms_of_fun(self):
-        with pytest.raises(ValueError, match=r"`bc` must return an array of shape \(2,\), it returned shape \(3,\)"):
-            sm.solve_bvp(bratu(1.0)[0], lambda ya, yb: np.zeros(3), MESH, ZEROS)
-
-
-class TestWhatAReaderFound:
-    @pytest.mark.parametrize(("nodes", "tol", "most"), [(11, 1e-3, 11), (5, 1e-6, 10), (50, 1e-3, 50)])
-    def test_the_initial_mesh_is_always_allowed(self, nodes, tol, most):
-        x = np.linspace(0, 1, nodes)
-        assert sm.solve_bvp(*bratu(1.0), x, np.zeros((2, nodes)), tol=tol, max_nodes=most).success
-
-    def test_the_error_of_p(self):
-        fun = lambda x, y, p: np.vstack([y[1], -p[0] * y[0]])
-        bc = lambda ya, yb, p: np.array([ya[0], yb[0], ya[1] - 1])
-        res = sm.solve_bvp(fun, bc, MESH, np.ones((2, 5)), p=[9.0])
-        assert res.p_error[0] == pytest.approx(abs(res.p[0] - np.pi**2), rel=0.5)
-        assert sm.solve_bvp(*bratu(1.0), MESH, ZEROS).p_error is None
-
-    def test_a_residual_that_is_not_met_is_mentioned(self):
-        fun = lambda x, y: np.vstack([y[1], np.sign(x - 0.612)])
-        res = sm.solve_bvp(fun, bratu(1.0)[1], MESH, ZEROS, tol=1e-8)
-        assert res.success
-        assert "residual is not below `tol`" in res.message
-
-    def test_nan_in_the_guess_is_said_to_be_there(self):
-        y = ZEROS.copy()
-        y[0, 2] = np.nan
-        message = sm.solve_bvp(*bratu(1.0), MESH, y).message
-        assert "non-finite residual at x = 0.5. The guess `y` is not finite there" in message
-
-    def test_a_wrong_bc_jac_is_found_out(self):
-        wrong = lambda ya, yb: (np.array([[2.0, 0], [0, 0]]), np.array([[0, 0], [1.0, 0]]))
-        with pytest.warns(UserWarning, match="`bc_jac` does not agree"):
-            res = sm.solve_bvp(*bratu(1.0), MESH, ZEROS, bc_jac=wrong, tol=1e-8)
-        assert res.sol(0.5)[0] == pytest.approx(0.14053921440047180, abs=1e-8)
-
-    def test_a_solution_up_to_a_constant_is_called_singular(self):
-        fun = lambda x, y: np.vstack([y[1], np.cos(np.pi * x)])
-        res = sm.solve_bvp(fun, lambda ya, yb: np.array([ya[1], yb[1]]), MESH, ZEROS)
-        assert res.status == 2
-        assert "Do the boundary conditions determine" in res.message
-
-    def test_complex_values_come_with_the_right_advice(self):
-        with pytest.raises(ValueError, match="pass the guess `y` with a complex dtype"):
-            sm.solve_bvp(lambda x, y: y + 0j, bratu(1.0)[1], MESH, ZEROS)
 
 
 class TestSciPysManners:
@@ -475,6 +435,36 @@ class TestSciPysManners:
             thread.join()
         assert [res.sol.theta.tobytes() for res in found] == [expected] * 8
 
+    def test_x_increases_strictly_also_where_nodes_nearly_coincide(self):
+        b, orders = 0.1, []
+
+        def fun(x, y):
+            orders.append((np.diff(x) > 0).all())
+            return (y - np.tanh((x / b - 0.4) * 50)) / b
+
+        res = sm.solve_bvp(fun, lambda ya, yb: ya - 0.5 * yb, np.linspace(0, b, 20), np.zeros((1, 20)), tol=1e-9)
+        assert res.success
+        assert all(orders)
+        assert np.diff(res.x).min() > 1e-9 * b
+
+    @pytest.mark.timeout(60)
+    @pytest.mark.parametrize("slope", [lambda x: (x > 0.3) * 1e8, lambda x: 1 / (x - 0.3)])
+    def test_x_increases_strictly_where_windows_become_tiny(self, slope):
+        def fun(x, y):
+            assert (np.diff(x) > 0).all()
+            return slope(x)[None]
+
+        assert not sm.solve_bvp(fun, lambda ya, yb: ya, MESH, np.zeros((1, 5)), tol=1e-9).success
+
+    def test_verbose_and_tol_as_people_pass_them(self, capsys):
+        assert sm.solve_bvp(*bratu(1.0), MESH, ZEROS, verbose=False, tol=np.array([1e-6])).success
+        assert capsys.readouterr().out == ""
+
+    @pytest.mark.parametrize(("nodes", "tol", "most"), [(11, 1e-3, 11), (5, 1e-6, 10), (50, 1e-3, 50)])
+    def test_the_initial_mesh_is_always_allowed(self, nodes, tol, most):
+        x = np.linspace(0, 1, nodes)
+        assert sm.solve_bvp(*bratu(1.0), x, np.zeros((2, nodes)), tol=tol, max_nodes=most).success
+
 
 class TestBadInput:
     """reliability.md, section 2.2, and what is like it."""
@@ -558,3 +548,11 @@ class TestBadInput:
         at = start + length * np.linspace(0, 1, 11)
         assert res.success
         np.testing.assert_allclose(res.sol(at)[0], np.sinh(1 - (at - start) / length) / np.sinh(1), atol=1e-6)
+
+    def test_a_wrong_shape_from_bc_is_not_explained_in_terms_of_fun(self):
+        with pytest.raises(ValueError, match=r"`bc` must return an array of shape \(2,\), it returned shape \(3,\)"):
+            sm.solve_bvp(bratu(1.0)[0], lambda ya, yb: np.zeros(3), MESH, ZEROS)
+
+    def test_complex_values_come_with_the_right_advice(self):
+        with pytest.raises(ValueError, match="pass the guess `y` with a complex dtype"):
+            sm.solve_bvp(lambda x, y: y + 0j, bratu(1.0)[1], MESH, ZEROS)

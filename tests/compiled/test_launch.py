@@ -133,8 +133,8 @@ def test_import_compiles_writes_and_prints_nothing(package_copy, tmp_path):
     cache, home = tmp_path / "cache", tmp_path / "home"
     code = """
     import sys, sigmode
-    from sigmode.compiled import activations, chain, dense, functions, launch, network, series, window
-    for module in (activations, chain, dense, functions, launch, network, series, window):
+    from sigmode.compiled import activations, buffers, chain, dense, functions, launch, network, series, window
+    for module in (activations, buffers, chain, dense, functions, launch, network, series, window):
         assert not [f for f in vars(module).values() if getattr(f, "signatures", None)], module
     assert launch.ENTRIES
     assert not [kernel for kernel in launch.ENTRIES if {"serial", "parallel"} & set(vars(kernel))]
@@ -183,7 +183,7 @@ def test_the_disk_cache_does_not_change_the_bits(package_copy, tmp_path):
     cache = tmp_path / "cache"
     code = """
     import hashlib, numpy as np, sigmode as sm
-    from sigmode.compiled import launch, network
+    from sigmode.compiled import buffers, launch, network
     from sigmode.compiled.activations import ACTIVATIONS
     digest = hashlib.sha256()
     launch.SLOW_LAUNCH, launch.COMPILE_AFTER = (1e9, 0.0), 0.0
@@ -198,7 +198,7 @@ def test_the_disk_cache_does_not_change_the_bits(package_copy, tmp_path):
                 xi, bars = np.linspace(0, 1, 300), np.sin(np.arange(900.0 * n)).reshape(3, n, 300)
                 weights = np.cos(np.arange(900.0 * n * n)).reshape(3, 300, n, n)
                 net = (theta, n, n_hidden, ACTIVATIONS[activation], xi)
-                kept, gradient = network.borrow(300, n_hidden), np.zeros(theta.size)
+                kept, gradient = buffers.borrow(300, n_hidden), np.zeros(theta.size)
                 digest.update(b"".join(part.tobytes() for part in network.forward2(*net, kept)))
                 network.pullback2(*net, kept, *bars, gradient)
                 rows = np.empty((300 * n, theta.size))
@@ -227,8 +227,9 @@ def test_kernels_run_without_the_compiler(tmp_path):
 
 CHANGED = """
     import sigmode as sm, numpy as np
-    from sigmode.compiled import network
-    print(float(network.sigmoid(np.zeros(1))[0]))
+    from sigmode.compiled import buffers, network
+    one_unit = np.array([1.0, 0.0, 1.0])
+    print(float(network.forward(one_unit, 1, 1, 0, np.zeros(1), buffers.borrow(1, 1))[0][0, 0]))
 """
 
 
@@ -258,7 +259,7 @@ def test_older_generations_of_the_cache_are_removed(package_copy, tmp_path):
     for text in ("# a comment", "# another comment"):
         edit(package_copy, "dense.py", "from __future__", f"{text}\nfrom __future__")
         run_python(CHANGED, tmp_path, **environment)
-        names.append({file.name for file in cache.rglob("network._sigmoid_serial_*")})
+        names.append({file.name for file in cache.rglob("network._forward_serial_*")})
     assert len(names[0]) == len(names[1]) == 2  # an index and the machine code
     assert not names[0] & names[1]
 

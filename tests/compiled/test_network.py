@@ -10,7 +10,7 @@ from scipy.optimize import check_grad
 
 import sigmode as sm
 from sigmode import reference
-from sigmode.compiled import launch, network
+from sigmode.compiled import buffers, launch, network
 from sigmode.compiled.activations import ACTIVATIONS
 from sigmode.problems import LAGARIS_1, LAGARIS_4
 
@@ -100,7 +100,7 @@ def functional_of_three(theta, xi, bars, n_hidden, activation):
 def second_order_results(theta, n, n_hidden, activation, xi, bars):
     """N, N', N'', gradient and Jacobian by the kernels; two rows per point."""
     kind = ACTIVATIONS[activation]
-    kept = network.borrow(xi.size, n_hidden)
+    kept = buffers.borrow(xi.size, n_hidden)
     three = network.forward2(theta, n, n_hidden, kind, xi, kept)
     gradient = np.zeros(theta.size)
     network.pullback2(theta, n, n_hidden, kind, xi, kept, *bars, gradient)
@@ -111,7 +111,7 @@ def second_order_results(theta, n, n_hidden, activation, xi, bars):
 
 
 @pytest.mark.parametrize("kind", ["random", "saturated"])
-@pytest.mark.parametrize("m", [network.BLOCK - 1, network.BLOCK, network.BLOCK + 1, 3 * network.BLOCK + 5])
+@pytest.mark.parametrize("m", [buffers.BLOCK - 1, buffers.BLOCK, buffers.BLOCK + 1, 3 * buffers.BLOCK + 5])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("activation", NAMES)
 @pytest.mark.parametrize("n", [1, 3])
@@ -143,7 +143,7 @@ class TestSecondOrder:
     def test_first_derivatives_have_the_bits_of_the_first_order_kernel(self, n, activation, bias, m, kind):
         n_hidden, rng = 5, np.random.default_rng(1)
         theta, xi = random_theta(n, n_hidden, bias, kind, rng), rng.uniform(size=m)
-        kept = network.borrow(m, n_hidden), network.borrow(m, n_hidden)
+        kept = buffers.borrow(m, n_hidden), buffers.borrow(m, n_hidden)
         first = network.forward(theta, n, n_hidden, ACTIVATIONS[activation], xi, kept[0])
         second = network.forward2(theta, n, n_hidden, ACTIVATIONS[activation], xi, kept[1])
         for a, b in zip(first, second[:2], strict=True):

@@ -2,7 +2,7 @@
 
 The kernels know the network ``N_k(xi) = sum_j V_kj s(w_j xi + b_j) + c_k`` and nothing else; what an equation,
 a condition or a data misfit adds is array code between two kernels.  Points are the SIMD axis, in blocks of
-``BLOCK``; hidden units are the outer loop; blocks are shared out among threads.
+``buffers.BLOCK``; hidden units are the outer loop; blocks are shared out among threads.
 """
 
 from __future__ import annotations
@@ -15,23 +15,17 @@ from numba import prange
 
 from ..arrays import Real
 from .activations import SIN_REDUCTION_LIMIT, second, sigmoid_pair, sin_pair, tanh_pair, third
+from .buffers import BLOCK
 from .launch import CUBE, MATRIX, VECTOR, entry, fma, helper, sum_helper
 
 __all__ = [
-    "BLOCK",
-    "borrow",
     "forward",
     "forward2",
-    "give_back",
     "pullback",
     "pullback2",
     "sensitivities",
     "sensitivities2",
-    "sigmoid",
 ]
-
-# Points per block. 128 costs about 10 % more per element (loop set-up), 512 leaves too few blocks to share out.
-BLOCK = 256
 
 # Points whose rows of the Jacobian are one share. A row costs n_theta stores, a point of the network n_hidden
 # activations: smaller shares than BLOCK. Not tuned.
@@ -428,48 +422,6 @@ def _sensitivities2(theta, n, n_hidden, kind, xi, kept, dr_dn, dr_ddn, dr_d2n, j
         _sensitivities2_block(net, xi, lo, hi, kept, dr_dn, dr_ddn, dr_d2n, jacobian, first, m)
 
 
-@entry(f"void({VECTOR}, {VECTOR})")
-def _sigmoid(z, s):
-    for i in range(z.size):
-        s[i] = sigmoid_pair(z[i])[0]
-
-
-# ---------------------------------------------------------------------------------------------------------
-# Buffers for activations: reused, because fresh memory costs more in page faults than the kernels take.
-
-_free: list[Real] = []
-
-
-def borrow(m: int, n_hidden: int) -> Real:
-    """A buffer for the activations of m points, (blocks, n_hidden, 2, BLOCK); one that was given back if it fits.
-
-    Safe between threads.
-    """
-    blocks = -(-m // BLOCK)
-    try:
-        buffer = _free.pop()
-    except IndexError:
-        return _aligned(blocks, n_hidden)
-    if buffer.shape[1] != n_hidden:
-        of_one = n_hidden * 2 * BLOCK
-        fit = buffer.size // of_one
-        buffer = buffer.reshape(-1)[: fit * of_one].reshape(fit, n_hidden, 2, BLOCK)
-    return buffer if len(buffer) >= blocks else _aligned(blocks, n_hidden)
-
-
-def _aligned(blocks: int, n_hidden: int) -> Real:
-    """Fresh memory that starts at a cache line: 5 % of the forward kernel."""
-    size = blocks * n_hidden * 2 * BLOCK
-    raw = np.empty(size + 7)
-    offset = -(raw.ctypes.data // 8) % 8
-    return raw[offset : offset + size].reshape(blocks, n_hidden, 2, BLOCK)
-
-
-def give_back(buffer: Real) -> None:
-    """Let others borrow it."""
-    _free.append(buffer)
-
-
 # ---------------------------------------------------------------------------------------------------------
 # What the rest of the package calls.
 
@@ -477,7 +429,7 @@ def give_back(buffer: Real) -> None:
 def forward(theta: Real, n: int, n_hidden: int, kind: int, xi: Real, kept: Real) -> tuple[Real, Real]:
     """N and dN/dxi, both (n, m), with the activations left in `kept` for `pullback`.
 
-    theta : (n_theta,), blocks w | b | V | c, the last one optional; xi : (m,); kept : from `borrow`.
+    theta : (n_theta,), blocks w | b | V | c, the last one optional; xi : (m,); kept : from `buffers.borrow`.
     Source: eqs. (2), (6) and (18). Parallel over blocks of points.
     """
     values = np.empty((n, xi.size))
@@ -539,10 +491,3 @@ def sensitivities2(
     """
     work = dr_dn.shape[0] * dr_dn.shape[1] * theta.size
     _sensitivities2.launch(work, theta, n, n_hidden, kind, xi, kept, dr_dn, dr_ddn, dr_d2n, jacobian, first)
-
-
-def sigmoid(z: Real) -> Real:
-    """The sigmoid of a 1-D float64 array on one thread, at most 4 ulp off; NaN stays NaN, no warning."""
-    s = np.empty(z.size)
-    _sigmoid(z, s)
-    return s

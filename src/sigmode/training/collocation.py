@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .. import arguments
 from ..arrays import Real
-from ..compiled import network as kernels
+from ..compiled import buffers
 from ..compiled.activations import ACTIVATIONS
 from ..trial.form import FORMS, Form
 from ..trial.network import Network
@@ -162,7 +162,7 @@ class Collocation:
         self._shape = (self.network.n_theta,)
         for fixed in (self.y0, self.points):
             fixed.flags.writeable = False
-        self._chunk_size = size = max(1, _CHUNK // (n_hidden * kernels.BLOCK)) * kernels.BLOCK
+        self._chunk_size = size = max(1, _CHUNK // (n_hidden * buffers.BLOCK)) * buffers.BLOCK
         parts = [slice(lo, lo + size) for lo in range(0, self._xi.size, size)]
         self._chunks = [self._make_chunk(part, self.points[part], self._xi[part]) for part in parts]
 
@@ -202,7 +202,7 @@ class Collocation:
             for chunk, state, _ in self._trial(theta, kept):
                 chunk.jacobian(theta, kept, self.rhs.jacobian(chunk.x, state), jacobian)
         finally:
-            kernels.give_back(kept)
+            buffers.give_back(kept)
         return jacobian
 
     def loss(self, theta: ArrayLike) -> float:
@@ -230,7 +230,7 @@ class Collocation:
                     loss += _square(r)
                     chunk.pullback(theta, kept, r, df, gradient)
         finally:
-            kernels.give_back(kept)
+            buffers.give_back(kept)
         gradient *= 2.0
         return loss, gradient
 
@@ -262,14 +262,14 @@ class Collocation:
         """
         n = self.network.n
         state, slope = np.empty((2, self.form.order * n, x.size))
-        kept = kernels.borrow(min(self._chunk_size, x.size), self.network.n_hidden)
+        kept = buffers.borrow(min(self._chunk_size, x.size), self.network.n_hidden)
         try:
             for lo in range(0, x.size, self._chunk_size):
                 part = slice(lo, lo + self._chunk_size)
                 chunk = self._make_chunk(part, x[part], (x[part] - self.span[0]) / self._h)
                 state[:, part], slope[-n:, part] = chunk.forward(theta, kept)
         finally:
-            kernels.give_back(kept)
+            buffers.give_back(kept)
         slope[:-n] = state[n:]
         return state, slope
 
@@ -285,11 +285,11 @@ class Collocation:
                 yield chunk, *chunk.forward(theta, buffer)
         finally:
             if own:
-                kernels.give_back(buffer)
+                buffers.give_back(buffer)
 
     def _borrow(self) -> Real:
         """A buffer for the activations of one chunk."""
-        return kernels.borrow(self._chunks[0].xi.size, self.network.n_hidden)
+        return buffers.borrow(self._chunks[0].xi.size, self.network.n_hidden)
 
     def without_jac(self) -> Collocation:
         """The same problem with differences of `fun` in the place of `jac`."""

@@ -1,6 +1,6 @@
 """A trial solution at collocation points: its values from the kernels, and the way back to the parameters.
 
-Real code between two kernels, once for each order of the equation.  The *state* is what f is a function of besides
+Array code between two kernels, once for each order of the equation.  The *state* is what f is a function of besides
 x: y for ``y' = f(x, y)``, y above y' for ``y'' = f(x, y, y')``; the residual is the highest derivative minus f.
 Here every factor 1/h, xi, ... is an array prepared once: equal shapes make a NumPy operation half as long at small m.
 """

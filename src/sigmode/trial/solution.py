@@ -211,7 +211,7 @@ class Solution:
             with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 data = dict(file)
             n, n_hidden, number, bias = (int(v) for v in data["network"])
-            network = Network(n, n_hidden, _NUMBERS_IN_FILES[number], bool(bias))
+            network = Network(n, n_hidden, dict(enumerate(_NUMBERS_IN_FILES))[number], bool(bias))
             windows = len(data["x"]) - 1
             h = data.get("h", np.diff(data["x"]))  # version 0.1 wrote none
             form = _loaded_form(data.get("form", VALUE))

@@ -1,0 +1,39 @@
+"""What a user's function returned: taken as it is, turned into what is needed, or named in an error."""
+
+import numpy as np
+import pytest
+
+from sigmode.user.results import checked
+
+
+def test_what_fits_is_not_copied():
+    value = np.zeros((2, 3))
+    assert checked(value, (2, 3), "fun") is value
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [([1, 2], (2,)), ((1.0, 2.0), (2,)), (3.0, (1,)), (np.float32([1, 2]), (2,)), (np.array([1, 2], object), (2,))],
+)
+def test_numbers_of_other_kinds_become_float64(value, shape):
+    array = checked(value, shape, "fun")
+    assert array.dtype == np.float64
+    assert array.shape == shape
+
+
+@pytest.mark.parametrize(
+    ("value", "shape", "message"),
+    [
+        (None, (2,), "`g` must return an array of shape .* returned None. Is a `return` missing?"),
+        ([1, [2]], (2,), "rows of different lengths"),
+        (np.zeros((2, 1)), (2,), "Return y's own shape: a flat array"),
+        (np.zeros((3, 2)), (2, 3), "one column per point"),
+        (["a", "b"], (2,), "`g` must return real numbers"),
+        (np.array([1, "a"], object), (2,), "`g` must return real numbers"),
+        ([1j, 2], (2,), "`g` returned complex values; do this."),
+        (1.0, (2,), r"shape \(2,\), it returned shape \(\)"),
+    ],
+)
+def test_what_does_not_fit_is_said(value, shape, message):
+    with pytest.raises(ValueError, match=message):
+        checked(value, shape, "g", advice="do this")
