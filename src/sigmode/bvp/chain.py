@@ -77,14 +77,16 @@ class Chain:
         for first in range(0, K, self._group):
             W, pivots = self._factors(first)
             compiled.forward_solve(first, W, pivots, self._scale, b)
-        y, p = np.empty((n, K + 1)), np.empty(residual.conditions.size - n)
+        ends, unknowns = np.empty((K + 1, n)), np.empty(self._links.shape[2])
+        np.negative(residual.conditions, out=unknowns[2 * n :])
         matrices = self._links, self._tau, self._scales, self._last, self._exchanges
-        compiled.solve_ends(*matrices, b, -residual.conditions, y, p)
-        slopes = np.empty((n, K, s))
+        compiled.solve_ends(*matrices, b, unknowns, ends)
+        p = unknowns[3 * n :]
         for first in range(0, K, self._group):
             W, _ = self._factors(first)
-            compiled.back_solve(first, W, b, p, y, slopes)
-        return State(y, slopes, p)
+            compiled.back_solve(first, W, b, ends, p)
+        slopes = b[:, : n * s].reshape(K, n, s).transpose(1, 0, 2)
+        return State(np.ascontiguousarray(ends.T), np.ascontiguousarray(slopes), p)
 
     def _factors(self, first: int) -> tuple[Real, Index]:
         if self._eliminated != first:

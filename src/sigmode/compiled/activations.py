@@ -1,7 +1,7 @@
 """Activations: each returns its value and its first derivative; the second and the third follow from those two.
 
 An activation is a number, a *kind*, in compiled code. A new one needs its branch in `second`, `third` and
-`network._activate`, and must meet ``D2s = (p + q s) Ds + r s`` and ``D3s = (p + q Ds) Ds``, which softplus and a
+`network._forward_block`, and must meet ``D2s = (p + q s) Ds + r s`` and ``D3s = (p + q Ds) Ds``, which softplus and a
 Gaussian do not.
 """
 

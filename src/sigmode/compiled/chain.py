@@ -17,8 +17,16 @@ import numpy as np
 from numba import prange
 
 from ..arrays import Flags, Index, Real
-from .dense import balance, copy_matrix, factor, substitute, triangularise
-from .dense import eliminate as eliminate_columns
+from .dense import (
+    ONE_PANEL,
+    balance,
+    copy_matrix,
+    eliminate_by_panels,
+    eliminate_panel,
+    factor,
+    substitute,
+    triangularise,
+)
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, sum_helper
 
 __all__ = [
@@ -83,13 +91,26 @@ def _remaining_rows(W, size, fine, scale, blocks):
             blocks[m, j - size] = W[size + m, j] * scale[m] if fine else np.nan
 
 
-@entry(f"void(i8, {VECTOR}, {CUBE}, {CUBE}, {CUBE}, b1[:, ::1], {CUBE}, i8[:, ::1], {MATRIX}, {CUBE})")
+_ELIMINATION = f"void(i8, {VECTOR}, {CUBE}, {CUBE}, {CUBE}, b1[:, ::1], {CUBE}, i8[:, ::1], {MATRIX}, {CUBE})"
+
+
+@entry(_ELIMINATION)
 def _eliminate(first, h, tables, jac, T, on_left, W, pivots, scale, blocks):
     for i in prange(W.shape[0]):
-        k = first + i
+        k, size = first + i, pivots.shape[1]
         _collocation_rows(k * tables.shape[1], h[k], tables, jac, T[k], on_left[k], W[i])
-        fine = eliminate_columns(W[i], pivots.shape[1], pivots[i])
-        _remaining_rows(W[i], pivots.shape[1], fine, scale[k], blocks[k])
+        fine = eliminate_panel(W[i], 0, size, W.shape[2], pivots[i])
+        _remaining_rows(W[i], size, fine, scale[k], blocks[k])
+
+
+@entry(_ELIMINATION)
+def _eliminate_large(first, h, tables, jac, T, on_left, W, pivots, scale, blocks):
+    """The same by panels: an entry of its own, because most problems never need what it takes long to compile."""
+    for i in prange(W.shape[0]):
+        k, size = first + i, pivots.shape[1]
+        _collocation_rows(k * tables.shape[1], h[k], tables, jac, T[k], on_left[k], W[i])
+        fine = eliminate_by_panels(W[i], size, pivots[i])
+        _remaining_rows(W[i], size, fine, scale[k], blocks[k])
 
 
 def eliminate(
@@ -104,7 +125,8 @@ def eliminate(
     window is singular. Parallel over windows.
     """
     work = len(W) * pivots.shape[1] ** 3 // _MULTIPLICATIONS_PER_ACTIVATION
-    _eliminate.launch(work, first, h, tables, jac, T, on_left, W, pivots, scale, blocks)
+    kernel = _eliminate if pivots.shape[1] <= ONE_PANEL else _eliminate_large
+    kernel.launch(work, first, h, tables, jac, T, on_left, W, pivots, scale, blocks)
 
 
 @sum_helper
@@ -200,71 +222,71 @@ def _reflect(B, tau, upper, lower):
             lower[r] -= B[n + r, c] * total
 
 
-@entry(f"void({CUBE}, {MATRIX}, {MATRIX}, {MATRIX}, {INDICES}, {MATRIX}, {VECTOR}, {MATRIX}, {VECTOR})")
+@entry(f"void({CUBE}, {MATRIX}, {MATRIX}, {MATRIX}, {INDICES}, {MATRIX}, {VECTOR}, {MATRIX})")
 def solve_ends(
-    links: Real, tau: Real, scales: Real, last: Real, pivots: Index, b: Real, conditions: Real, y: Real, p: Real
+    links: Real, tau: Real, scales: Real, last: Real, pivots: Index, b: Real, unknowns: Real, ends: Real
 ) -> None:
-    """Solve the chain: right-hand sides in the last n entries of b (K, ...) and in conditions (n + n_p,).
+    """Solve the chain: right-hand sides in the last n entries of b (K, ...), and of the conditions in `unknowns`.
 
-    links, tau, scales, last, pivots : as `couple` left them. Leaves the values at all ends in y (n, K + 1) and the
-    parameters in p; those entries of b are used up.
+    links, tau, scales, last, pivots : as `couple` left them. unknowns (3 n + n_p,) has the columns of a link: an inner
+    end, the first end, the next end, the parameters; the conditions are its last n + n_p numbers, and at the end the
+    parameters are its last n_p. Leaves the values at all ends in `ends` (K + 1, n); those entries of b are used up.
     """
-    n, K = y.shape[0], y.shape[1] - 1
+    n, K = ends.shape[1], ends.shape[0] - 1
     size = b.shape[1] - n
     for k in range(1, K):
         _reflect(links[k - 1], tau[k - 1], b[k - 1, size:], b[k, size:])
-    outer = np.empty(scales.shape[1])
+    outer = unknowns[n:]
+    for i in range(n):
+        outer[i] = b[K - 1, size + i]
     for i in range(outer.size):
-        outer[i] = scales[0, i] * (b[K - 1, size + i] if i < n else conditions[i - n])
+        outer[i] *= scales[0, i]
     substitute(last, pivots, outer)
     for i in range(outer.size):
         outer[i] *= scales[1, i]
-        if i >= 2 * n:
-            p[i - 2 * n] = outer[i]
-        else:
-            y[i % n, K * (i // n)] = outer[i]
+    for m in range(n):
+        ends[0, m] = outer[m]
+        ends[K, m] = outer[n + m]
     for k in range(K - 1, 0, -1):
-        B = links[k - 1]
         for m in range(n - 1, -1, -1):
             total = b[k - 1, size + m]
-            for j in range(n):
-                total -= B[m, n + j] * y[j, 0] + B[m, 2 * n + j] * y[j, k + 1]
-            for j in range(p.size):
-                total -= B[m, 3 * n + j] * p[j]
-            for j in range(m + 1, n):
-                total -= B[m, j] * y[j, k]
-            y[m, k] = total / B[m, m]
+            for j in range(m + 1, unknowns.size):
+                total -= links[k - 1, m, j] * unknowns[j]
+            unknowns[m] = total / links[k - 1, m, m]
+            ends[k, m] = unknowns[m]
+        for m in range(n):
+            unknowns[2 * n + m] = unknowns[m]
 
 
 @sum_helper
-def _back_solve_window(k, W, b, p, y, slopes):
-    """The slopes of window k whose ends are known; overwrites b, its right-hand side."""
-    n, _, s = slopes.shape
-    size = n * s
+def _back_solve_window(W, b, start, end, p):
+    """Overwrite the first entries of b, the right-hand side of a window, with its slopes; start, end : (n,)."""
+    n = start.size
+    size = b.size - n
     for row in range(size - 1, -1, -1):
         total = b[row]
         for j in range(n):
-            total -= W[row, size + j] * y[j, k] + W[row, size + n + j] * y[j, k + 1]
+            total -= W[row, size + j] * start[j] + W[row, size + n + j] * end[j]
         for j in range(p.size):
             total -= W[row, size + 2 * n + j] * p[j]
         for j in range(row + 1, size):
             total -= W[row, j] * b[j]
         b[row] = total / W[row, row]
-    for m in range(n):
-        for i in range(s):
-            slopes[m, k, i] = b[m * s + i]
 
 
-@entry(f"void(i8, {CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {CUBE})")
-def _back_solve(first, W, b, p, y, slopes):
+@entry(f"void(i8, {CUBE}, {MATRIX}, {MATRIX}, {VECTOR})")
+def _back_solve(first, W, b, ends, p):
     for i in prange(W.shape[0]):
         k = first + i
-        _back_solve_window(k, W[i], b[k], p, y, slopes)
+        _back_solve_window(W[i], b[k], ends[k], ends[k + 1], p)
 
 
-def back_solve(first: int, W: Real, b: Real, p: Real, y: Real, slopes: Real) -> None:
-    """The slopes (n, K, s) of the windows with factors W, from the values at all ends. Parallel over windows."""
-    _back_solve.launch(W.size // _MULTIPLICATIONS_PER_ACTIVATION, first, W, b, p, y, slopes)
+def back_solve(first: int, W: Real, b: Real, ends: Real, p: Real) -> None:
+    """The slopes of the windows with factors W, component by component, in the first n s entries of b (K, ...).
+
+    ends (K + 1, n), p (n_p,). Parallel over windows.
+    """
+    _back_solve.launch(W.size // _MULTIPLICATIONS_PER_ACTIVATION, first, W, b, ends, p)
 
 
 @entry(f"void({MATRIX}, {CUBE}, {VECTOR}, {MATRIX}, {MATRIX})")

@@ -12,7 +12,10 @@ import numpy as np
 from ..arrays import Real
 from .launch import MATRIX, entry, fma, helper
 
-__all__ = ["balance", "copy_matrix", "eliminate", "factor", "output_weights", "substitute", "triangularise"]
+__all__ = [
+    "ONE_PANEL", "balance", "copy_matrix", "eliminate_by_panels", "eliminate_panel", "factor",
+    "output_weights", "substitute", "triangularise",
+]  # fmt: skip
 
 # Matrices with more columns to eliminate than this are dealt with in panels of so many columns, which stay in the cache
 # (`bench/test_bvp.py`, panels).
@@ -131,14 +134,15 @@ def triangularise(B, n, tau, products):
 
 
 # ---------------------------------------------------------------------------------------------------------
-# Elimination of the first columns of a matrix with more rows and columns than that: at once, or panel by panel.
+# Elimination of the first columns of a matrix with more rows and columns than that.
 
 
 @helper
-def _eliminate_panel(W, start, stop, reach, pivots):
+def eliminate_panel(W, start, stop, reach, pivots):
     """Gauss with row exchanges among all rows for the columns start to stop, carried out up to column `reach`.
 
-    What is zero is left out: a matrix of df/dy is mostly empty.
+    Multipliers stay below the diagonal; False where it is singular. What is zero is left out: a matrix of df/dy is
+    mostly empty.
     """
     rows, columns = W.shape
     for c in range(start, stop):
@@ -192,17 +196,13 @@ def _subtract_rows(W, r, start, stop, low, high):
 
 
 @helper
-def eliminate(W, size, pivots):
+def eliminate_by_panels(W, size, pivots):
     """Eliminate the first `size` columns of W in place, multipliers below the diagonal; False where it is singular."""
     rows, columns = W.shape
-    width = size if size <= ONE_PANEL else _PANEL
-    for start in range(0, size, width):
-        stop = min(start + width, size)
-        reach = columns if stop - start == size else stop
-        if not _eliminate_panel(W, start, stop, reach, pivots):
+    for start in range(0, size, _PANEL):
+        stop = min(start + _PANEL, size)
+        if not eliminate_panel(W, start, stop, stop, pivots):
             return False
-        if reach == columns:
-            continue
         low, high = size, stop  # where the pivot rows are not empty, among the columns still to be eliminated
         for r in range(start, stop):
             _subtract_rows(W, r, start, r, stop, columns)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import hashlib
 import os
 import pathlib
 import threading
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import numba
@@ -98,6 +100,18 @@ def _digest() -> str:
     return digest.hexdigest()[:12]
 
 
+@contextlib.contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Numba's compiler makes so many objects that looking through them for garbage takes a tenth of its time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _name(function: Callable[..., Any], parallel: bool) -> str:
     return f"{function.__qualname__}_{'parallel' if parallel else 'serial'}"
 
@@ -114,10 +128,11 @@ def _compiled(function: Callable[..., Any], signature: str, parallel: bool) -> C
     copy = types.FunctionType(function.__code__, function.__globals__, function.__name__)
     copy.__qualname__ = f"{_name(function, parallel)}_{_digest()}"
     compile_it = functools.partial(njit, signature, parallel=parallel, no_cfunc_wrapper=True, **_EXACT)
-    try:
-        kernel = compile_it(cache=True)(copy)
-    except Exception:
-        return compile_it()(copy)
+    with _no_garbage_collection():
+        try:
+            kernel = compile_it(cache=True)(copy)
+        except Exception:
+            return compile_it()(copy)
     stats = getattr(kernel, "stats", None)  # none where compilation is disabled
     if stats is not None and stats.cache_misses:
         _remove_older(stats.cache_path, function, parallel)

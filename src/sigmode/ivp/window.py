@@ -68,14 +68,14 @@ class Window:
         """The local error in units of the tolerance; slope is f at the start."""
         basis, s = self.basis, self.basis.s
         judged = basis.judging @ self.K
-        self.legendre[:] = judged[:s]
         of_values = _pairs(basis.to_legendre[-4:] @ self.Y)
         parts, own, first = self._parts, self._own, float(basis.nodes[0])
-        compiled.neglected(_pairs(self.legendre), of_values, slope.view(float), h, first, parts, own)
+        compiled.neglected(_pairs(judged[:s]), of_values, slope.view(float), h, first, parts, own)
         np.multiply(h, _pairs(judged[s:]), out=parts[2:])
         filtered = self._filter(parts, h, df_dy)
         if filtered is None:
             return np.inf
+        self.legendre[:] = judged[:s]
         return compiled.weighed(filtered, _size(own, y), *_sizes(y, self.Y), self.atol, self.rtol)
 
     def _filter(self, parts: Real, h: float, df_dy: Any) -> Real | None:
@@ -150,7 +150,8 @@ class ManySystems(Window):
         A, eigen = self.basis.A, self.basis.eigen
         self.sweeps, self.step, self.rate = 0, 0.0, 0.0
         half = self.field.dtype.kind == "f"
-        used = np.flatnonzero(eigen.values.imag >= 0.0) if half else np.arange(t.size)
+        away = abs(eigen.values.imag)
+        used = np.flatnonzero(eigen.values.imag >= 0.0) if half else np.argsort(-away, kind="stable")
         twice = np.where(eigen.values[used].imag > 0.0, 2.0, 1.0) if half else np.ones(t.size)
         factors = h * eigen.values[used]
         solvers = self._solvers = self._systems_of(df_dy).solvers(factors)
