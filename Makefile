@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-oldest lint bench bench-full clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m sigmode
@@ -16,8 +16,22 @@ lint: $(VENV)/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The oldest versions that pyproject.toml allows, in an environment of their own.
+OLDEST := $(VENV)-oldest
+
+test-oldest: $(OLDEST)/done
+	$(OLDEST)/bin/python -m pytest -q
+
+$(OLDEST)/done: pyproject.toml oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --constraint oldest.txt --editable ".[dev]"
+	touch $@
+
 bench: $(VENV)/bench
 	$(BIN)/python -m pytest --benchmark
+
+bench-full: $(VENV)/bench
+	$(BIN)/python -m pytest --benchmark-full
 
 $(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)
@@ -31,5 +45,5 @@ $(VENV)/demo $(VENV)/dev $(VENV)/bench: pyproject.toml | $(VENV)/pyvenv.cfg
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .benchmarks
+	rm -rf $(VENV) $(OLDEST) build dist .pytest_cache .mypy_cache .ruff_cache .benchmarks
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -168,5 +168,12 @@ def test_the_version_is_said_once_more_and_the_same():
     assert sm.__version__ in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_the_oldest_versions_that_are_tested_are_those_that_are_allowed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    floors = {name: version for name, version in (line.split(">=") for line in project["dependencies"])}
+    pinned = [line.split("==") for line in (ROOT / "oldest.txt").read_text().splitlines() if "==" in line]
+    assert {name: version.removesuffix(".0") for name, version in pinned} == floors
+
+
 if __name__ == "__main__":
     print(picture())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg.lapack import dgecon, dgetrf
 
 from ..arrays import Index, Real
 from ..compiled import chain as compiled
@@ -28,10 +29,12 @@ class Chain:
         self._mesh, self._directions = mesh, directions
         n, width, _ = derivatives.jac.shape
         K, s = mesh.windows, mesh.basis.s
-        self._jac = self._combined(derivatives.jac).reshape(n, width, K * s)
-        self._T = np.zeros((K, n, n))
-        self._T[:, np.arange(n), np.arange(n)] = 1.0
-        self._T[directions.pairs] = directions.T
+        self._jac = directions.combined(derivatives.jac, s)
+        T = np.zeros((K, n * n))
+        T[:, :: n + 1] = 1.0  # the equations as they are ...
+        self._T = T.reshape(K, n, n)
+        if directions.pairs.size:  # ... but for these windows
+            self._T[directions.pairs] = directions.T
         size, remaining = s * n, n + width
         self._scale, self._blocks = np.empty((K, n)), np.empty((K, n, remaining))
         self._group = min(K, max(1, _KEPT_BYTES // (8 * (size + n) * (size + remaining))))
@@ -47,13 +50,6 @@ class Chain:
             self._scales, self._whole, self._last, self._exchanges,
         )  # fmt: skip
 
-    def _combined(self, values: Real) -> Real:
-        """Values of the equations, (n, ..., points), as the combinations have them, (n, ..., K, s)."""
-        K, s = self._mesh.windows, self._mesh.basis.s
-        right, left = values[..., : K * s], values[..., K * s :]
-        shape = values.shape[:-1]
-        return self._directions.combined(right.reshape(*shape, K, s), left.reshape(*shape, -1, s))
-
     def _eliminate(self, first: int) -> None:
         count = min(self._group, self._mesh.windows - first)
         compiled.eliminate(
@@ -64,19 +60,25 @@ class Chain:
 
     @property
     def condition(self) -> float:
-        """That of the last system, in the values at both ends and p, with rows and columns of size 1."""
-        return np.inf if self.singular else float(np.linalg.cond(self._whole, 1))
+        """That of the last system, in the values at both ends and p, with rows and columns of size 1.
+
+        Estimated by LAPACK, without the many right-hand sides of an inverse, for which BLAS would start its threads.
+        """
+        if self.singular:
+            return np.inf
+        factors, _, _ = dgetrf(self._whole)
+        reciprocal, _ = dgecon(factors, abs(self._whole).sum(axis=0).max())
+        return 1.0 / reciprocal if reciprocal else np.inf
 
     def solve(self, residual: Residual) -> State:
         """The Newton step that removes the residual to first order."""
         n, K = residual.continuity.shape
         s = self._mesh.basis.s
         b = np.empty((K, self._W.shape[1]))
-        np.negative(self._combined(residual.collocation).transpose(1, 0, 2), out=b[:, : n * s].reshape(K, n, s))
-        np.negative(residual.continuity.T, out=b[:, n * s :])
+        r = self._directions.combined(residual.collocation, s)
         for first in range(0, K, self._group):
             W, pivots = self._factors(first)
-            compiled.forward_solve(first, W, pivots, self._scale, b)
+            compiled.forward_solve(first, r, residual.continuity, W, pivots, self._scale, b)
         ends, unknowns = np.empty((K + 1, n)), np.empty(self._links.shape[2])
         np.negative(residual.conditions, out=unknowns[2 * n :])
         matrices = self._links, self._tau, self._scales, self._last, self._exchanges

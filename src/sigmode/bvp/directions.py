@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..arrays import Flags, Index, Real
+from ..compiled.chain import combine
 from ..user.growth import fastest
 
 __all__ = ["Directions", "directed", "undirected"]
@@ -29,22 +30,17 @@ class Directions(NamedTuple):
     grows: Flags
     pairs: Index
 
-    def combined(self, right: Real, left: Real) -> Real:
-        """Values of the equations at the nodes that each combination has.
+    def combined(self, values: Real, s: int) -> Real:
+        """Values of the equations as the combinations have them, (n, ..., K s): the argument where no window has any.
 
-        right (n, ..., K, s), left (n, ..., pairs, s): at the right nodes of all windows and at the left nodes of those
-        that have them. Returns (n, ..., K, s), which is `right` itself where no window has left nodes.
+        values (n, ..., points): at the right nodes of all windows, then at the left nodes of those that have them.
         """
         if not self.pairs.size:
-            return right
-        both = np.array(right)
-        at = self.grows[self.pairs].T  # (n, pairs)
-        of_right, of_left = (
-            np.einsum("pma,a...ps->m...ps", self.T, part) for part in (right[..., self.pairs, :], left)
-        )
-        choose = at.reshape(at.shape[0], *[1] * (right.ndim - 3), at.shape[1], 1)
-        both[..., self.pairs, :] = np.where(choose, of_left, of_right)
-        return both
+            return values
+        cube = np.ascontiguousarray(values).reshape(len(values), -1, values.shape[-1])
+        both = cube[..., : len(self.grows) * s].copy()
+        combine(self.T, self.grows, self.pairs, s, cube, both)
+        return both.reshape(*values.shape[:-1], -1)
 
 
 def undirected(n: int, K: int) -> Directions:

@@ -30,12 +30,33 @@ from .dense import (
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, sum_helper
 
 __all__ = [
-    "back_solve", "couple", "eliminate", "forward_solve", "largest_values", "relative_residuals", "solve_ends",
+    "back_solve", "combine", "couple", "eliminate", "forward_solve", "largest_values", "relative_residuals",
+    "solve_ends",
 ]  # fmt: skip
 
 # Multiplications of an elimination that take as long as one activation: converts its work into the unit of
 # `launch.PARALLEL_WORK`. Not tuned.
 _MULTIPLICATIONS_PER_ACTIVATION = 8
+
+
+@entry(f"void({CUBE}, b1[:, ::1], {INDICES}, i8, {CUBE}, {CUBE})")
+def combine(T: Real, grows: Flags, pairs: Index, s: int, values: Real, both: Real) -> None:
+    """The equations of windows that have left nodes, as their combinations have them, in `both` (n, width, K s).
+
+    T (pairs, n, n), grows (K, n), pairs : `Directions`; values (n, width, K s + pairs s): of the equations, at the
+    right nodes of all windows, then at the left nodes of those; width : 1 for residuals, n + n_p for derivatives.
+    """
+    n, width, points = both.shape
+    for j in range(pairs.size):
+        k = pairs[j]
+        for m in range(n):
+            first = points + j * s if grows[k, m] else k * s
+            for b in range(width):
+                for i in range(s):
+                    total = 0.0
+                    for a in range(n):
+                        total += T[j, m, a] * values[a, b, first + i]
+                    both[m, b, k * s + i] = total
 
 
 @helper
@@ -130,9 +151,14 @@ def eliminate(
 
 
 @sum_helper
-def _forward_solve_window(W, pivots, scale, b):
-    """Overwrite the right-hand side b of a window with L^-1 P b."""
+def _forward_solve_window(k, r, c, W, pivots, scale, b):
+    """b = L^-1 P (-residual) of window k: r (n, K s) of collocation, c (n, K) of continuity."""
     size = pivots.size
+    s = size // scale.size
+    for m in range(scale.size):
+        for i in range(s):
+            b[m * s + i] = -r[m, k * s + i]
+        b[size + m] = -c[m, k]
     for column in range(size):
         other = pivots[column]
         b[column], b[other] = b[other], b[column]
@@ -145,15 +171,19 @@ def _forward_solve_window(W, pivots, scale, b):
         b[size + m] *= scale[m]
 
 
-@entry(f"void(i8, {CUBE}, i8[:, ::1], {MATRIX}, {MATRIX})")
-def _forward_solve(first, W, pivots, scale, b):
+@entry(f"void(i8, {MATRIX}, {MATRIX}, {CUBE}, i8[:, ::1], {MATRIX}, {MATRIX})")
+def _forward_solve(first, r, c, W, pivots, scale, b):
     for i in prange(W.shape[0]):
-        _forward_solve_window(W[i], pivots[i], scale[first + i], b[first + i])
+        k = first + i
+        _forward_solve_window(k, r, c, W[i], pivots[i], scale[k], b[k])
 
 
-def forward_solve(first: int, W: Real, pivots: Index, scale: Real, b: Real) -> None:
-    """What `eliminate` did to the windows, done to their right-hand sides b (K, (s + 1) n). Parallel over windows."""
-    _forward_solve.launch(W.size // _MULTIPLICATIONS_PER_ACTIVATION, first, W, pivots, scale, b)
+def forward_solve(first: int, r: Real, c: Real, W: Real, pivots: Index, scale: Real, b: Real) -> None:
+    """What `eliminate` did to the windows, done to their right-hand sides, in b (K, (s + 1) n). Parallel over windows.
+
+    r (n, K s), c (n, K) : residuals of collocation, as the combinations have them, and of continuity.
+    """
+    _forward_solve.launch(W.size // _MULTIPLICATIONS_PER_ACTIVATION, first, r, c, W, pivots, scale, b)
 
 
 @helper

@@ -211,19 +211,20 @@ def solve_window(address, t, A, y, h, J, Y, K, before, step, right, atol, rtol, 
 
 
 @entry(f"void({MATRIX}, {MATRIX}, {VECTOR}, f8, f8, {MATRIX}, {VECTOR})")
-def neglected(legendre: Real, of_values: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
-    """The first two parts before the filter, in parts[:2] (2 + s, n), and the third, own (n,).
+def neglected(judged: Real, of_values: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
+    """The four parts before the filter: parts (2 + s, n), the first, the second and the fourth; own (n,), the third.
 
-    legendre : (s, n), coefficients of the slopes; of_values : (4, n), the last four of the values; slope : f at the
-    start; first : the first node, in (0, 1).
+    judged : (2 s, n), `Basis.judging` times the slopes; of_values : (4, n), the last four coefficients of the values;
+    slope : f at the start; first : the first node, in (0, 1).
     """
-    s, n = legendre.shape
+    s, n = judged.shape[0] // 2, judged.shape[1]
     for k in range(n):
-        last, falls = decay(legendre[s - 4, k], legendre[s - 3, k], legendre[s - 2, k], legendre[s - 1, k])
+        last, falls = decay(judged[s - 4, k], judged[s - 3, k], judged[s - 2, k], judged[s - 1, k])
         parts[0, k] = h / s * last * falls
         missed = -slope[k]
         for d in range(s):
-            missed += legendre[d, k] if d % 2 == 0 else -legendre[d, k]
+            missed += judged[d, k] if d % 2 == 0 else -judged[d, k]
+            parts[2 + d, k] = h * judged[s + d, k]
         parts[1, k] = missed * (h * first)
         last, falls = decay(of_values[0, k], of_values[1, k], of_values[2, k], of_values[3, k])
         own[k] = last * falls * falls if falls < _FALLING else 0.0

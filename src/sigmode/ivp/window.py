@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Number, Real
-from ..compiled import series
-from ..compiled import window as compiled
+from ..compiled.series import continued
+from ..compiled.window import (
+    CONVERGED,
+    NOT_YET,
+    WRONG_LENGTH,
+    filtered,
+    neglected,
+    newton_sweep,
+    solve_window,
+    verdict,
+    weighed,
+)  # fmt: skip
 from ..trial.basis import Basis
 from ..user.field import VectorField
 from .shifted import Shifted, Solvers, shifted
@@ -50,12 +61,15 @@ class Window:
         self.legendre = np.zeros(shape, dtype=field.dtype)
         self.sweeps = self.nlu = 0
         self.step = self.rate = 0.0
-        pairs = _pairs(self.Y).shape[1]
+        real = field.dtype.kind == "f"
+        self._pairs = _as_they_are if real else _as_pairs
+        self._size: Callable[[Number], Real] = _as_they_are if real else np.abs
+        pairs = self._pairs(self.Y).shape[1]
         self._parts, self._own = np.empty((2 + basis.s, pairs)), np.empty(pairs)
 
     def predict(self, legendre: Number, degree: int, offset: float, ratio: float, y: Number, h: float) -> None:
         """Start values Y from an earlier window's slopes, continued to ``offset + ratio xi`` of it."""
-        series.continued(self.basis.nodes, _pairs(legendre), degree, offset, ratio, _pairs(self.K))
+        continued(self.basis.nodes, self._pairs(legendre), degree, offset, ratio, self._pairs(self.K))
         np.matmul(self.basis.A, self.K, out=self.Y)
         self.Y *= h
         self.Y += y
@@ -66,17 +80,16 @@ class Window:
 
     def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
         """The local error in units of the tolerance; slope is f at the start."""
-        basis, s = self.basis, self.basis.s
+        basis, pairs, parts = self.basis, self._pairs, self._parts
         judged = basis.judging @ self.K
-        of_values = _pairs(basis.to_legendre[-4:] @ self.Y)
-        parts, own, first = self._parts, self._own, float(basis.nodes[0])
-        compiled.neglected(_pairs(judged[:s]), of_values, slope.view(float), h, first, parts, own)
-        np.multiply(h, _pairs(judged[s:]), out=parts[2:])
+        of_values = basis.last_four @ self.Y
+        neglected(pairs(judged), pairs(of_values), pairs(slope), h, basis.first, parts, self._own)
         filtered = self._filter(parts, h, df_dy)
         if filtered is None:
             return np.inf
-        self.legendre[:] = judged[:s]
-        return compiled.weighed(filtered, _size(own, y), *_sizes(y, self.Y), self.atol, self.rtol)
+        self.legendre = judged[: basis.s]
+        size = self._size
+        return weighed(filtered, _joined(self._own, y), size(y), size(self.Y), self.atol, self.rtol)
 
     def _filter(self, parts: Real, h: float, df_dy: Any) -> Real | None:
         """Each row of parts, (2 + s, n or pairs), through the inverse of I - h g J; sizes, (2 + s, n)."""
@@ -102,31 +115,35 @@ class OneSystem(Window):
 
     def solve(self, t: Real, y: Number, h: float, df_dy: Any) -> bool:
         self._J[:] = df_dy
-        tables = self.basis.A, y, h, self._J
-        stages = self.Y, self.K, self._before, self._step, self._right
-        system = self.atol, self.rtol, self._M, self._pivots, not self.field.constant
+        A, J, Y, K, M, pivots = self.basis.A, self._J, self.Y, self.K, self._M, self._pivots
+        before, step, right, atol, rtol = self._before, self._step, self._right, self.atol, self.rtol
+        follow = not self.field.constant
         if self.field.address:
-            found = compiled.solve_window(self.field.address, t, *tables, *stages, *system)
-            status, self.sweeps, self.step, self.rate, factorised = found
+            status, self.sweeps, self.step, self.rate, factorised = solve_window(
+                self.field.address, t, A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow
+            )
             self.nlu += factorised
             self.field.nfev += self.sweeps * t.size
-            if status == compiled.WRONG_LENGTH:
-                self.field.nodes(t, self.Y, self.K)  # says what is wrong
-            return bool(status == compiled.CONVERGED)
-        self.sweeps, self.step, self.rate = 0, 0.0, 0.0
-        status = compiled.NOT_YET
-        while status == compiled.NOT_YET:
-            self.field.nodes(t, self.Y, self.K)
-            last = self.step
-            self.step, fresh = compiled.newton_sweep(*tables, *stages, *system, self.sweeps, self.rate)
-            status, self.rate = compiled.verdict(self.step, self.sweeps, last, self.rate)
-            self.sweeps += 1
+            if status == WRONG_LENGTH:
+                self.field.nodes(t, Y, K)  # says what is wrong
+            return bool(status == CONVERGED)
+        sweeps, size, rate = 0, 0.0, 0.0
+        status = NOT_YET
+        while status == NOT_YET:
+            self.field.nodes(t, Y, K)
+            last = size
+            size, fresh = newton_sweep(
+                A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate
+            )  # fmt: skip
+            status, rate = verdict(size, sweeps, last, rate)
+            sweeps += 1
             self.nlu += fresh
-        return status == compiled.CONVERGED
+        self.sweeps, self.step, self.rate = sweeps, size, rate
+        return status == CONVERGED
 
     def _filter(self, parts: Real, h: float, df_dy: Any) -> Real | None:
         shift = h / (2 * self.basis.s)
-        return parts if compiled.filtered(shift, df_dy, parts, self._small, self._small_pivots) else None
+        return parts if filtered(shift, df_dy, parts, self._small, self._small_pivots) else None
 
 
 class ManySystems(Window):
@@ -160,8 +177,8 @@ class ManySystems(Window):
         self.nlu += factors.size
         back = eigen.vectors[:, used] * twice
         into = eigen.inverse[used]
-        status = compiled.NOT_YET
-        while status == compiled.NOT_YET:
+        status = NOT_YET
+        while status == NOT_YET:
             self.field.nodes(t, self.Y, self.K)
             gap = (y - self.Y) + h * (A @ self.K)
             if not np.isfinite(gap).all():
@@ -173,9 +190,9 @@ class ManySystems(Window):
             self.K += (df_dy @ step.T).T
             weight = self.atol + self.rtol * np.maximum(abs(y), abs(self.Y))
             last, self.step = self.step, float((abs(step) / weight).max())
-            status, self.rate = compiled.verdict(self.step, self.sweeps, last, self.rate)
+            status, self.rate = verdict(self.step, self.sweeps, last, self.rate)
             self.sweeps += 1
-        return status == compiled.CONVERGED
+        return status == CONVERGED
 
     def _filter(self, parts: Real, h: float, df_dy: Any) -> Real | None:
         """By the eigenvalue closest to the real axis, where `OneSystem` has 1/(2s): its factors are there."""
@@ -184,15 +201,16 @@ class ManySystems(Window):
         return np.ascontiguousarray(abs(self._solvers.last(rows.T).T))
 
 
-def _pairs(values: Number) -> Real:
-    """An array (m, n) in C order as it is, or with real and imaginary parts side by side, (m, 2 n)."""
-    return values.view(float)
-
-
-def _size(values: Real, like: Number) -> Real:
+def _joined(parts: Real, like: Number) -> Real:
     """Sizes of the numbers of the type of `like` whose parts these are, (n,)."""
-    return values if like.dtype.kind == "f" else abs(values.view(like.dtype))
+    return parts if like.dtype.kind == "f" else abs(parts.view(like.dtype))
 
 
-def _sizes(y: Number, Y: Number) -> tuple[Real, Real]:
-    return (y, Y) if y.dtype.kind == "f" else (abs(y), abs(Y))
+def _as_they_are(values: Number) -> Real:
+    """Real numbers for compiled code, which looks at their sizes itself."""
+    return values
+
+
+def _as_pairs(values: Number) -> Real:
+    """Complex numbers (m, n) in C order with their real and imaginary parts side by side, (m, 2 n)."""
+    return values.view(float)

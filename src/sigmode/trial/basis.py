@@ -39,11 +39,12 @@ class Basis:
 
     Attributes
     ----------
-    nodes : (s,), in (0, 1], the last one 1
+    nodes : (s,), in (0, 1], the last one 1; first : float, the first one
     A : (s, s), integration matrix Phi Psi^-1, by a backward-stable solve: Phi = xi s, Psi its derivative
     difference : (s, s), A minus that of the polynomials of degree s - 1 on the same nodes
     to_legendre : (s, s), from values at the nodes to coefficients of the shifted Legendre polynomials
     judging : (2 s, s), `to_legendre` above `difference`: what a window's slopes are multiplied by to judge them
+    last_four : (4, s), the last rows of `to_legendre`
 
     Derived in docs/windows.md.
     """
@@ -62,6 +63,8 @@ class Basis:
         integrals = [legendre.legval(at_nodes, legendre.legint(row, lbnd=-1)) / 2.0 for row in np.eye(s)]
         self.difference = np.ascontiguousarray(self.A - np.transpose(integrals) @ self.to_legendre)
         self.judging = np.concatenate([self.to_legendre, self.difference])
+        self.last_four = self.to_legendre[-4:].copy()
+        self.first = float(self.nodes[0])
 
     @property
     def s(self) -> int:
