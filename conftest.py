@@ -1,4 +1,7 @@
-"""Adds ``pytest --benchmark``: with it the benchmark suite in bench/ is run, without it the tests."""
+"""Adds ``pytest --benchmark`` and ``pytest --benchmark-full``: the benchmark suite in bench/ instead of the tests.
+
+The first shows every claim of the README in a few minutes; the second adds the long tables, which are marked `full`.
+"""
 
 import pytest
 
@@ -6,11 +9,17 @@ _SUITE = "bench"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--benchmark", action="store_true", help="run the benchmark suite in bench/ instead of the tests")
+    parser.addoption("--benchmark", action="store_true", help="run the short benchmark suite instead of the tests")
+    parser.addoption("--benchmark-full", action="store_true", help="run all benchmarks instead of the tests")
+
+
+def _asked(config: pytest.Config) -> bool:
+    return config.getoption("--benchmark") or config.getoption("--benchmark-full")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not config.getoption("--benchmark"):
+    config.addinivalue_line("markers", "full: a long table of the benchmark suite, for --benchmark-full only")
+    if not _asked(config):
         return
     if config.args_source != pytest.Config.ArgsSource.ARGS:
         config.args[:] = [str(config.rootpath / _SUITE)]
@@ -26,5 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--benchmark"):
+    if not _asked(config):
         items[:] = [item for item in items if config.rootpath / _SUITE not in item.path.parents]
+    elif not config.getoption("--benchmark-full"):
+        items[:] = [item for item in items if item.get_closest_marker("full") is None]

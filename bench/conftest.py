@@ -17,43 +17,92 @@ import numpy
 import pytest
 import scipy
 
-_SECONDS = 3.0  # per comparison
+from sigmode.compiled.launch import ENTRIES
+
+# Seconds per comparison, and bursts of each of the two at least: short suite, long tables.
+_SECONDS, _PAIRS = {False: 0.8, True: 3.0}, {False: 3, True: 5}
 _BURST = 0.1  # seconds of one of the two in a row, at least three runs
-_PAIRS = 5  # bursts of each, at least
 _rows: list[tuple[str, str, float, float, float, str]] = []
 
 
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> None:
+    """Every kernel compiled for one thread and for several, so that no figure depends on what ran before."""
+    for kernel in ENTRIES:
+        kernel.compile()
+
+
 @pytest.fixture
-def compare(benchmark) -> Callable[..., float]:
+def compare(benchmark, request) -> Callable[..., float]:
     """compare(ours, baseline, size=..., what=...): alternate the two, record ours with pytest-benchmark.
 
     The ratio is the median of baseline time over our time, pair of bursts by pair of bursts.
     """
+    full = bool(request.config.getoption("--benchmark-full"))
 
     def run(ours: Callable[[], Any], baseline: Callable[[], Any], *, size: str, what: str, note: str = "") -> float:
-        ours(), baseline()
-        pairs = []
-        start = time.perf_counter()
-        while len(pairs) < _PAIRS or time.perf_counter() - start < _SECONDS:
-            pairs.append((_burst(ours), _burst(baseline)))
+        pairs = alternate(ours, baseline, _SECONDS[full], _PAIRS[full])
         ratio = statistics.median(theirs / own for own, theirs in pairs)
         own, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
         benchmark.group = size
         benchmark.extra_info.update(ratio=ratio, baseline=theirs, note=note)
-        benchmark.pedantic(ours, rounds=20, warmup_rounds=1)
+        benchmark.pedantic(ours, rounds=max(1, min(20, int(_SECONDS[full] / own))), warmup_rounds=0)
         _rows.append((what, size, own, theirs, ratio, note))
         return ratio
 
     return run
 
 
+@pytest.fixture
+def claim(benchmark) -> Callable[..., None]:
+    """claim(cases, what=..., size=...): the median ratio over many (ours, baseline); the times are sums."""
+
+    def run(
+        cases: list[tuple[Callable[[], Any], Callable[[], Any]]],
+        *,
+        size: str,
+        what: str,
+        note: str = "",
+        runs: int | None = None,
+    ) -> None:
+        if runs is None:
+            pairs = [alternate(*case, 0.0, 3) for case in cases]
+        else:  # of processes, whose first run is what is meant
+            pairs = [[(_time_of(ours), _time_of(baseline)) for _ in range(runs)] for ours, baseline in cases]
+        found = [[statistics.median(column) for column in zip(*pair, strict=True)] for pair in pairs]
+        ratio = statistics.median(theirs / own for own, theirs in found)
+        own, theirs = (sum(column) for column in zip(*found, strict=True))
+        benchmark.group = size
+        benchmark.extra_info.update(ratio=ratio, note=note)
+        benchmark.pedantic(cases[0][0], rounds=1, warmup_rounds=0)
+        _rows.append((what, size, own, theirs, ratio, note))
+
+    return run
+
+
+def _time_of(function: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def alternate(
+    ours: Callable[[], Any], baseline: Callable[[], Any], seconds: float, bursts: int
+) -> list[tuple[float, float]]:
+    """Times of ours and of the baseline, in bursts that take turns."""
+    ours(), baseline()
+    pairs: list[tuple[float, float]] = []
+    start = time.perf_counter()
+    while len(pairs) < bursts or time.perf_counter() - start < seconds:
+        pairs.append((_burst(ours), _burst(baseline)))
+    return pairs
+
+
 def _burst(function: Callable[[], Any]) -> float:
     """The median time of a run of many."""
     times: list[float] = []
     while len(times) < 3 or sum(times) < _BURST:
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
+        times.append(_time_of(function))
     return statistics.median(times)
 
 
@@ -68,7 +117,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         f"SciPy {scipy.__version__}, Numba {numba.__version__}"
     )
     write("")
-    write("| comparison | size | ours | baseline | ratio | |")
+    write("| what is compared | size | ours | baseline | ratio | |")
     write("|---|---|--:|--:|--:|---|")
     for what, size, own, theirs, ratio, note in _rows:
         write(f"| {what} | {size} | {_time(own)} | {_time(theirs)} | {ratio:.2f} | {note} |")

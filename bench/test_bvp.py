@@ -7,11 +7,16 @@ import bvps
 import numpy as np
 import pytest
 from scipy.integrate import solve_bvp
-from sigmode.basis import basis
-from sigmode.chain import Chain, Derivatives, Mesh, Residual, undirected
 
 import sigmode as sm
-from sigmode import kernels
+from sigmode.bvp.chain import Chain
+from sigmode.bvp.directions import undirected
+from sigmode.bvp.equations import Derivatives, Residual
+from sigmode.bvp.mesh import Mesh
+from sigmode.compiled import dense, launch
+from sigmode.trial.basis import basis
+
+pytestmark = pytest.mark.full
 
 PROBLEMS = [
     bvps.t1(0.01), bvps.t2(0.01), bvps.t3(0.1), bvps.t5(0.001), bvps.t6(0.001), bvps.t20(0.1),
@@ -57,7 +62,7 @@ def test_two_threads(compare, monkeypatch, n, K, s):
 
     def serial():
         with monkeypatch.context() as patch:
-            patch.setattr(kernels, "PARALLEL_WORK", 10**15)
+            patch.setattr(launch, "PARALLEL_WORK", 10**15)
             chain._eliminate(0)
 
     compare(
@@ -88,19 +93,19 @@ def test_time_is_linear_in_the_windows(compare, n, s):
 
 @pytest.mark.parametrize("size", [32, 64, 128, 256, 512])
 def test_panels(compare, monkeypatch, size):
-    """Below `kernels._ONE_PANEL` slopes a window is eliminated in one pass. Both ways are compiled here for once."""
+    """Below `dense.ONE_PANEL` slopes a window is eliminated in one pass. Both ways are compiled here for once."""
     from numba import njit
 
     rows = np.random.default_rng(0).normal(size=(size + 4, size + 8))
     pivots = np.empty(size, dtype=np.int64)
-    exact = kernels._EXACT
-    panel = kernels._eliminate_panel
+    panels, panel, exact = dense.eliminate_by_panels, dense.eliminate_panel, launch._EXACT
+    all_panels = njit(**exact)(lambda W, size, pivots: panels(W, size, pivots))
     one = njit(**exact)(lambda W, size, pivots: panel(W, 0, size, W.shape[1], pivots))
     compare(
-        lambda: kernels._eliminate_columns(rows.copy(), size, pivots),
+        lambda: all_panels(rows.copy(), size, pivots),
         lambda: one(rows.copy(), size, pivots),
         size=f"{size} slopes",
-        what="elimination, in one pass",
+        what="elimination by panels, in one pass",
     )
 
 

@@ -10,9 +10,10 @@ from scipy.integrate import solve_ivp
 from scipy.sparse import diags_array
 
 import sigmode as sm
-from sigmode import windows
+from sigmode.ivp import window
 
 OURS = sm.NeuralCollocation
+pytestmark = pytest.mark.full
 
 
 def at_equal_error(compare, name, other, target, compile_it=False):
@@ -93,7 +94,7 @@ def test_threshold(compare, n, monkeypatch):
         return frequency * np.sin(np.roll(y, 1)) - 0.1 * y
 
     def solve(limit):
-        monkeypatch.setattr(windows, "_ONE_SYSTEM", limit)
+        monkeypatch.setattr(window, "_ONE_SYSTEM", limit)
         return solve_ivp(fun, (0, 10), np.ones(n), method=OURS, rtol=1e-8, atol=1e-8)
 
     compare(lambda: solve(10**9), lambda: solve(0), size=f"n={n}, s=18", what="one system, s systems")

@@ -6,6 +6,7 @@ from numba import njit
 
 import sigmode as sm
 
+pytestmark = pytest.mark.full
 jax = pytest.importorskip("jax")
 jax.config.update("jax_enable_x64", True)
 jnp = jax.numpy

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 import sigmode as sm
-from sigmode import collocation, kernels, reference
+from sigmode import reference
+from sigmode.compiled import activations, buffers, network
 from sigmode.problems import LAGARIS_1
+from sigmode.training import collocation
 
 SIZES = [(10, 5), (50, 10), (200, 20), (1000, 20), (10_000, 50), (100_000, 100)]
 LARGE = [(10_000, 50), (100_000, 100)]
@@ -25,18 +27,18 @@ class Work:
         self.theta = np.concatenate([rng.normal(scale=4, size=2 * n_hidden), rng.normal(size=n_hidden)])
         self.xi = np.linspace(0, 1, m)
         self.n_bar, self.dn_bar = rng.normal(size=(2, 1, m))
-        step = max(1, collocation._CHUNK // (n_hidden * kernels.BLOCK)) * kernels.BLOCK
+        step = max(1, collocation._CHUNK // (n_hidden * buffers.BLOCK)) * buffers.BLOCK
         self.parts = [slice(lo, lo + step) for lo in range(0, m, step)]
         cut = lambda array: [np.ascontiguousarray(array[..., part]) for part in self.parts]
         self.chunks = list(zip(cut(self.xi), cut(self.n_bar), cut(self.dn_bar), strict=True))
-        self.kept = np.empty(kernels.kept_size(min(step, m), n_hidden))
+        self.kept = buffers.borrow(min(step, m), n_hidden)
 
     def ours(self):
         """The gradient by the kernels."""
         gradient = np.zeros(self.theta.size)
         for xi, n_bar, dn_bar in self.chunks:
-            kernels.forward(self.theta, 1, self.n_hidden, 0, xi, self.kept)
-            kernels.pullback(self.theta, 1, self.n_hidden, 0, xi, self.kept, n_bar, dn_bar, gradient)
+            network.forward(self.theta, 1, self.n_hidden, 0, xi, self.kept)
+            network.pullback(self.theta, 1, self.n_hidden, 0, xi, self.kept, n_bar, dn_bar, gradient)
         return gradient
 
     def numpy(self):
@@ -58,6 +60,7 @@ def with_threads(threads, function):
     return run
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("m", "n_hidden"), SIZES)
 def test_forward_and_pullback_against_numpy(compare, m, n_hidden):
     work = Work(m, n_hidden)
@@ -89,17 +92,26 @@ def test_loss_and_gradient_against_numpy(compare, m, n_hidden):
     )
 
 
+@pytest.mark.full
 def test_sensitivities_against_numpy(compare):
     m, n_hidden, n = 2000, 50, 2
     rng = np.random.default_rng(0)
     theta, xi = rng.normal(size=(2 + n) * n_hidden), np.linspace(0, 1, m)
     dr_dn, dr_ddn = rng.normal(size=(2, m, n, n))
-    ours = lambda: kernels.sensitivities(theta, n, n_hidden, 0, xi, dr_dn, dr_ddn)
+
+    def ours():
+        kept, rows = buffers.borrow(m, n_hidden), np.empty((n * m, theta.size))
+        network.forward(theta, n, n_hidden, 0, xi, kept)
+        network.sensitivities(theta, n, n_hidden, 0, xi, kept, dr_dn, dr_ddn, rows, 0)
+        buffers.give_back(kept)
+        return rows
+
     theirs = lambda: reference.sensitivities(theta, xi, dr_dn, dr_ddn, n_hidden)
     np.testing.assert_allclose(ours(), theirs(), atol=1e-12)
-    compare(ours, theirs, size=size_of(m, n_hidden, n), what="sensitivities, NumPy")
+    compare(ours, theirs, size=size_of(m, n_hidden, n), what="forward + sensitivities, NumPy")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("m", "n_hidden"), [(1000, 20), *LARGE])
 def test_one_thread_against_the_bare_sigmoid(compare, m, n_hidden):
     """The limit: what the vectorised sigmoid alone takes on as many elements. Ratio: times the limit."""
@@ -109,7 +121,7 @@ def test_one_thread_against_the_bare_sigmoid(compare, m, n_hidden):
 
     def sigmoids():
         for size in sizes:
-            kernels.sigmoid(z[:size])
+            activations.sigmoid(z[:size])
 
     compare(
         sigmoids,
@@ -135,6 +147,7 @@ def test_threads_against_one(compare, m, n_hidden, threads):
     )
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("work", [4_000, 8_000, 16_000, 32_000])
 def test_threshold(compare, monkeypatch, work):
     """PARALLEL_WORK: where a parallel launch begins to pay (ratio above 1)."""
@@ -142,14 +155,15 @@ def test_threshold(compare, monkeypatch, work):
 
     def launch(least):
         def run():
-            monkeypatch.setattr(kernels, "PARALLEL_WORK", least)
+            monkeypatch.setattr(launch, "PARALLEL_WORK", least)
             case.ours()
 
         return run
 
-    compare(launch(0), launch(10**12), size=f"{work} activations", what="parallel against serial twin")
+    compare(launch(0), launch(10**12), size=f"{work} activations", what="parallel against serial variant")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("chunk", [2**17, 2**18, 2**20])
 def test_chunks(compare, monkeypatch, chunk):
     """_CHUNK, activations per chunk: other sizes against the one that is used."""

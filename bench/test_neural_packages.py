@@ -10,6 +10,8 @@ import pytest
 
 import sigmode as sm
 
+pytestmark = pytest.mark.full
+
 # f for arrays of x and y of any package (`lib` has exp, sin, cos), span, y0, exact solution
 PROBLEMS = {
     "Lagaris 2": (

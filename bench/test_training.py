@@ -21,6 +21,7 @@ RUNS = [
 ]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("problem", "method", "n_hidden"), RUNS, ids=lambda v: getattr(v, "name", str(v)))
 def test_training(compare, problem, method, n_hidden):
     """Against solve_ivp's DOP853 at its tightest useful tolerance, for orientation: another kind of method."""

@@ -7,6 +7,7 @@ import ast
 import functools
 import inspect
 import pathlib
+import re
 import textwrap
 import tomllib
 
@@ -138,6 +139,31 @@ def test_every_room_has_its_tests():
         assert list((ROOT / "tests" / name).glob("test_*.py")), name
 
 
+EVIDENCE = re.compile(r"not tuned|bench/|docs/|Source:|SciPy|digits|2\\*\\*|ln\\(2\\)", re.IGNORECASE)
+
+
+def tuning_constants(path):
+    """(name, its paragraph down to it) of every number that a file calls by a name."""
+    lines = path.read_text().split("\n")
+    for node in ast.parse(path.read_text()).body:
+        value = node.value if isinstance(node, ast.Assign) else None
+        parts = value.elts if isinstance(value, ast.Tuple) else [value]
+        is_number = lambda part: isinstance(part, ast.Constant) and type(part.value) in (int, float)
+        if not all(is_number(p) or (isinstance(p, ast.BinOp) and any(map(is_number, ast.walk(p)))) for p in parts):
+            continue
+        first = node.lineno - 1
+        while lines[first - 1]:
+            first -= 1
+        yield ast.unparse(node.targets[0]), " ".join(line.lstrip("# ") for line in lines[first : node.end_lineno])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_tuning_constant_says_what_chose_it(path):
+    for name, comment in tuning_constants(path):
+        if name.lstrip("(").startswith("_") and path.stem not in ("activations", "problems"):
+            assert EVIDENCE.search(comment), f"{name}: {comment}"
+
+
 def public_callables():
     for name in sm.__all__:
         thing = getattr(sm, name)
@@ -170,7 +196,7 @@ def test_the_version_is_said_once_more_and_the_same():
 
 def test_the_oldest_versions_that_are_tested_are_those_that_are_allowed():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    floors = {name: version for name, version in (line.split(">=") for line in project["dependencies"])}
+    floors = dict(line.split(">=") for line in project["dependencies"])
     pinned = [line.split("==") for line in (ROOT / "oldest.txt").read_text().splitlines() if "==" in line]
     assert {name: version.removesuffix(".0") for name, version in pinned} == floors
 

@@ -14,6 +14,7 @@ from .mesh import Mesh, State
 __all__ = ["Chain"]
 
 # Keep at most 2 GiB of factorised windows; beyond that, factorise them again in every solve.
+# Not tuned.
 _KEPT_BYTES = 2**31
 
 

@@ -26,6 +26,7 @@ _UNRESOLVED, _LARGE_EXCESS = 0.5, 1e3
 # more. Not tuned.
 _MORE_PIECES = (1e2, 1e4)
 # A window is this many floating-point numbers long at least, or its nodes would not be different ones.
+# Not tuned.
 _SHORTEST = 4e3
 # If any window is split, those with an excess above this are split, too: cheaper than one more mesh. Not tuned.
 _NEARLY = 0.3

@@ -24,6 +24,7 @@ _SUFFICIENT = 0.25
 _SHORT_STEP, _PATIENCE = 0.1, 5
 _SHORTEST_STEP = _SHORT_STEP * _SHORTER**3
 # Difference Jacobians carry 8 digits: a stalled iteration is called singular if the condition exceeds this.
+# Not tuned.
 _DOUBTFUL_CONDITION = 1e8
 # Kept factors are used as long as each step is this much shorter than the one before. Not tuned.
 _CONTRACTION = 0.1

@@ -22,6 +22,7 @@ _TITLES = ("Iteration", "Max residual", "Max BC residual", "Est. error", "Total 
 # Points and weights on [0, 1] at which the residual is measured where the mesh is not that of the windows.
 _GAUSS = tuple(0.5 * part + shift for part, shift in zip(legendre.leggauss(3), (0.5, 0.0), strict=True))
 # The end of a window and a node of the user's are the same if they are this part of an interval apart: rounding.
+# Not tuned.
 _SAME_NODE = 1e-9
 
 

@@ -8,7 +8,8 @@ from ..arrays import Real
 
 __all__ = ["BLOCK", "borrow", "give_back"]
 
-# Points per block. 128 costs about 10 % more per element (loop set-up), 512 leaves too few blocks to share out.
+# Points per block. 128 costs about 10 % more per element (loop set-up), 512 leaves too few blocks to share out
+# (docs/decisions.md, "Kernels").
 BLOCK = 256
 
 _free: list[Real] = []

@@ -30,6 +30,7 @@ _Chunk = FirstOrder | SecondOrder
 # would cost more calls of `fun` (`bench/test_kernels.py`, chunks).
 _CHUNK = 2**19
 # For order 2 the loss is of the size y**2/h**4, which must be a number: the shortest span, in units of x.
+# Not tuned.
 _SHORTEST = 1e-60
 
 

@@ -18,7 +18,7 @@ LIMIT, STOPPED, NOT_FINITE = 2, 3, -1
 
 # Iterations of each optimiser, for "least_squares" evaluations of the residual. Not tuned.
 MAX_ITER = {"L-BFGS-B": 3000, "least_squares": 200, "output": 100}
-# Singular directions below this part of the largest are rounding.
+# Singular directions below this part of the largest are rounding. Not tuned.
 _RANK = 1e-15
 # The line search gives up below this part of a step; Armijo's constant for the squared norm. Not tuned.
 _SMALLEST_STEP, _SUFFICIENT = 1e-6, 1e-4

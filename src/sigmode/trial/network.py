@@ -23,13 +23,13 @@ _MARGIN = 0.5
 _SLOPE = 4.0
 _SLOPE_PER_UNIT = 0.15
 
-# A steep unit shows itself at these arguments z.
+# A steep unit shows itself at these arguments z. Not tuned.
 _FEATURE = (-20.0, -6.0, -2.0, 0.0, 2.0, 6.0, 20.0)
-# Singular directions below this part of the largest are rounding.
+# Singular directions below this part of the largest are rounding. Not tuned.
 _RANK = 1e-15
-# Output weights that are gathered at once for points in different windows.
+# Output weights that are gathered at once for points in different windows: 8 MiB. Not tuned.
 _GATHERED = 2**20
-# Where `magnitude` looks.
+# Where `magnitude` looks, in units of the span. Not tuned.
 _SAMPLES = np.linspace(0.0, 1.0, 17)
 
 

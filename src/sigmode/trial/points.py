@@ -9,6 +9,7 @@ from ..arrays import Real
 
 __all__ = ["POINTS", "chebyshev", "irregular", "radau", "uniform"]
 
+# The golden ratio: multiples of it, modulo 1, are the most evenly spread (Source: Knuth, TAOCP 3, sec. 6.4).
 _GOLDEN = 0.6180339887498949
 
 

@@ -13,6 +13,8 @@ from .results import checked
 
 __all__ = ["BoundaryProblem", "BoundedSlopes", "Singular"]
 
+# How close to the bound a bounded slope is taken to be at most, as 1 - (f/M)**2. Not tuned.
+_AT_THE_BOUND = 1e-12
 _COMPLEX = "pass the guess `y` with a complex dtype"
 
 
@@ -197,7 +199,7 @@ class BoundedSlopes:
 
     def jacobian(self, x: Real, y: Real, p: Real, f: Real) -> Real:
         """As in `BoundaryProblem`; f: the bounded value."""
-        whole = f / np.sqrt(np.maximum(1.0 - (f / self._M) ** 2, 1e-12))
+        whole = f / np.sqrt(np.maximum(1.0 - (f / self._M) ** 2, _AT_THE_BOUND))
         jac = self._problem.jacobian(x, y, p, whole)
         return np.asarray(jac * ((1.0 + (whole / self._M) ** 2) ** -1.5)[:, None])
 

@@ -26,6 +26,8 @@ __all__ = [
     "FORWARD_STEP", "Sparsity", "alternating", "at_once", "central", "disagreement", "forward", "replaced", "size_of",
 ]  # fmt: skip
 
+# Relative steps at which truncation and rounding are equal, for f with derivatives of size 1 (docs/decisions.md,
+# "Differences are central").
 FORWARD_STEP = EPS**0.5
 _CENTRAL_STEP = EPS ** (1 / 3)
 
