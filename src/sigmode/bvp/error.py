@@ -89,7 +89,7 @@ def judge(equations: Equations, state: State, derivatives: Derivatives) -> Judge
 def unseen(problem: BoundaryProblem, mesh: Mesh, state: State, probes: Real) -> Real:
     """The largest residual at the probes in each window, relative to 1 + |f| as ever; (K,), 0 where there is no probe.
 
-    What is not finite is no news: the solution may be singular at a.
+    Values that are not finite are passed over: the solution may be singular at a.
     """
     worst = np.zeros(mesh.windows)
     if probes.size:

@@ -19,8 +19,8 @@ _FACTORISATIONS = 12
 _SHORTER = 0.25
 # It passes if the next simplified step is shorter by this part of the part taken. Source: Deuflhard, sec. 3.3.
 _SUFFICIENT = 0.25
-# Steps below this part of Newton's are accepted even if the test fails, at most so many times per mesh; those below the
-# second part never. Not tuned.
+# Steps below 0.1 of Newton's are accepted even if the test fails, at most five times per mesh, but never those below
+# the last part. Not tuned.
 _SHORT_STEP, _PATIENCE = 0.1, 5
 _SHORTEST_STEP = _SHORT_STEP * _SHORTER**3
 # Difference Jacobians carry 8 digits: a stalled iteration is called singular if the condition exceeds this.

@@ -32,8 +32,8 @@ _FALLING = 0.5
 _TOLERATED_AT_USERS_NODES = 1e-2
 # Rounding of the boundary conditions, in units of their terms. Not tuned.
 _ROUNDING = 4.0 * EPS
-# The boundary conditions are solved this much more closely each time they are not met, at most so many times. Not
-# tuned.
+# Where the boundary conditions are not met, Newton's iteration goes on to a tenth of its tolerance, up to ten times.
+# Not tuned.
 _SHARPER, _MOST_SHARPENINGS = 0.1, 10
 
 

@@ -25,8 +25,8 @@ from .status import STOPPED
 
 __all__ = ["solve_bvp"]
 
-# Functions per window: so many at tol = 1, so many more for each digit, between a least and a largest number
-# (docs/decisions.md, "The width of a window").
+# Functions per window: 4 at tol = 1 and 2 more for each digit, between 6 and 22 (docs/decisions.md, "The width of a
+# window").
 _FUNCTIONS_AT_ONE, _FUNCTIONS_PER_DIGIT = 4.0, 2.0
 _FEWEST_FUNCTIONS, _MOST_FUNCTIONS = 6, 22
 # Windows of the first mesh: a finer one is thinned out to as many (docs/bvp.md). Not tuned.

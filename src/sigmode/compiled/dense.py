@@ -17,8 +17,7 @@ __all__ = [
     "output_weights", "substitute", "triangularise",
 ]  # fmt: skip
 
-# Matrices with more columns to eliminate than this are dealt with in panels of so many columns, which stay in the cache
-# (`bench/test_bvp.py`, panels).
+# More than 128 columns are eliminated in panels of 32, which stay in the cache (`bench/test_bvp.py`, panels).
 ONE_PANEL = 128
 _PANEL = 32
 

@@ -102,7 +102,7 @@ def _digest() -> str:
 
 @contextlib.contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Numba's compiler makes so many objects that looking through them for garbage takes a tenth of its time."""
+    """Numba's compiler makes millions of objects: looking through them for garbage takes a tenth of its time."""
     enabled = gc.isenabled()
     gc.disable()
     try:

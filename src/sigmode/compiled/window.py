@@ -24,8 +24,8 @@ __all__ = [
 # What Newton's iteration says after a sweep.
 NOT_YET, CONVERGED, HOPELESS, WRONG_LENGTH = range(4)
 
-# A system of up to so many unknowns is factorised again in every sweep, a larger one only after a sweep that made the
-# step smaller by less than `_SLOW_RATE`. Not tuned.
+# Up to 50 unknowns factorise again in every sweep; above, only after a sweep that shrank the step by less than a factor
+# of 10. Not tuned.
 _CHEAP_SYSTEM = 50
 _SLOW_RATE = 0.1
 # Sweeps after which a window counts as too long. Not tuned.

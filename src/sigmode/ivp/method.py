@@ -26,8 +26,8 @@ from .window import CHEAP_JACOBIAN, make_window
 
 __all__ = ["NeuralCollocation", "NeuralOutput"]
 
-# Functions per window: so many per digit of rtol, and so many more, between a least and a largest number. They resolve
-# what a tolerance asks for on windows of about s/3 radians of an oscillation (docs/decisions.md, "Marching").
+# Functions per window: 2 for each digit of rtol and 2 more, between 6 and 22. They resolve what the tolerance asks for
+# on windows of about s/3 radians of an oscillation (docs/decisions.md, "Marching").
 _FUNCTIONS_PER_DIGIT, _MORE_FUNCTIONS = 2.0, 2
 _FEWEST_FUNCTIONS, _MOST_FUNCTIONS = 6, 22
 # The local error is kept to this part of the tolerance: with s functions more digits are nearly free, errors add up
@@ -57,11 +57,12 @@ _MANY_SWEEPS = 8
 # For more than `CHEAP_JACOBIAN` equations df/dy is kept while Newton's last rate and number of sweeps are below these.
 # Not tuned.
 _FAST_RATE, _FEW_SWEEPS = 0.05, 5
-# One step is reported for so many functions: about two radians of an oscillation (docs/decisions.md, "Marching").
+# A window with s functions is reported as s/8 steps, of about two radians of an oscillation each (docs/decisions.md,
+# "Marching").
 _FUNCTIONS_PER_STEP = 8
 # A window shorter than this many floating-point numbers is one step. Not tuned.
 _SHORT_WINDOW = 1000
-# The march is stuck if so many windows gain less than this part of the span. Not tuned.
+# The march is stuck if 2000 windows gain less than 1e-6 of the span. Not tuned.
 _STUCK_WINDOWS, _STUCK_GAIN = 2000, 1e-6
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
 

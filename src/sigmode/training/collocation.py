@@ -293,7 +293,7 @@ class Collocation:
         return buffers.borrow(self._chunks[0].xi.size, self.network.n_hidden)
 
     def without_jac(self) -> Collocation:
-        """The same problem with differences of `fun` in the place of `jac`."""
+        """The same problem with differences of `fun` instead of `jac`."""
         other = copy.copy(self)
         other.rhs = self.rhs.without_jac()
         return other

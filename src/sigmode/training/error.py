@@ -36,8 +36,8 @@ _MAX_WINDOWS, _MAX_ROUNDS = 2048, 12
 _RESOLVED = 0.01
 # Probes of the whole span: docs/decisions.md, "The whole span is probed", has what they find.
 _PROBES = irregular(1024)
-# A defect is hidden if it is this many times the largest one at the nodes of its window, and more than so many
-# roundings of the slope. Not tuned.
+# A defect is hidden if it is 4 times the largest one at the nodes of its window, and 1000 roundings of the slope. Not
+# tuned.
 _HIDDEN, _MORE_THAN_ROUNDING = 4.0, 1e3
 # An error may grow by e**2 per window: Radau damps growth that is faster (docs/decisions.md, "Windows follow the
 # growth").

@@ -58,7 +58,7 @@ class RightHandSide:
         return central(self, x, y)
 
     def without_jac(self) -> RightHandSide:
-        """The same with differences in the place of `jac`."""
+        """The same with differences of `fun` instead of `jac`."""
         return replace(self, jac=None)
 
     def jac_is_wrong(self, x: Real, y: Real) -> Flags:
