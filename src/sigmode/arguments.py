@@ -69,12 +69,16 @@ def positive(value: Any, name: str, infinite: bool = False) -> float:
     return found
 
 
+def _integer(value: Any, name: str, kind: str) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be {kind}, got {value!r}.") from None
+
+
 def count(value: Any, name: str) -> int:
     """An integer of at least 1."""
-    try:
-        found = operator.index(value)
-    except TypeError:
-        raise TypeError(f"`{name}` must be an integer, got {value!r}.") from None
+    found = _integer(value, name, "an integer")
     if found < 1:
         raise ValueError(f"`{name}` must be at least 1, got {found}.")
     return found
@@ -84,10 +88,7 @@ def seed(value: Any) -> int | None:
     """A seed of a random generator, or None."""
     if value is None:
         return None
-    try:
-        found = operator.index(value)
-    except TypeError:
-        raise TypeError(f"`seed` must be an integer or None, got {value!r}.") from None
+    found = _integer(value, "seed", "an integer or None")
     if found < 0:
         raise ValueError(f"`seed` must not be negative, got {value}.")
     return found

@@ -19,7 +19,7 @@ from ..compiled.window import (
     solve_window,
     verdict,
     weighed,
-)  # fmt: skip
+)
 from ..trial.basis import Basis
 from ..user.field import VectorField
 from .shifted import Shifted, Solvers, shifted
@@ -84,12 +84,12 @@ class Window:
         judged = basis.judging @ self.K
         of_values = basis.last_four @ self.Y
         neglected(pairs(judged), pairs(of_values), pairs(slope), h, basis.first, parts, self._own)
-        filtered = self._filter(parts, h, df_dy)
-        if filtered is None:
+        damped = self._filter(parts, h, df_dy)
+        if damped is None:
             return np.inf
         self.legendre = judged[: basis.s]
         size = self._size
-        return weighed(filtered, _joined(self._own, y), size(y), size(self.Y), self.atol, self.rtol)
+        return weighed(damped, _joined(self._own, y), size(y), size(self.Y), self.atol, self.rtol)
 
     def _filter(self, parts: Real, h: float, df_dy: Any) -> Real | None:
         """Each row of parts, (2 + s, n or pairs), through the inverse of I - h g J; sizes, (2 + s, n)."""
@@ -134,7 +134,7 @@ class OneSystem(Window):
             last = size
             size, fresh = newton_sweep(
                 A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate
-            )  # fmt: skip
+            )
             status, rate = verdict(size, sweeps, last, rate)
             sweeps += 1
             self.nlu += fresh
