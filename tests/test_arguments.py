@@ -38,6 +38,7 @@ MISTAKES = [
     (-1.0, [(train, "tol"), (bvp, "tol"), (bvp, "bc_tol"), (ivp, "max_step"), (ivp, "first_step")]),
     (3, [(train, "callback"), (bvp, "callback"), (ivp, "callback")]),
     ("a", [(ivp, "y0"), (collocation, "y0")]),
+    ("01", [(ivp, "t_span"), (collocation, "span")]),
     ([[1.0]], [(ivp, "t_eval"), (bvp, "x"), (bvp, "p")]),
     (0, [(train, "max_iter"), (collocation, "n_hidden"), (ivp, "max_windows"), (ivp, "substeps")]),
     (2.5, [(train, "max_iter"), (collocation, "n_hidden"), (ivp, "max_windows"), (ivp, "substeps")]),

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import OptimizeResult, minimize
 
 from . import Collocation, reference, solve_bvp, solve_ivp, train
+from .arrays import Number, Real
 from .compiled.launch import ENTRIES, where_kept
 from .problems import (
     BRATU,
@@ -32,8 +32,6 @@ from .problems import (
     TANGENT,
     Problem,
 )
-
-Array = NDArray[np.float64]
 
 # (problem, method, hidden units, points or None for twice as many)
 RUNS: tuple[tuple[Problem, str, int, int | None], ...] = (
@@ -61,7 +59,8 @@ def main() -> None:
     parser.add_argument("what", nargs="?", default="demo", choices=("demo", "derivation", "warm"))
     what = parser.parse_args().what
     if what == "derivation":
-        print("\n".join(derivation()))
+        for line in derivation():
+            print(line, flush=True)
     elif what == "warm":
         warm()
     else:
@@ -186,7 +185,7 @@ def derivation() -> Iterator[str]:
     x, n_hidden = np.linspace(0.0, 1.0, 11), 3
     theta = np.random.default_rng(0).normal(size=3 * n_hidden)
 
-    def loss(t: NDArray[Any]) -> Any:
+    def loss(t: Number) -> Any:
         return reference.loss(t, x, (0.0, 1.0), np.ones(1), fun, n_hidden)
 
     exact = np.array([loss(theta + 1e-30j * unit).imag / 1e-30 for unit in np.eye(theta.size)])
@@ -194,7 +193,7 @@ def derivation() -> Iterator[str]:
     yield f"\n{'formula':8} {'error of dE/dw':>14} {'iterations':>10} {'final loss':>10}  what L-BFGS says"
     for formula in reference.FORMULAS:
 
-        def gradient(t: Array, formula: str = formula) -> Array:
+        def gradient(t: Real, formula: str = formula) -> Real:
             return np.real(reference.gradient(t, x, 1.0, fun, df_dy, n_hidden, formula))
 
         error = abs(gradient(theta) - exact)[:n_hidden].max() / abs(exact[:n_hidden]).max()

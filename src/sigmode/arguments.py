@@ -20,8 +20,8 @@ from .arrays import Number, Real
 
 __all__ = [
     "EPS", "SMALLEST_RTOL", "WrongKind",
-    "choice", "count", "finite", "function", "number", "numbers", "one_dimensional", "positive", "seed", "span",
-    "tolerances", "warn",
+    "choice", "count", "finite", "function", "no_effect", "number", "numbers", "one_dimensional", "positive", "seed",
+    "span", "tolerances", "warn",
 ]  # fmt: skip
 
 EPS = float(np.finfo(float).eps)
@@ -38,6 +38,12 @@ def warn(message: str) -> None:
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("sigmode", "scipy"):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level)
+
+
+def no_effect(names: Iterable[str]) -> None:
+    """SciPy's warning about options that a solver does not have."""
+    listed = ", ".join(f"`{name}`" for name in names)
+    warn(f"The following arguments have no effect for a chosen solver: {listed}.")
 
 
 def function(value: Any, name: str, call: str = "", optional: bool = False) -> None:
@@ -103,8 +109,8 @@ def span(value: Any, name: str, ends: str) -> tuple[float, float]:
     except ValueError:
         raise ValueError(f"`{name}` must be two numbers {ends}, got {value!r}.") from None
     try:
-        found = float(first), float(last)
-    except (TypeError, ValueError):
+        found = number(first, name), number(last, name)
+    except WrongKind:
         raise WrongKind(f"`{name}` must be two real numbers {ends}, got {value!r}.") from None
     if math.isnan(found[0]) or math.isnan(found[1]):
         raise ValueError(f"`{name}` must be finite, got {value!r}.")

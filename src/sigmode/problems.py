@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from .arrays import Real
 
 __all__ = [
     "BRATU",
@@ -30,32 +29,32 @@ class Problem(NamedTuple):
     """dy/dx = fun(x, y) on span, y(span[0]) = y0, with df/dy = jac(x, y) and the solution exact(x), (n, m)."""
 
     name: str
-    fun: Callable[[Array, Array], Array]
-    jac: Callable[[Array, Array], Array]
+    fun: Callable[[Real, Real], Real]
+    jac: Callable[[Real, Real], Real]
     span: tuple[float, float]
     y0: tuple[float, ...]
-    exact: Callable[[Array], Array]
+    exact: Callable[[Real], Real]
 
 
 class TwoPoint(NamedTuple):
     """A system dy/dx = fun(x, y) of two equations whose first component is given at both ends, and that component."""
 
     name: str
-    fun: Callable[[Array, Array], Array]
+    fun: Callable[[Real, Real], Real]
     span: tuple[float, float]
-    exact: Callable[[Array], Array]
+    exact: Callable[[Real], Real]
 
-    def bc(self, ya: Array, yb: Array) -> Array:
+    def bc(self, ya: Real, yb: Real) -> Real:
         """The residual of the boundary conditions."""
         a, b = self.exact(np.array(self.span))
         return np.array([ya[0] - a, yb[0] - b])
 
 
-def _q(x: Array) -> Array:
+def _q(x: Real) -> Real:
     return (1.0 + 3.0 * x**2) / (1.0 + x + x**3)
 
 
-def _rows(*rows: Array | float, x: Array) -> Array:
+def _rows(*rows: Real | float, x: Real) -> Real:
     return np.array([np.broadcast_to(row, x.shape) for row in rows])
 
 

@@ -213,6 +213,11 @@ class TestHonesty:
         assert res.success
         assert res.sol(0.5)[0] == pytest.approx(0.14053921440047180, abs=1e-8)
 
+    def test_jacobians_that_are_not_finite_are_named(self):
+        res = sm.solve_bvp(*bratu(1.0), MESH, ZEROS, fun_jac=lambda x, y: np.full((2, 2, x.size), np.nan))
+        assert res.status == 2
+        assert "derivatives of `fun` are not finite" in res.message
+
     def test_what_fun_raises_passes_through(self):
         error = RuntimeError("mine")
 

@@ -151,8 +151,9 @@ def test_import_compiles_writes_and_prints_nothing(package_copy, tmp_path):
 
 
 def test_works_from_a_read_only_installation_without_a_writable_home(package_copy, tmp_path):
-    (package_copy / "sigmode" / "__pycache__").touch()  # a file in its place: no folder can be made, even by root
-    code = WORK + "    print(gradient(m=50).sum())"
+    for folder in (package_copy / "sigmode", package_copy / "sigmode" / "compiled"):
+        (folder / "__pycache__").touch()  # a file in its place: no folder can be made, even by root
+    code = WORK + "    gradient(m=4000), print(gradient(m=50).sum())"
     done = run_python(
         code, tmp_path, PYTHONPATH=str(package_copy), PYTHONDONTWRITEBYTECODE="1",
         HOME="/dev/null", XDG_CACHE_HOME="/dev/null",

@@ -282,6 +282,37 @@ def test_callback_watches_and_stops():
     assert 0 < res.t[-1] <= seen[-1] < 30
 
 
+def test_a_callback_that_stops_a_later_attempt_ends_with_what_it_saw():
+    """Lorenz is solved a second time, more accurately: the stop must not be lost."""
+    seen = []
+
+    def lorenz(t, y):
+        return np.array([10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]])
+
+    def callback(state):
+        again = bool(seen) and state.t < seen[-1]
+        seen.append(state.t)
+        if again:
+            raise StopIteration
+
+    res = sm.solve_ivp(lorenz, (0, 20), [1.0, 1.0, 1.0], rtol=1e-5, atol=1e-5, callback=callback)
+    assert seen[-1] < seen[-2]
+    assert not res.success
+    assert "`callback` stopped" in res.message
+    assert res.t[-1] <= seen[-1]
+
+
+def test_an_infinite_span_ends_at_its_event_however_far():
+    """More windows than the limit for a march that is stuck."""
+    event = lambda t, y: t - 6000.0
+    event.terminal = True
+    res = sm.solve_ivp(
+        lambda t, y: np.array([y[1], -y[0]]), (0, np.inf), [0.0, 1.0], events=event, error_control="local"
+    )
+    assert res.status == 1
+    assert res.t_events[0] == pytest.approx([6000.0])
+
+
 # ---------------------------------------------------------------------------------------------------------
 # Bad input: every row of the table, each under a timeout.
 

@@ -149,7 +149,7 @@ class Search:
         self.state, y = outcome.state, outcome.state.y
         self.conditions = float(abs(self.problem.conditions(y[:, 0], y[:, -1], self.state.p)).max())
         self.reason = outcome.verdict.value
-        if outcome.verdict is Newton.NOT_FINITE:
+        if outcome.verdict is Newton.NOT_FINITE and not outcome.at.residual.finite:
             self.reason = not_finite(_where(outcome.at))
         return equations, outcome
 

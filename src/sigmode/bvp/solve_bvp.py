@@ -108,8 +108,8 @@ def solve_bvp(
     Warns
     -----
     UserWarning
-        If `tol` is below 2.2e-14, which it is set to; if `fun_jac` does not agree with differences of `fun`, which are
-        used instead.
+        If `tol` is below 2.2e-14, which it is set to; if `fun_jac` or `bc_jac` does not agree, at the guess, with
+        differences of `fun` or `bc`, which are used instead.
 
     Notes
     -----

@@ -28,11 +28,11 @@ class Newton(enum.Enum):
         "A singular Jacobian encountered when solving the collocation system. Do the boundary conditions determine the "
         "solution?"
     )
-    NOT_FINITE = f"{_UNSOLVABLE}: non-finite residual."
+    NOT_FINITE = f"{_UNSOLVABLE}: the derivatives of `fun` are not finite."
 
 
 def not_finite(where: str) -> str:
-    """`Newton.NOT_FINITE` with the place."""
+    """`Newton.NOT_FINITE` where it is the residual, with the place."""
     return f"{_UNSOLVABLE}: non-finite residual{where}."
 
 

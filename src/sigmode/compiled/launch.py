@@ -139,8 +139,10 @@ def _compiled(function: Callable[..., Any], signature: str, parallel: bool) -> C
     return kernel
 
 
-def _files(folder: str, function: Callable[..., Any], parallel: bool) -> list[pathlib.Path]:
+def _files(folder: str | None, function: Callable[..., Any], parallel: bool) -> list[pathlib.Path]:
     """The cached files of one variant of `function`, of all generations."""
+    if folder is None:  # nothing can be cached
+        return []
     module = function.__module__.rpartition(".")[2]
     return list(pathlib.Path(folder).glob(f"{module}.{_name(function, parallel)}_*.nb?"))
 
@@ -169,7 +171,7 @@ class Entry(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it on one thread."""
-        return self.serial(*args)
+        return self.serial(*args, **kwargs)
 
     @functools.cached_property
     def serial(self) -> Callable[..., R]:
@@ -198,20 +200,20 @@ class Entry(Generic[P, R]):
         work : in units of one activation.
         """
         if work < PARALLEL_WORK or _forked or numba.get_num_threads() == 1 or not _launching.acquire(blocking=False):
-            return self.serial(*args)
+            return self.serial(*args, **kwargs)
         try:
             start = time.perf_counter()
             if start < _crowd.until:
-                return self.serial(*args)
+                return self.serial(*args, **kwargs)
             if not self._worth_compiling():
                 self.serial  # noqa: B018  compiling it is not running it
                 start = time.perf_counter()
-                result = self.serial(*args)
+                result = self.serial(*args, **kwargs)
                 self._spent += time.perf_counter() - start
                 return result
             run = self.parallel
             start = time.perf_counter()
-            result = run(*args)
+            result = run(*args, **kwargs)
             _crowd.note(start, work)
             return result
         finally:

@@ -29,6 +29,9 @@ _MAY_REMAIN = 0.3
 _ROUNDING = 16 * EPS
 # Equations up to which growth is looked for: beyond that the eigenvalues cost more than the march. Not tuned.
 _MOST_EQUATIONS_FOR_GROWTH = 50
+# Growth by e**(s/2) in a window is still followed; faster growth is damped as decay is (docs/decisions.md, "Growth
+# limits the windows").
+_FOLLOWED = 0.5
 # Points per span at which long windows are probed. Not tuned.
 _PROBES = 256
 # A defect stands out if it is this many times the median of its window. Not tuned.
@@ -69,7 +72,7 @@ def global_error(solution: Solution, field: VectorField, atol: Real, rtol: Real,
     pieces, errors = [solution.x[:1]], [np.zeros((1, n))]
     z = solution.y[0].copy()
     df_dy = None
-    previous, fastest, follows = 0.0, 0.0, 0.5 * (solution.network.n_hidden + 1)
+    before, growing, follows = 0.0, 0.0, _FOLLOWED * (solution.network.n_hidden + 1)
     for k, start in enumerate(solution.x[:-1]):
         h = float(solution.h[k])
         end = solution.x[k + 1] if k + 1 < len(solution.h) else start + h
@@ -81,9 +84,9 @@ def global_error(solution: Solution, field: VectorField, atol: Real, rtol: Real,
             if df_dy is None:
                 slope = field(float(start), z)
                 df_dy = field.jacobian(float(start), z, slope, h * slope, small)
-                growth = _growth(df_dy, follows / max(abs(h), previous), h)
-                fastest = max(fastest, growth)
-            previous = abs(h)
+                growth = _growth(df_dy, follows / max(abs(h), before), h)
+                growing = max(growing, growth)
+            before = abs(h)
             window.Y[:] = u + (z - solution.y[k])
             left = 0.0 if window.solve(t, z, h, df_dy) else window.step
         pieces.append(t)
@@ -97,7 +100,7 @@ def global_error(solution: Solution, field: VectorField, atol: Real, rtol: Real,
         if n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
     nfev, njev = np.array([field.nfev, field.njev]) - counts
-    longest = follows / fastest if fastest else np.inf
+    longest = follows / growing if growing else np.inf
     return GlobalError(np.concatenate(pieces), np.concatenate(errors).T, int(nfev), int(njev), window.nlu, longest)
 
 

@@ -64,6 +64,7 @@ _FUNCTIONS_PER_STEP = 8
 _SHORT_WINDOW = 1000
 # The march is stuck if 2000 windows gain less than 1e-6 of the span. Not tuned.
 _STUCK_WINDOWS, _STUCK_GAIN = 2000, 1e-6
+STOPPED = "`callback` stopped the integration."
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
 
 
@@ -189,7 +190,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
 
     Notes
     -----
-    Accuracy: with s = 2 - 2 log10(rtol) functions, 6 to 22, an implicit Runge-Kutta method of stage order s; stable on
+    Accuracy: with s = 2 - 2 log10(rtol) functions, 6 to 22, an implicit Runge-Kutta method with s stages; stable on
     the imaginary axis and strongly damped where df/dy is large and negative. Cost per window: about five calls of
     `fun` at each of the s points, and per sweep one system of s n unknowns, for n s > 100 s systems of n.
 
@@ -228,8 +229,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         **extraneous: Any,
     ) -> None:
         if extraneous:
-            names = ", ".join(f"`{name}`" for name in extraneous)
-            arguments.warn(f"The following arguments have no effect for a chosen solver: {names}.")
+            arguments.no_effect(extraneous)
         super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
         self.t, self.t_bound = float(t0), float(t_bound)
         if math.isnan(self.t) or math.isnan(self.t_bound) or math.isinf(self.t):
@@ -341,7 +341,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             return False
         gained = abs(self.t - self._mark[1])
         self._mark = (self._tried, self.t)
-        return gained < _STUCK_GAIN * self._span() and self.h_abs < _STUCK_GAIN * self._span()
+        long = self._span() if math.isfinite(self._span()) else abs(self.t)
+        return gained < _STUCK_GAIN * long and self.h_abs < _STUCK_GAIN * long
 
     def _nodes(self, h_abs: float) -> Number:
         """The nodes of a window, none of them outside of the span."""
@@ -384,7 +385,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         try:
             tell(self.callback, t=self.t, y=self.y.copy(), nfev=self.nfev)
         except Stopped:
-            return False, "`callback` stopped the integration."
+            return False, STOPPED
         return self._report() if self._pending else (True, None)
 
     def _steps(self, end: float, h: float) -> list[tuple[float, Number]]:

@@ -18,7 +18,7 @@ from ..arrays import Number
 from ..trial.solution import Solution
 from ..user.field import VectorField
 from .error import GlobalError, global_error, unseen
-from .method import NeuralCollocation
+from .method import STOPPED, NeuralCollocation
 
 __all__ = ["solve_ivp"]
 
@@ -121,8 +121,7 @@ def solve_ivp(
     events, terminal = _checked_events(events)
     if math.isinf(t_span[1]) and y0.size and not terminal:
         raise ValueError(f"`t_span` must be finite unless an event is terminal, got {t_span}.")
-    if error_control not in ("global", "local"):
-        raise ValueError(f"`error_control` must be 'global' or 'local', got {error_control!r}.")
+    arguments.choice(error_control, "error_control", ("global", "local"))
     if not (isinstance(method, type) and issubclass(method, NeuralCollocation)):
         _check_method(method)
         if error_control == "global":
@@ -165,6 +164,9 @@ def _solve(run: Callable[..., Any], bound: _Bound, rtol: Number, atol: Number, c
         spent += [res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu]
         res.sol = solution.with_error(estimate.x, estimate.error)
         res.error = res.sol.error(res.t)
+        if res.message == STOPPED:
+            best, worst = res, now
+            break
         gained = now.ratio < _PROGRESS * worst.ratio
         if best is None or (res.status >= 0 and now.ratio < worst.ratio):
             best, worst = res, now
@@ -300,8 +302,7 @@ def _known(method: type, options: dict[str, Any]) -> dict[str, Any]:
     """The options that the method has; for the others one warning, however often it will be called."""
     unknown = [name for name in options if name not in inspect.signature(method).parameters]
     if unknown and method is NeuralCollocation:
-        names = ", ".join(f"`{name}`" for name in unknown)
-        arguments.warn(f"The following arguments have no effect for a chosen solver: {names}.")
+        arguments.no_effect(unknown)
         options = {name: value for name, value in options.items() if name not in unknown}
     return options
 

@@ -312,10 +312,10 @@ class Collocation:
         try:
             array = np.ascontiguousarray(theta)
         except ValueError:
-            raise ValueError(f"`{name}` must be real numbers of shape {self._shape}, got {theta!r}.") from None
+            raise arguments.WrongKind(f"`{name}` must be real numbers of shape {self._shape}, got {theta!r}.") from None
         if array.dtype is not _FLOAT or not array.flags.writeable:  # numba would compile for each kind of array
             if array.dtype.kind not in "fiub":
-                raise ValueError(f"`{name}` must be real numbers, got dtype {array.dtype}.")
+                raise arguments.WrongKind(f"`{name}` must be real numbers, got dtype {array.dtype}.")
             array = array.astype(np.float64)
         if array.shape != self._shape:
             raise ValueError(f"`{name}` must have shape {self._shape}, got {np.shape(theta)}.")

@@ -59,7 +59,7 @@ class Basis:
         self._q, self._r = (np.ascontiguousarray(part) for part in np.linalg.qr(psi))
         self._at_end = self._functions(np.ones(1))[0][0]
         at_nodes = 2.0 * self.nodes - 1.0
-        self.to_legendre = np.ascontiguousarray(np.linalg.inv(legendre.legvander(at_nodes, s - 1)))
+        self.to_legendre = np.ascontiguousarray(np.linalg.inv(legendre.legvander(at_nodes, s - 1)), dtype=np.float64)
         integrals = [legendre.legval(at_nodes, legendre.legint(row, lbnd=-1)) / 2.0 for row in np.eye(s)]
         self.difference = np.ascontiguousarray(self.A - np.transpose(integrals) @ self.to_legendre)
         self.judging = np.concatenate([self.to_legendre, self.difference])

@@ -9,6 +9,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..arguments import WrongKind
 from ..arrays import Flags, Index, Real
 from .form import FORMS, VALUE, Form
 from .network import Network
@@ -223,9 +224,7 @@ class Solution:
             outside = bool(data.get("extrapolate", False))
             return cls(data["x"], data["y"], data["theta"], network, *error, h, form, second, outside)
         except (KeyError, ValueError, IndexError, EOFError, AttributeError, TypeError, BadZipFile):
-            raise ValueError(
-                f"`path` must name a file written by Solution.save, {os.fspath(path)!r} is none."
-            ) from None
+            raise ValueError(f"`path` must name a file written by Solution.save, {path!r} is none.") from None
 
     def __repr__(self) -> str:
         net = self.network
@@ -277,7 +276,7 @@ def _checked_x(x: ArrayLike) -> Real:
     try:
         points = np.asarray(x if x is not None else "None", dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"`x` must be a number or real numbers of shape (m,), got {x!r}.") from None
+        raise WrongKind(f"`x` must be a number or real numbers of shape (m,), got {x!r}.") from None
     if points.ndim > 1:
         raise ValueError(f"`x` must be a number or 1-dimensional, got shape {points.shape}.")
     return points

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csc_matrix, issparse
 
-from ..arguments import function
+from ..arguments import WrongKind, function
 from ..arrays import Number, Real
 from ..compiled import functions
 from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreement, replaced
@@ -174,7 +174,7 @@ class VectorField:
             try:
                 matrix = np.array(value if value is not None else "None", dtype=self.dtype, order="C")
             except (TypeError, ValueError):
-                raise ValueError(f"`jac` must give numbers of shape {(self.n, self.n)}, it gave {value!r}.") from None
+                raise WrongKind(f"`jac` must give numbers of shape {(self.n, self.n)}, it gave {value!r}.") from None
             matrix = matrix.reshape(1, 1) if matrix.size == self.n == 1 else matrix
         if matrix.shape != (self.n, self.n):
             raise ValueError(f"`jac` is expected to have shape {(self.n, self.n)}, but actually has {matrix.shape}.")
