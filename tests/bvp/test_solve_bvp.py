@@ -213,6 +213,21 @@ class TestHonesty:
         assert res.success
         assert res.sol(0.5)[0] == pytest.approx(0.14053921440047180, abs=1e-8)
 
+    def test_a_bc_jac_with_nan_is_found_out(self):
+        bad = lambda ya, yb: (np.array([[np.nan, 0], [0, 0]]), np.array([[0, 0], [1.0, 0]]))
+        with pytest.warns(UserWarning, match="`bc_jac` does not agree"):
+            assert sm.solve_bvp(*bratu(1.0), MESH, ZEROS, bc_jac=bad).success
+
+    def test_arrays_of_any_order_from_the_user(self):
+        def fun(x, y):
+            f = np.asfortranarray(bratu(1.0)[0](x, y))
+            f.flags.writeable = False
+            return f
+
+        parts = lambda ya, yb: (np.array([[1.0, 0], [0, 0]]).T, np.array([[0, 1.0], [0, 0]]).T)
+        res = sm.solve_bvp(fun, bratu(1.0)[1], MESH, ZEROS, bc_jac=parts, tol=1e-8)
+        assert res.sol(0.5)[0] == pytest.approx(0.14053921440047180, abs=1e-8)
+
     def test_jacobians_that_are_not_finite_are_named(self):
         res = sm.solve_bvp(*bratu(1.0), MESH, ZEROS, fun_jac=lambda x, y: np.full((2, 2, x.size), np.nan))
         assert res.status == 2

@@ -253,6 +253,19 @@ def test_an_edit_in_another_file_changes_what_a_cached_entry_gives(package_copy,
     assert float(run_python(CHANGED, tmp_path, **environment).stdout) == 3.5
 
 
+def test_an_edit_between_import_and_the_first_call_is_not_taken_for_the_new_sources(package_copy, tmp_path):
+    """A process that runs while the package is updated must not leave old machine code under the new name."""
+    environment = {"PYTHONPATH": str(package_copy), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    path = package_copy / "sigmode" / "compiled" / "network.py"
+    code = f"""
+    import pathlib, sigmode.compiled.network
+    path = pathlib.Path({str(path)!r})
+    path.write_text(path.read_text().replace("bias.size else 0.0", "bias.size else 7.0"))
+    """
+    assert float(run_python(textwrap.dedent(code) + textwrap.dedent(CHANGED), tmp_path, **environment).stdout) == 0.5
+    assert float(run_python(CHANGED, tmp_path, **environment).stdout) == 7.5
+
+
 def test_older_generations_of_the_cache_are_removed(package_copy, tmp_path):
     cache = tmp_path / "cache"
     environment = {"PYTHONPATH": str(package_copy), "NUMBA_CACHE_DIR": str(cache)}

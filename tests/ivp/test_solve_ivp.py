@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.integrate
 from numpy.testing import assert_allclose, assert_equal
+from scipy.sparse import diags_array
 
 import sigmode as sm
 
@@ -152,6 +153,21 @@ def test_a_wrong_jacobian_is_seen_and_replaced(jac):
         res = sm.solve_ivp(circle, (0, 30), [0.0, 1.0], rtol=1e-6, atol=1e-6, jac=jac)
     assert res.success
     assert_allclose(res.y[0], np.sin(res.t), atol=3e-6)
+
+
+def test_a_wrong_sparse_jac_is_replaced_by_sparse_differences():
+    """Column by column it would take 400 calls of f for each df/dy."""
+    n, calls = 400, []
+
+    def fun(t, y):
+        calls.append(t)
+        return np.diff(np.concatenate([[0.0], y, [0.0]]), 2)
+
+    minus = -diags_array([np.ones(n - 1), -2 * np.ones(n), np.ones(n - 1)], offsets=[-1, 0, 1], format="csc")
+    with pytest.warns(UserWarning, match="`jac` does not agree"):
+        res = scipy.integrate.solve_ivp(fun, (0, 1), np.ones(n), method=sm.NeuralCollocation, jac=lambda t, y: minus)
+    assert res.success
+    assert len(calls) < res.nfev + 10 * res.njev + 20
 
 
 def test_complex_values():

@@ -21,6 +21,12 @@ def test_numbers_of_other_kinds_become_float64(value, shape):
     assert array.shape == shape
 
 
+def test_arrays_that_kernels_do_not_take_are_copied():
+    """Fortran order, read-only (as from JAX or `broadcast_to`), or a part of something."""
+    for value in (np.zeros((3, 2)).T, np.broadcast_to(1.0, (2, 3)), np.zeros((2, 6))[:, ::2]):
+        assert checked(value, (2, 3), "fun").flags.carray
+
+
 @pytest.mark.parametrize(
     ("value", "shape", "message"),
     [

@@ -88,7 +88,6 @@ def _fma_compiled(a, b, c):
 # Compilation and the disk cache.
 
 
-@functools.cache
 def _digest() -> str:
     """A digest of every file of this folder: of what any kernel may have been compiled from.
 
@@ -98,6 +97,10 @@ def _digest() -> str:
     for path in sorted(pathlib.Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+# Of the sources as they are imported (1 ms): a file may have been edited by the time a kernel is compiled.
+_SOURCES = _digest()
 
 
 @contextlib.contextmanager
@@ -126,7 +129,7 @@ def _compiled(function: Callable[..., Any], signature: str, parallel: bool) -> C
     broken (any exception of pickle), and says nothing: the price is one compilation.
     """
     copy = types.FunctionType(function.__code__, function.__globals__, function.__name__)
-    copy.__qualname__ = f"{_name(function, parallel)}_{_digest()}"
+    copy.__qualname__ = f"{_name(function, parallel)}_{_SOURCES}"
     compile_it = functools.partial(njit, signature, parallel=parallel, no_cfunc_wrapper=True, **_EXACT)
     with _no_garbage_collection():
         try:
@@ -151,7 +154,7 @@ def _remove_older(folder: str, function: Callable[..., Any], parallel: bool) -> 
     """One generation of the cache is some megabytes, and nothing else would ever remove an old one."""
     try:
         for path in _files(folder, function, parallel):
-            if f"_{_digest()}-" not in path.name:
+            if f"_{_SOURCES}-" not in path.name:
                 path.unlink(missing_ok=True)
     except OSError:  # not ours to delete
         pass
@@ -226,8 +229,7 @@ class Entry(Generic[P, R]):
         stats = getattr(self.serial, "stats", None)
         if stats is None or self._spent > 0.0:
             return False
-        digest = f"_{_digest()}-"
-        return any(digest in path.name for path in _files(stats.cache_path, self._function, True))
+        return any(f"_{_SOURCES}-" in path.name for path in _files(stats.cache_path, self._function, True))
 
 
 # All entries of the modules imported so far.

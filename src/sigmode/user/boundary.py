@@ -81,6 +81,8 @@ class BoundaryProblem:
         """Whether `bc_jac` disagrees with the change of `bc` along one of the arguments v."""
         steps = np.diag(abs(alternating(1.0 + abs(v))))
         said = self._given_conditions(*self._ends(v)) @ steps
+        if not np.isfinite(said).all():
+            return True
         moved = lambda t: np.array([self._conditions_of(v + t * step) for step in steps]).T
         return bool(disagreement(moved, said, abs(said), value[:, None]).any())
 
@@ -161,7 +163,7 @@ class BoundaryProblem:
         rows = self._n + self._n_p
         shapes = [(rows, self._n), (rows, self._n)] + [(rows, self._n_p)] * (self._n_p > 0)
         value = self._bc_jac(ya.copy(), yb.copy(), *self._parameters(p)) if self._bc_jac is not None else None
-        return np.hstack(_parts(value, shapes, "bc_jac", self._dtype))
+        return np.ascontiguousarray(np.hstack(_parts(value, shapes, "bc_jac", self._dtype)))
 
     def _ends(self, v: Number) -> tuple[Number, Number, Number]:
         """ya, yb and p out of one vector."""

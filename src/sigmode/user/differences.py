@@ -34,10 +34,11 @@ _CENTRAL_STEP = EPS ** (1 / 3)
 # The user's derivatives are compared with a central difference over this part of the size of y. It has an error of
 # about 1e-10 from the third derivative and from rounding where f is smooth on the scale of y. Not tuned.
 _COARSE = 1e-5
-# They may differ by this part of the terms: a slip in a formula is larger. Not tuned.
-_DISAGREE = 1e-2
-# A change over half of the step may differ from half of the change by this part. Not tuned.
-_PROPORTIONAL = 0.1
+# They may differ by this part of the terms, about 1 % of the derivative: a slip in a formula is larger. Not tuned.
+_DISAGREE = 5e-3
+# A disagreement counts from this many times the uncertainty of the difference. A kink at y is as uncertain as it is
+# large. Not tuned.
+_UNCERTAIN = 3.0
 
 
 def size_of(y: Real) -> Real:
@@ -143,17 +144,20 @@ def alternating(size: Number) -> Number:
 def disagreement(f: Callable[[float], Number], said: Number, terms: Real, value: Number) -> Flags:
     """Where the user's derivative along one direction d is wrong, (n, ...).
 
-    f : f(y + t d) for a number t; said : J d; terms : |J| |d|; value : f(y). Nothing is known, and so nothing wrong,
-    where the change of f is not finite or not proportional to the step: f bends within it, or the change is rounding.
+    f : f(y + t d) for a number t; said : J d; terms : |J| |d|; value : f(y). Wrong is what differs by much more than the
+    differences themselves are uncertain: f may bend within the step, have a kink at y, or change by rounding only.
+    Nothing is known, and so nothing wrong, where they are not finite.
     """
-    change = f(0.5) - f(-0.5)
+    ahead, back = f(0.5), f(-0.5)
+    change = ahead - back
     largest = abs(change).max(axis=0, initial=0.0)
-    allowed = _DISAGREE * (terms + abs(change) + _COARSE * (abs(value) + largest))
     off = abs(said - change)
+    allowed = _DISAGREE * (terms + abs(change) + _COARSE * (abs(value) + largest))
     wrong = np.asarray(~(off <= allowed) & np.isfinite(off))
     if wrong.any():
-        half = f(0.25) - f(-0.25)
-        wrong &= abs(2.0 * half - change) <= _PROPORTIONAL * abs(change)
+        bend = abs(2.0 * (f(0.25) - f(-0.25)) - change)
+        kink = abs((ahead - value) - (value - back))
+        wrong &= off > _UNCERTAIN * np.maximum(bend, kink)
     return wrong
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csc_matrix, issparse
+from scipy.sparse import csc_matrix, eye_array, issparse
 
 from ..arguments import WrongKind, function
 from ..arrays import Number, Real
@@ -62,7 +62,7 @@ class VectorField:
         self.constant = jac is not None and not callable(jac)
         if self.constant:
             self._jac = self._matrix(jac)
-        self._sparsity = Sparsity(sparsity, n) if jac is None and sparsity is not None else None
+        self._sparsity = Sparsity(sparsity, n) if sparsity is not None else None
 
     def __call__(self, t: float, y: Number) -> Number:
         """f at one point, (n,), an array of its own."""
@@ -99,6 +99,8 @@ class VectorField:
                 return matrix
             self.given = self.constant = False
             replaced("jac", "fun")
+            if issparse(matrix) and self._sparsity is None:  # n columns one by one would look like a hang
+                self._sparsity = Sparsity(abs(matrix) + eye_array(self.n), self.n)
         self.njev += 1
         step = FORWARD_STEP * np.where(size > 0.0, size, 1.0)
         step = np.where(slope.real < 0.0, -step, step)

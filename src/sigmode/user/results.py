@@ -14,11 +14,11 @@ _FLOAT = np.dtype(np.float64)
 
 
 def checked(value: Any, shape: tuple[int, ...], name: str, dtype: Any = _FLOAT, advice: str = "") -> Number:
-    """The value of `name` as an array of this shape and dtype, not copied where it is one.
+    """The value of `name` as an array of this shape and dtype in C order, writeable; not copied where it is one.
 
     advice : what to do if it is complex where it should be real. A number is taken for an array of shape (1,).
     """
-    if type(value) is np.ndarray and value.dtype == dtype and value.shape == shape:
+    if type(value) is np.ndarray and value.dtype == dtype and value.shape == shape and value.flags.carray:
         return value
     if value is None:
         raise ValueError(f"`{name}` must return an array of shape {shape}, it returned None. Is a `return` missing?")
@@ -32,7 +32,7 @@ def checked(value: Any, shape: tuple[int, ...], name: str, dtype: Any = _FLOAT, 
             f"`{name}` must return an array of shape {shape}{_columns(shape)}, it returned shape {array.shape}."
             f"{_flat(array, shape)}"
         )
-    return array.astype(dtype)
+    return np.array(array, dtype=dtype, order="C")
 
 
 def _array(value: Any, shape: tuple[int, ...], name: str, dtype: np.dtype[Any]) -> Number:
