@@ -390,7 +390,7 @@ class TestSuccessIsHonest:
             res = sm.train(collocation(problem, 10, jac=jac), method=method, max_iter=30)
         without = sm.train(collocation(problem, 10, jac=None), method=method, max_iter=30)
         x = np.linspace(*problem.span, 101)
-        assert_allclose(res.sol(x), without.sol(x), rtol=1e-9, atol=1e-9)
+        assert_allclose(res.sol(x), without.sol(x), rtol=0, atol=1e-6)  # the accuracy of ten units
 
     def test_a_jac_that_is_wrong_at_the_slopes_of_the_solution(self):
         jac = lambda x, y, dy: (0 * y[None], np.where(dy > 5, 4.0, 1.0)[None])

@@ -144,8 +144,8 @@ def alternating(size: Number) -> Number:
 def disagreement(f: Callable[[float], Number], said: Number, terms: Real, value: Number) -> Flags:
     """Where the user's derivative along one direction d is wrong, (n, ...).
 
-    f : f(y + t d) for a number t; said : J d; terms : |J| |d|; value : f(y). Wrong is what differs by much more than the
-    differences themselves are uncertain: f may bend within the step, have a kink at y, or change by rounding only.
+    f : f(y + t d) for a number t; said : J d; terms : |J| |d|; value : f(y). Wrong is what differs by much more than
+    the differences themselves are uncertain: f may bend within the step, have a kink at y, or change by rounding only.
     Nothing is known, and so nothing wrong, where they are not finite.
     """
     ahead, back = f(0.5), f(-0.5)
