@@ -3,6 +3,8 @@
 The whole tables: `python bench/work_precision.py`, `bench/global_error.py`, `bench/bvp_work_precision.py`.
 """
 
+import time
+
 import bvps
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from scipy.integrate import solve_bvp, solve_ivp
 import sigmode as sm
 
 OURS = sm.NeuralCollocation
-SOME = ("A3", "B4", "E1", "Lotka-Volterra", "Kepler e=0.1", "Prothero-Robinson 1e3", "ROBER")
+SOME = ("A3", "B4", "Lotka-Volterra", "Kepler e=0.1", "Lorenz", "Prothero-Robinson 1e3", "ROBER")
 BETWEEN = [
     bvps.t1(0.01), bvps.t2(0.01), bvps.t3(0.1), bvps.t5(0.001), bvps.t6(0.001), bvps.t20(0.1),
     bvps.bratu(0), bvps.bratu(1), bvps.sturm_liouville(),
@@ -25,7 +27,8 @@ def at_equal_error(names, others, target, compile_it=False):
     cases = []
     for name in names:
         ours = tolerance(name, OURS, target, compile_it)
-        theirs = [(other, tolerance(name, other, target, compile_it)) for other in others]
+        able = [other for other in others if not (other == "DOP853" and PROBLEMS[name].stiff)]
+        theirs = [(other, tolerance(name, other, target, compile_it)) for other in able]
         runs = [solver(name, other, found[0], compile_it) for other, found in theirs if found is not None]
         if ours is not None and runs:
             cases.append((solver(name, OURS, ours[0], compile_it), min(runs, key=seconds)))
@@ -34,8 +37,6 @@ def at_equal_error(names, others, target, compile_it=False):
 
 def seconds(run):
     """The time of one run, after one."""
-    import time
-
     run()
     start = time.perf_counter()
     run()
