@@ -6,7 +6,7 @@ import pytest
 
 import sigmode as sm
 from sigmode import reference
-from sigmode.compiled import activations, buffers, network
+from sigmode.compiled import activations, buffers, launch, network
 from sigmode.problems import LAGARIS_1
 from sigmode.training import collocation
 
@@ -153,14 +153,14 @@ def test_threshold(compare, monkeypatch, work):
     """PARALLEL_WORK: where a parallel launch begins to pay (ratio above 1)."""
     case = Work(work // 20, 20)
 
-    def launch(least):
+    def launched(least):
         def run():
             monkeypatch.setattr(launch, "PARALLEL_WORK", least)
             case.ours()
 
         return run
 
-    compare(launch(0), launch(10**12), size=f"{work} activations", what="parallel against serial variant")
+    compare(launched(0), launched(10**12), size=f"{work} activations", what="parallel against serial variant")
 
 
 @pytest.mark.full
