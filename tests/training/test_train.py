@@ -155,7 +155,9 @@ class TestSuccessIsHonest:
         with pytest.warns(UserWarning, match="`jac` does not agree with differences of `fun`"):
             res = sm.train(col, method=method, max_iter=50)
         without = sm.train(sm.Collocation(fun, (0, 1), [1.0]), method=method, max_iter=50)
-        np.testing.assert_array_equal(res.theta, without.theta)
+        # Parameters of redundant units differ with the alignment of LAPACK's arrays; the solution does not.
+        x = np.linspace(0, 1, 50)
+        np.testing.assert_allclose(res.sol(x), without.sol(x), rtol=0, atol=1e-11)
         assert (res.status, res.success) == (without.status, without.success)
         assert col.rhs.jac is not None  # the user's own object stays as it is
 
