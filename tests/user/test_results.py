@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sigmode.user.results import checked
+from sigmode.user.results import checked, parts
 
 
 def test_what_fits_is_not_copied():
@@ -43,3 +43,18 @@ def test_arrays_that_kernels_do_not_take_are_copied():
 def test_what_does_not_fit_is_said(value, shape, message):
     with pytest.raises(ValueError, match=message):
         checked(value, shape, "g", advice="do this")
+
+
+@pytest.mark.parametrize("kind", [tuple, list, np.array])
+def test_several_arrays_come_in_a_tuple_a_list_or_one_array(kind):
+    first, second = parts(kind([np.zeros((2, 2)), np.ones((2, 2))]), [(2, 2), (2, 2)], "bc_jac")
+    assert (first == 0.0).all()
+    assert (second == 1.0).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "came"), [(None, "NoneType"), (np.zeros((2, 2)), "ndarray"), ([np.zeros((2, 2))], "list of length 1")]
+)
+def test_another_number_of_arrays_is_named(value, came):
+    with pytest.raises(ValueError, match=rf"`bc_jac` must return 2 arrays of shapes .*, it returned {came}\."):
+        parts(value, [(2, 2), (2, 2)], "bc_jac")

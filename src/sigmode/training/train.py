@@ -97,8 +97,8 @@ def train(
     residual small between the collocation points, and the estimated global error within `tol`. The estimate solves
     the linearised error equation driven by the defect, on its own points, under the kind of conditions that the
     problem has; where the linearisation does not hold, there is no success. It can be deceived by what no point sees:
-    features of `fun` narrower than a thousandth of the span.  The result does not depend on the
-    number of Numba threads; LAPACK's last bits may depend on where an array lies in memory.
+    features of `fun` narrower than a thousandth of the span. The result does not depend on the number of Numba
+    threads; LAPACK's last bits may depend on where an array lies in memory.
 
     References
     ----------

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arrays import Number, Real
 from .differences import alternating, disagreement, forward, replaced
-from .results import checked
+from .results import checked, parts
 
 __all__ = ["BoundaryProblem", "BoundedSlopes", "Singular"]
 
@@ -156,14 +156,14 @@ class BoundaryProblem:
         n, m = y.shape
         shapes = [(n, n, m)] + [(n, self._n_p, m)] * (self._n_p > 0)
         value = self._fun_jac(x.copy(), y.copy(), *self._parameters(p)) if self._fun_jac is not None else None
-        return np.concatenate(_parts(value, shapes, "fun_jac", self._dtype), axis=1)
+        return np.concatenate(parts(value, shapes, "fun_jac", self._dtype), axis=1)
 
     def _given_conditions(self, ya: Number, yb: Number, p: Number) -> Number:
         """What `bc_jac` returns, side by side."""
         rows = self._n + self._n_p
         shapes = [(rows, self._n), (rows, self._n)] + [(rows, self._n_p)] * (self._n_p > 0)
         value = self._bc_jac(ya.copy(), yb.copy(), *self._parameters(p)) if self._bc_jac is not None else None
-        return np.ascontiguousarray(np.hstack(_parts(value, shapes, "bc_jac", self._dtype)))
+        return np.ascontiguousarray(np.hstack(parts(value, shapes, "bc_jac", self._dtype)))
 
     def _ends(self, v: Number) -> tuple[Number, Number, Number]:
         """ya, yb and p out of one vector."""
@@ -204,13 +204,3 @@ class BoundedSlopes:
         whole = f / np.sqrt(np.maximum(1.0 - (f / self._M) ** 2, _AT_THE_BOUND))
         jac = self._problem.jacobian(x, y, p, whole)
         return np.asarray(jac * ((1.0 + (whole / self._M) ** 2) ** -1.5)[:, None])
-
-
-def _parts(value: Any, shapes: Sequence[tuple[int, ...]], name: str, dtype: type) -> list[Number]:
-    """What a Jacobian returned, as arrays of these shapes; one array alone need not be in a tuple."""
-    if len(shapes) == 1 and not isinstance(value, tuple):
-        value = (value,)
-    if not isinstance(value, (tuple, list)) or len(value) != len(shapes):
-        came = f"{len(value)} of them" if isinstance(value, (tuple, list)) else type(value).__name__
-        raise ValueError(f"`{name}` must return {len(shapes)} arrays of shapes {shapes}, it returned {came}.")
-    return [checked(part, shape, name, dtype) for part, shape in zip(value, shapes, strict=True)]

@@ -11,7 +11,7 @@ import numpy as np
 from ..arguments import function
 from ..arrays import Flags, Real
 from .differences import alternating, central, disagreement, size_of
-from .results import checked
+from .results import checked, parts
 
 __all__ = ["RightHandSide", "RightHandSide2"]
 
@@ -92,13 +92,8 @@ class RightHandSide2(RightHandSide):
         y, dy = np.split(state, 2)
         shape = (len(y), *y.shape)
         value = self.jac(x.copy(), y.copy(), dy.copy(), *self.args)
-        try:
-            df_dy, df_ddy = value
-        except (TypeError, ValueError):
-            raise ValueError(
-                f"`jac` must return two arrays (df_dy, df_ddy) of shape {shape}, it returned {type(value).__name__}."
-            ) from None
-        return np.concatenate([checked(part, shape, "jac", advice=_SPLIT) for part in (df_dy, df_ddy)], axis=1)
+        found = parts(value, [shape, shape], "jac", advice=_SPLIT, what="two arrays (df_dy, df_ddy)")
+        return np.concatenate(found, axis=1)
 
     def system(self) -> RightHandSide:
         """The same equation as a system of first order: the state's derivative, (2n, m), by the state."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..arrays import Number
 
-__all__ = ["checked"]
+__all__ = ["checked", "parts"]
 
 _FLOAT = np.dtype(np.float64)
 
@@ -33,6 +34,24 @@ def checked(value: Any, shape: tuple[int, ...], name: str, dtype: Any = _FLOAT, 
             f"{_flat(array, shape)}"
         )
     return np.array(array, dtype=dtype, order="C")
+
+
+def parts(
+    value: Any, shapes: Sequence[tuple[int, ...]], name: str, dtype: Any = _FLOAT, advice: str = "", what: str = ""
+) -> list[Number]:
+    """Several arrays that `name` returned, in a tuple, a list or stacked in one array; one alone as it is, too.
+
+    what : how the message calls them, by default by their number.
+    """
+    if len(shapes) == 1 and not isinstance(value, tuple):
+        value = (value,)
+    stacked = isinstance(value, np.ndarray) and value.ndim == 1 + len(shapes[0])
+    if not (stacked or isinstance(value, (tuple, list))) or len(value) != len(shapes):
+        came = type(value).__name__ + (f" of length {len(value)}" if isinstance(value, (tuple, list)) else "")
+        raise ValueError(
+            f"`{name}` must return {what or f'{len(shapes)} arrays'} of shapes {shapes}, it returned {came}."
+        )
+    return [checked(part, shape, name, dtype, advice) for part, shape in zip(value, shapes, strict=True)]
 
 
 def _array(value: Any, shape: tuple[int, ...], name: str, dtype: np.dtype[Any]) -> Number:
