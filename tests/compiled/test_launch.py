@@ -133,8 +133,9 @@ def test_import_compiles_writes_and_prints_nothing(package_copy, tmp_path):
     cache, home = tmp_path / "cache", tmp_path / "home"
     code = """
     import sys, sigmode
-    from sigmode.compiled import activations, buffers, chain, dense, functions, launch, network, series, window
-    for module in (activations, buffers, chain, dense, functions, launch, network, series, window):
+    from sigmode.compiled import activations, chain, dense, first_order, functions, fused, launch, second_order
+    from sigmode.compiled import series, window
+    for module in (activations, chain, dense, first_order, functions, fused, launch, second_order, series, window):
         assert not [f for f in vars(module).values() if getattr(f, "signatures", None)], module
     assert launch.ENTRIES
     assert not [kernel for kernel in launch.ENTRIES if {"serial", "parallel"} & set(vars(kernel))]
@@ -184,7 +185,7 @@ def test_the_disk_cache_does_not_change_the_bits(package_copy, tmp_path):
     cache = tmp_path / "cache"
     code = """
     import hashlib, numpy as np, sigmode as sm
-    from sigmode.compiled import buffers, launch, network
+    from sigmode.compiled import buffers, launch, second_order
     from sigmode.compiled.activations import ACTIVATIONS
     digest = hashlib.sha256()
     launch.SLOW_LAUNCH, launch.COMPILE_AFTER = (1e9, 0.0), 0.0
@@ -200,10 +201,10 @@ def test_the_disk_cache_does_not_change_the_bits(package_copy, tmp_path):
                 weights = np.cos(np.arange(900.0 * n * n)).reshape(3, 300, n, n)
                 net = (theta, n, n_hidden, ACTIVATIONS[activation], xi)
                 kept, gradient = buffers.borrow(300, n_hidden), np.zeros(theta.size)
-                digest.update(b"".join(part.tobytes() for part in network.forward2(*net, kept)))
-                network.pullback2(*net, kept, *bars, gradient)
+                digest.update(b"".join(part.tobytes() for part in second_order.forward2(*net, kept)))
+                second_order.pullback2(*net, kept, *bars, gradient)
                 rows = np.empty((300 * n, theta.size))
-                network.sensitivities2(*net, kept, *weights, rows, 0)
+                second_order.sensitivities2(*net, kept, *weights, rows, 0)
                 digest.update(gradient.tobytes() + rows.tobytes())
         print(digest.hexdigest())
         digest = hashlib.sha256()
@@ -228,9 +229,9 @@ def test_kernels_run_without_the_compiler(tmp_path):
 
 CHANGED = """
     import sigmode as sm, numpy as np
-    from sigmode.compiled import buffers, network
+    from sigmode.compiled import buffers, second_order
     one_unit = np.array([1.0, 0.0, 1.0])
-    print(float(network.forward(one_unit, 1, 1, 0, np.zeros(1), buffers.borrow(1, 1))[0][0, 0]))
+    print(float(second_order.forward2(one_unit, 1, 1, 0, np.zeros(1), buffers.borrow(1, 1))[0][0, 0]))
 """
 
 
@@ -245,7 +246,7 @@ def edit(package, file, old, new):
 
 
 def test_an_edit_in_another_file_changes_what_a_cached_entry_gives(package_copy, tmp_path):
-    """The entry is in network.py, the helper in activations.py: Numba's cache alone does not see that."""
+    """The entry is in second_order.py, the helper in activations.py: Numba's cache alone does not see that."""
     environment = {"PYTHONPATH": str(package_copy), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     assert float(run_python(CHANGED, tmp_path, **environment).stdout) == 0.5
     assert float(run_python(CHANGED, tmp_path, **environment).stdout) == 0.5
@@ -273,7 +274,7 @@ def test_older_generations_of_the_cache_are_removed(package_copy, tmp_path):
     for text in ("# a comment", "# another comment"):
         edit(package_copy, "dense.py", "from __future__", f"{text}\nfrom __future__")
         run_python(CHANGED, tmp_path, **environment)
-        names.append({file.name for file in cache.rglob("network._forward_serial_*")})
+        names.append({file.name for file in cache.rglob("second_order._forward2_serial_*")})
     assert len(names[0]) == len(names[1]) == 2  # an index and the machine code
     assert not names[0] & names[1]
 
@@ -282,11 +283,11 @@ def test_a_second_process_finds_both_variants_on_disk(package_copy, tmp_path):
     code = (
         WORK
         + """
-    from sigmode.compiled import launch, network
+    from sigmode.compiled import first_order, launch
     launch.PARALLEL_WORK, launch.COMPILE_AFTER, launch.SLOW_LAUNCH = 0, 0.0, (1e9, 0.0)
     launch.numba.get_num_threads = lambda: 2
     gradient(m=600)
-    for kernel in (network._forward, network._pullback):
+    for kernel in (first_order._forward, first_order._pullback):
         kernel.serial
         for variant in (kernel.serial, kernel.parallel):
             print(sum(variant.stats.cache_hits.values()), sum(variant.stats.cache_misses.values()))
@@ -302,12 +303,12 @@ def test_a_variant_on_disk_is_used_at_once(package_copy, tmp_path):
     code = (
         WORK
         + """
-    from sigmode.compiled import launch, network
+    from sigmode.compiled import first_order, launch
     launch.PARALLEL_WORK = 0
     launch.numba.get_num_threads = lambda: 2
     gradient(m=600)
-    print("parallel" in vars(network._forward))
-    network._forward.compile(), network._pullback.compile()
+    print("parallel" in vars(first_order._forward))
+    first_order._forward.compile(), first_order._pullback.compile()
     """
     )
     environment = {"PYTHONPATH": str(package_copy), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
@@ -317,8 +318,8 @@ def test_a_variant_on_disk_is_used_at_once(package_copy, tmp_path):
 
 def test_one_function_is_compiled_serial_and_parallel(package_copy, tmp_path):
     code = """
-    from sigmode.compiled import network
-    for variant in (network._forward.serial, network._forward.parallel):
+    from sigmode.compiled import first_order
+    for variant in (first_order._forward.serial, first_order._forward.parallel):
         print("gufunc" in "".join(variant.inspect_llvm().values()))
     """
     environment = {"PYTHONPATH": str(package_copy), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}

@@ -10,7 +10,7 @@ from scipy.optimize import check_grad
 
 import sigmode as sm
 from sigmode import reference
-from sigmode.compiled import buffers, launch, network
+from sigmode.compiled import buffers, first_order, launch, second_order
 from sigmode.compiled.activations import ACTIVATIONS
 from sigmode.problems import LAGARIS_1, LAGARIS_4
 
@@ -101,12 +101,12 @@ def second_order_results(theta, n, n_hidden, activation, xi, bars):
     """N, N', N'', gradient and Jacobian by the kernels; two rows per point."""
     kind = ACTIVATIONS[activation]
     kept = buffers.borrow(xi.size, n_hidden)
-    three = network.forward2(theta, n, n_hidden, kind, xi, kept)
+    three = second_order.forward2(theta, n, n_hidden, kind, xi, kept)
     gradient = np.zeros(theta.size)
-    network.pullback2(theta, n, n_hidden, kind, xi, kept, *bars, gradient)
+    second_order.pullback2(theta, n, n_hidden, kind, xi, kept, *bars, gradient)
     weights = np.ascontiguousarray(np.stack([bars, bars[::-1]], axis=-1).transpose(0, 2, 3, 1))  # (3, m, 2, n)
     jacobian = np.empty((2 * xi.size, theta.size))
-    network.sensitivities2(theta, n, n_hidden, kind, xi, kept, *weights, jacobian, 0)
+    second_order.sensitivities2(theta, n, n_hidden, kind, xi, kept, *weights, jacobian, 0)
     return *three, gradient, jacobian, weights
 
 
@@ -140,14 +140,15 @@ class TestSecondOrder:
             assert relative(naive[block], exact[block]) <= 1e-12
             assert relative(naive_rows[:, block], rows[:, block]) <= 1e-12
 
-    def test_first_derivatives_have_the_bits_of_the_first_order_kernel(self, n, activation, bias, m, kind):
+    def test_values_have_the_bits_of_the_first_order_kernel(self, n, activation, bias, m, kind):
         n_hidden, rng = 5, np.random.default_rng(1)
         theta, xi = random_theta(n, n_hidden, bias, kind, rng), rng.uniform(size=m)
         kept = buffers.borrow(m, n_hidden), buffers.borrow(m, n_hidden)
-        first = network.forward(theta, n, n_hidden, ACTIVATIONS[activation], xi, kept[0])
-        second = network.forward2(theta, n, n_hidden, ACTIVATIONS[activation], xi, kept[1])
-        for a, b in zip(first, second[:2], strict=True):
-            np.testing.assert_array_equal(a, b)
+        net = theta, n, n_hidden, ACTIVATIONS[activation], xi
+        y, slope = first_order.forward(*net, 1.0, np.zeros(n), kept[0])
+        N, dN, _ = second_order.forward2(*net, kept[1])
+        np.testing.assert_array_equal(y, xi * N)
+        np.testing.assert_allclose(slope, xi * dN + N, rtol=0, atol=1e-14 * np.abs(dN).max())
 
 
 def test_second_and_third_derivatives_keep_their_digits_in_the_tails():

@@ -1,8 +1,8 @@
-"""The network's values, its pullback and its sensitivities.
+"""The network's values, its pullback and its sensitivities, for one block of points.
 
-The kernels know the network ``N_k(xi) = sum_j V_kj s(w_j xi + b_j) + c_k`` and nothing else; what an equation,
-a condition or a data misfit adds is array code between two kernels.  Points are the SIMD axis, in blocks of
-``buffers.BLOCK``; hidden units are the outer loop; blocks are shared out among threads.
+Compiled code knows the network ``N_k(xi) = sum_j V_kj s(w_j xi + b_j) + c_k`` here and nothing else; `first_order` and
+`second_order` add the form of the trial solution.  Points are the SIMD axis, in blocks of ``buffers.BLOCK``; hidden
+units are the outer loop.
 """
 
 from __future__ import annotations
@@ -10,29 +10,28 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-from numba import prange
-
 from ..arrays import Real
 from .activations import SIN_REDUCTION_LIMIT, second, sigmoid_pair, sin_pair, tanh_pair, third
-from .buffers import BLOCK
-from .launch import CUBE, MATRIX, VECTOR, entry, fma, helper, sum_helper
+from .launch import fma, helper, sum_helper
 
 __all__ = [
-    "forward",
-    "forward2",
-    "pullback",
-    "pullback2",
-    "sensitivities",
-    "sensitivities2",
+    "ROW_BLOCK",
+    "Net",
+    "add_in_order",
+    "copy_layer",
+    "forward2_block",
+    "forward_block",
+    "pullback2_block",
+    "pullback_block",
+    "second_of_layer",
+    "sensitivity2_row",
+    "sensitivity_row",
+    "third_of_layer",
 ]
 
 # Points whose rows of the Jacobian are one share. A row costs n_theta stores, a point of the network n_hidden
 # activations: smaller shares than BLOCK. Not tuned.
-_ROW_BLOCK = 128
-
-_NETWORK = f"{VECTOR}, i8, i8, i8, {VECTOR}"  # theta, n, n_hidden, kind, xi
-_KEPT = "f8[:, :, :, ::1]"
+ROW_BLOCK = 128
 
 
 class Net(NamedTuple):
@@ -56,7 +55,7 @@ def _add_unit(v, vw, s, ds, value, slope):
 
 
 @helper
-def _forward_block(net, xi, lo, hi, kept, values, slopes):
+def forward_block(net, xi, lo, hi, kept, values, slopes):
     """N and N' = dN/dxi (eq. 18) for the points lo to hi; `values` and `slopes` are (n, m)."""
     theta, n, n_hidden, kind = net
     size = hi - lo
@@ -129,7 +128,7 @@ def _sum(values):
 
 
 @helper
-def _pullback_block(net, xi, lo, hi, kept, n_bar, dn_bar, gradient):
+def pullback_block(net, xi, lo, hi, kept, n_bar, dn_bar, gradient):
     """Overwrite `gradient` with dE/dtheta of the points lo to hi: eq. (21) for w, and b, V, c likewise.
 
     dE/dw_j = sum_k V_kj sum_i [N_bar Ds xi + dN_bar (Ds + w D2s xi)],  dE/db_j the same without the last Ds
@@ -153,7 +152,7 @@ def _pullback_block(net, xi, lo, hi, kept, n_bar, dn_bar, gradient):
 
 
 @helper
-def _sensitivity_row(net, x, layer, dr_dn, dr_ddn, by, row):
+def sensitivity_row(net, x, layer, dr_dn, dr_ddn, by, row):
     """One row of the Jacobian: dr/dtheta where r depends on N_l and N'_l with weights dr_dn[l], dr_ddn[l].
 
     layer : (3, n_hidden), s, Ds and D2s of each unit; by : (2, n_hidden), work space.
@@ -187,20 +186,19 @@ def _sensitivity_row(net, x, layer, dr_dn, dr_ddn, by, row):
 
 
 @helper
-def _copy_layer(kept, lo, hi, layer):
-    """s and Ds of the points lo to hi, (2, n_hidden, points and more), from the activations of their block.
+def copy_layer(kept, start, count, layer):
+    """s and Ds of some points, (2, n_hidden, count and more), from the activations of their block.
 
     Read where they are, the activations of one point, BLOCK numbers apart, would fight for one set of the cache.
     """
-    start = lo % BLOCK
     for j in range(layer.shape[1]):
-        for i in range(hi - lo):
-            layer[0, j, i] = kept[lo // BLOCK, j, 0, start + i]
-            layer[1, j, i] = kept[lo // BLOCK, j, 1, start + i]
+        for i in range(count):
+            layer[0, j, i] = kept[j, 0, start + i]
+            layer[1, j, i] = kept[j, 1, start + i]
 
 
 @helper
-def _second_of_layer(kind, copied, i, layer):
+def second_of_layer(kind, copied, i, layer):
     """s, Ds and D2s of all units at one point, in the first three rows of `layer`."""
     p, q, r = second(kind)
     for j in range(layer.shape[1]):
@@ -212,7 +210,7 @@ def _second_of_layer(kind, copied, i, layer):
 
 
 @helper
-def _third_of_layer(kind, layer):
+def third_of_layer(kind, layer):
     """D3s of all units at one point, in the fourth row of `layer`."""
     p, q = third(kind)
     for j in range(layer.shape[1]):
@@ -230,9 +228,9 @@ def _add_curvature(vww, p, q, r, s, ds, curvature):
 
 
 @helper
-def _forward2_block(net, xi, lo, hi, kept, values, slopes, curvatures):
-    """N, N' with the bits of `_forward_block`, and N'' = sum_j V_kj w_j**2 D2s(z_j), all (n, m)."""
-    _forward_block(net, xi, lo, hi, kept, values, slopes)
+def forward2_block(net, xi, lo, hi, kept, values, slopes, curvatures):
+    """N, N' with the bits of `forward_block`, and N'' = sum_j V_kj w_j**2 D2s(z_j), all (n, m)."""
+    forward_block(net, xi, lo, hi, kept, values, slopes)
     theta, n, n_hidden, kind = net
     size = hi - lo
     p, q, r = second(kind)
@@ -268,10 +266,10 @@ def _pull2_unit(w, of_second, of_third, xi, s, ds, n_bar, dn_bar, d2n_bar):
 
 
 @helper
-def _pullback2_block(net, xi, lo, hi, kept, n_bar, dn_bar, d2n_bar, gradient):
+def pullback2_block(net, xi, lo, hi, kept, n_bar, dn_bar, d2n_bar, gradient):
     """Overwrite `gradient` with dE/dtheta of the points lo to hi, where E depends on N, N' and N''.
 
-    To `_pullback_block` comes, with g = d2N_bar: dE/dw_j += sum_k V_kj sum_i g (2 w D2s + w**2 D3s xi),
+    To `pullback_block` comes, with g = d2N_bar: dE/dw_j += sum_k V_kj sum_i g (2 w D2s + w**2 D3s xi),
     dE/db_j += sum_k V_kj sum_i g w**2 D3s,  dE/dV_kj += sum_i g w**2 D2s.
     """
     theta, n, n_hidden, kind = net
@@ -293,8 +291,8 @@ def _pullback2_block(net, xi, lo, hi, kept, n_bar, dn_bar, d2n_bar, gradient):
 
 
 @helper
-def _sensitivity2_row(net, x, layer, dr_dn, dr_ddn, dr_d2n, by, row):
-    """As `_sensitivity_row`, with r depending on N''_l, too. `layer` holds s to D3s, `by` is (3, n_hidden)."""
+def sensitivity2_row(net, x, layer, dr_dn, dr_ddn, dr_d2n, by, row):
+    """As `sensitivity_row`, with r depending on N''_l, too. `layer` holds s to D3s, `by` is (3, n_hidden)."""
     theta, n, n_hidden, _ = net
     w = theta[:n_hidden]
     s = layer[0]
@@ -323,161 +321,9 @@ def _sensitivity2_row(net, x, layer, dr_dn, dr_ddn, dr_d2n, by, row):
         row[c] = dr_dn[c - (2 + n) * n_hidden]
 
 
-# ---------------------------------------------------------------------------------------------------------
-# Entries: loops over blocks.
-
-
-@entry(f"void({_NETWORK}, {_KEPT}, {MATRIX}, {MATRIX})")
-def _forward(theta, n, n_hidden, kind, xi, kept, values, slopes):
-    net = Net(theta, n, n_hidden, kind)
-    m = xi.size
-    for block in prange((m + BLOCK - 1) // BLOCK):
-        lo = block * BLOCK
-        _forward_block(net, xi, lo, min(m, lo + BLOCK), kept[block], values, slopes)
-
-
-@entry(f"void({_NETWORK}, {_KEPT}, {MATRIX}, {MATRIX}, {MATRIX})")
-def _forward2(theta, n, n_hidden, kind, xi, kept, values, slopes, curvatures):
-    net = Net(theta, n, n_hidden, kind)
-    m = xi.size
-    for block in prange((m + BLOCK - 1) // BLOCK):
-        lo = block * BLOCK
-        _forward2_block(net, xi, lo, min(m, lo + BLOCK), kept[block], values, slopes, curvatures)
-
-
 @helper
-def _add_in_order(partial, gradient):
+def add_in_order(partial, gradient):
+    """Add the rows of `partial` to `gradient`, the first one first: the same bits for any number of threads."""
     for block in range(partial.shape[0]):
         for j in range(gradient.size):
             gradient[j] += partial[block, j]
-
-
-@entry(f"void({_NETWORK}, {_KEPT}, {MATRIX}, {MATRIX}, {VECTOR})")
-def _pullback(theta, n, n_hidden, kind, xi, kept, n_bar, dn_bar, gradient):
-    net = Net(theta, n, n_hidden, kind)
-    m = xi.size
-    blocks = (m + BLOCK - 1) // BLOCK
-    partial = np.empty((blocks, theta.size))
-    for block in prange(blocks):
-        lo = block * BLOCK
-        _pullback_block(net, xi, lo, min(m, lo + BLOCK), kept[block], n_bar, dn_bar, partial[block])
-    _add_in_order(partial, gradient)
-
-
-@entry(f"void({_NETWORK}, {_KEPT}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR})")
-def _pullback2(theta, n, n_hidden, kind, xi, kept, n_bar, dn_bar, d2n_bar, gradient):
-    net = Net(theta, n, n_hidden, kind)
-    m = xi.size
-    blocks = (m + BLOCK - 1) // BLOCK
-    partial = np.empty((blocks, theta.size))
-    for block in prange(blocks):
-        lo = block * BLOCK
-        _pullback2_block(net, xi, lo, min(m, lo + BLOCK), kept[block], n_bar, dn_bar, d2n_bar, partial[block])
-    _add_in_order(partial, gradient)
-
-
-@entry(f"void({_NETWORK}, {_KEPT}, {CUBE}, {CUBE}, {MATRIX}, i8)")
-def _sensitivities(theta, n, n_hidden, kind, xi, kept, dr_dn, dr_ddn, jacobian, first):
-    net = Net(theta, n, n_hidden, kind)
-    m = jacobian.shape[0] // dr_dn.shape[1]
-    for block in prange((xi.size + _ROW_BLOCK - 1) // _ROW_BLOCK):
-        lo = block * _ROW_BLOCK
-        hi = min(xi.size, lo + _ROW_BLOCK)
-        copied = np.empty((2, n_hidden, _ROW_BLOCK + 8))
-        _copy_layer(kept, lo, hi, copied)
-        layer = np.empty((3, n_hidden))
-        by = np.empty((2, n_hidden))
-        for i in range(lo, hi):
-            _second_of_layer(kind, copied, i - lo, layer)
-            for k in range(dr_dn.shape[1]):
-                _sensitivity_row(net, xi[i], layer, dr_dn[i, k], dr_ddn[i, k], by, jacobian[k * m + first + i])
-
-
-@entry(f"void({_NETWORK}, {_KEPT}, {CUBE}, {CUBE}, {CUBE}, {MATRIX}, i8)")
-def _sensitivities2(theta, n, n_hidden, kind, xi, kept, dr_dn, dr_ddn, dr_d2n, jacobian, first):
-    net = Net(theta, n, n_hidden, kind)
-    m = jacobian.shape[0] // dr_dn.shape[1]
-    for block in prange((xi.size + _ROW_BLOCK - 1) // _ROW_BLOCK):
-        lo = block * _ROW_BLOCK
-        hi = min(xi.size, lo + _ROW_BLOCK)
-        copied = np.empty((2, n_hidden, _ROW_BLOCK + 8))
-        _copy_layer(kept, lo, hi, copied)
-        layer = np.empty((4, n_hidden))
-        by = np.empty((3, n_hidden))
-        for i in range(lo, hi):
-            _second_of_layer(kind, copied, i - lo, layer)
-            _third_of_layer(kind, layer)
-            for k in range(dr_dn.shape[1]):
-                row = jacobian[k * m + first + i]
-                _sensitivity2_row(net, xi[i], layer, dr_dn[i, k], dr_ddn[i, k], dr_d2n[i, k], by, row)
-
-
-# ---------------------------------------------------------------------------------------------------------
-# What the rest of the package calls.
-
-
-def forward(theta: Real, n: int, n_hidden: int, kind: int, xi: Real, kept: Real) -> tuple[Real, Real]:
-    """N and dN/dxi, both (n, m), with the activations left in `kept` for `pullback`.
-
-    theta : (n_theta,), blocks w | b | V | c, the last one optional; xi : (m,); kept : from `buffers.borrow`.
-    Source: eqs. (2), (6) and (18). Parallel over blocks of points.
-    """
-    values = np.empty((n, xi.size))
-    slopes = np.empty((n, xi.size))
-    _forward.launch(xi.size * n_hidden, theta, n, n_hidden, kind, xi, kept, values, slopes)
-    return values, slopes
-
-
-def pullback(
-    theta: Real, n: int, n_hidden: int, kind: int, xi: Real, kept: Real, n_bar: Real, dn_bar: Real, gradient: Real
-) -> None:
-    """Add dE/dtheta to `gradient`, given N_bar = dE/dN and dN_bar = dE/dN', both (n, m), and forward's `kept`.
-
-    Source: eq. (21) for w; b, V and c in docs/derivation.md. Parallel over blocks of points; the partial sums
-    are added in the order of the blocks, so that calls on consecutive chunks give the bits of one call.
-    """
-    _pullback.launch(xi.size * n_hidden, theta, n, n_hidden, kind, xi, kept, n_bar, dn_bar, gradient)
-
-
-def sensitivities(
-    theta: Real, n: int, n_hidden: int, kind: int, xi: Real, kept: Real,
-    dr_dn: Real, dr_ddn: Real, jacobian: Real, first: int,
-) -> None:  # fmt: skip
-    """Fill in rows of the Jacobian of residuals r_k(x_i) that depend on N and N' at x_i, with forward's `kept`.
-
-    dr_dn, dr_ddn : (m, n_rows, n), the derivatives of r_k(x_i) by N_l(xi_i) and N'_l(xi_i).
-    jacobian : (n_rows * M, n_theta), of M >= m points, of which xi are those from number `first` on: row k * M + first
-    + i is the full per-sample gradient, D2s terms included. Parallel over points.
-    """
-    work = dr_dn.shape[0] * dr_dn.shape[1] * theta.size
-    _sensitivities.launch(work, theta, n, n_hidden, kind, xi, kept, dr_dn, dr_ddn, jacobian, first)
-
-
-def forward2(theta: Real, n: int, n_hidden: int, kind: int, xi: Real, kept: Real) -> tuple[Real, Real, Real]:
-    """N, dN/dxi and d2N/dxi2, each (n, m): `forward` for equations of second order, same `kept`, same bits."""
-    values, slopes, curvatures = np.empty((3, n, xi.size))
-    _forward2.launch(xi.size * n_hidden, theta, n, n_hidden, kind, xi, kept, values, slopes, curvatures)
-    return values, slopes, curvatures
-
-
-def pullback2(
-    theta: Real, n: int, n_hidden: int, kind: int, xi: Real, kept: Real,
-    n_bar: Real, dn_bar: Real, d2n_bar: Real, gradient: Real,
-) -> None:  # fmt: skip
-    """Add dE/dtheta to `gradient`, given the derivatives of E by N, N' and N'', each (n, m), and forward's `kept`.
-
-    Source: docs/derivation.md, "Second order". Partial sums as in `pullback`.
-    """
-    _pullback2.launch(xi.size * n_hidden, theta, n, n_hidden, kind, xi, kept, n_bar, dn_bar, d2n_bar, gradient)
-
-
-def sensitivities2(
-    theta: Real, n: int, n_hidden: int, kind: int, xi: Real, kept: Real,
-    dr_dn: Real, dr_ddn: Real, dr_d2n: Real, jacobian: Real, first: int,
-) -> None:  # fmt: skip
-    """Fill in rows of the Jacobian of residuals that depend on N, N' and N'' at x_i, as `sensitivities`.
-
-    dr_dn, dr_ddn, dr_d2n : (m, n_rows, n).
-    """
-    work = dr_dn.shape[0] * dr_dn.shape[1] * theta.size
-    _sensitivities2.launch(work, theta, n, n_hidden, kind, xi, kept, dr_dn, dr_ddn, dr_d2n, jacobian, first)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..trial.network import Network
 from ..trial.points import POINTS
 from ..trial.solution import Solution
 from ..user.equation import RightHandSide, RightHandSide2
-from .orders import FirstOrder, SecondOrder, make_order
+from .orders import FirstOrder, Fused, SecondOrder, make_order
 
 _FLOAT = np.dtype(np.float64)
 
@@ -187,6 +188,8 @@ class Collocation:
     def residual(self, theta: ArrayLike) -> Real:
         """r = dy/dx - f(x, y), or y'' - f(x, y, y'), shape (n*m,), equation by equation: eq. (3)."""
         theta = self.checked_theta(theta)
+        if self._fused is not None and (found := self._fused.residual(theta)) is not None:
+            return found.ravel()
         r = np.empty((self.network.n, self._xi.size))
         for chunk, state, highest in self._trial(theta):
             f = self.rhs(chunk.x, state)
@@ -197,6 +200,8 @@ class Collocation:
     def jacobian(self, theta: ArrayLike) -> Real:
         """dr/dtheta, shape (n*m, n_theta): one row per residual, the full per-sample gradient."""
         theta = self.checked_theta(theta)
+        if self._fused is not None and (found := self._fused.jacobian(theta)) is not None:
+            return found
         jacobian = np.empty((self.network.n * self._xi.size, theta.size))
         kept = self._borrow()
         try:
@@ -209,6 +214,8 @@ class Collocation:
     def loss(self, theta: ArrayLike) -> float:
         """E = sum r**2 over points and equations: eq. (4)."""
         theta = self.checked_theta(theta)
+        if self._fused is not None and (found := self._fused.loss_and_gradient(theta, with_gradient=False)) is not None:
+            return found[0]
         loss = 0.0
         for chunk, state, highest in self._trial(theta):
             f = self.rhs(chunk.x, state)
@@ -219,6 +226,8 @@ class Collocation:
     def loss_and_gradient(self, theta: ArrayLike) -> tuple[float, Real]:
         """E and dE/dtheta, shape (n_theta,), for ``scipy.optimize.minimize(..., jac=True)``: eq. (21)."""
         theta = self.checked_theta(theta)
+        if self._fused is not None and (found := self._fused.loss_and_gradient(theta)) is not None:
+            return found
         loss = 0.0
         gradient = np.zeros(theta.size)
         kept = self._borrow()
@@ -229,7 +238,7 @@ class Collocation:
                 with np.errstate(invalid="ignore", over="ignore"):
                     r = highest - f
                     loss += _square(r)
-                    chunk.pullback(theta, kept, r, df, gradient)
+                    chunk.pullback(theta, kept, r, df, state, gradient)
         finally:
             buffers.give_back(kept)
         gradient *= 2.0
@@ -297,6 +306,18 @@ class Collocation:
         other = copy.copy(self)
         other.rhs = self.rhs.without_jac()
         return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy takes over: not the addresses of machine code, which hold in this process for this `jac`."""
+        return {name: value for name, value in self.__dict__.items() if name != "_fused"}
+
+    @functools.cached_property
+    def _fused(self) -> Fused | None:
+        """What works with compiled `fun` and `jac` in one launch; None where they are functions of Python."""
+        code = self.rhs.on_block()
+        if code is None:
+            return None
+        return Fused(self.network, self._conditions, self._h, self.points, self._xi, *code)
 
     @property
     def _conditions(self) -> Real:

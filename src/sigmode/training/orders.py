@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Real
-from ..compiled import network as kernels
+from ..compiled import first_order, fused, second_order
+from ..compiled.onblock import OnBlock
 from ..trial.form import Form
 from ..trial.network import Network
 
-__all__ = ["FirstOrder", "SecondOrder", "make_order"]
+__all__ = ["FirstOrder", "Fused", "SecondOrder", "make_order"]
 
 
 class FirstOrder:
@@ -29,40 +30,48 @@ class FirstOrder:
         self.part = part
         self.x = x
         self.xi = xi
-        self._n, self._n_hidden, self._kind = network.n, network.n_hidden, network.kind
+        self._network = network.n, network.n_hidden, network.kind, xi
         self._h = h
-        self._row = xi[None]
-        self._row_h = self._row / h
-        self._scale = np.full_like(self._row, 1.0 / h)
-        self._start = np.broadcast_to(conditions[0][:, None], (network.n, xi.size)).copy()
+        self._start = conditions[0].copy()
 
     def forward(self, theta: Real, kept: Real) -> tuple[Real, Real]:
         """The state y and dy/dx, (n, m); the activations stay in `kept` for `pullback`."""
-        value, slope = kernels.forward(theta, self._n, self._n_hidden, self._kind, self.xi, kept)
-        y = value * self._row
-        y += self._start
-        value *= self._scale
-        slope *= self._row_h
-        slope += value
-        return y, slope
+        return first_order.forward(theta, *self._network, self._h, self._start, kept)
 
-    def pullback(self, theta: Real, kept: Real, r: Real, df: Real, gradient: Real) -> None:
-        """Add dE/dtheta, without the factor 2, to `gradient`; r (n, m) is used up, df (n, n, m)."""
-        through_f = r * df[0] if self._n == 1 else (r[:, None] * df).sum(axis=0)
-        through_f *= self._row
-        n_bar = r * self._scale
-        n_bar -= through_f
-        r *= self._row_h
-        kernels.pullback(theta, self._n, self._n_hidden, self._kind, self.xi, kept, n_bar, r, gradient)
+    def pullback(self, theta: Real, kept: Real, r: Real, df: Real, state: Real, gradient: Real) -> None:
+        """Add dE/dtheta, without the factor 2, to `gradient`; r and state (n, m) are used up, df (n, n, m)."""
+        first_order.pullback(theta, *self._network, self._h, kept, r, df, state, gradient)
 
     def jacobian(self, theta: Real, kept: Real, df: Real, jacobian: Real) -> None:
-        """Fill in the rows dr/dtheta of these points, see `compiled.network.sensitivities`; df (n, n, m)."""
-        identity = np.eye(self._n)
-        dr_dn = np.ascontiguousarray(identity / self._h - (self.xi * df).transpose(2, 0, 1))
-        dr_ddn = np.multiply.outer(self.xi / self._h, identity)
-        kernels.sensitivities(
-            theta, self._n, self._n_hidden, self._kind, self.xi, kept, dr_dn, dr_ddn, jacobian, self.part.start
-        )
+        """Fill in the rows dr/dtheta of these points, see `compiled.first_order.rows`; df (n, n, m)."""
+        of_n = np.full(self.xi.size, 1.0 / self._h)
+        first_order.rows(theta, *self._network, kept, of_n, self.xi / self._h, df, jacobian, self.part.start)
+
+
+class Fused:
+    """Residual, loss and derivatives at all points of an equation of first order with compiled f, in one launch each.
+
+    conditions : (1, n); x, xi : (m,); f, jac : their machine code. Results are None where f or jac raised an exception
+    or returned another shape: for what the user should see they have to be called from Python.
+    """
+
+    def __init__(
+        self, network: Network, conditions: Real, h: float, x: Real, xi: Real, f: OnBlock, jac: OnBlock | None
+    ) -> None:
+        self._net = network.n, network.n_hidden, network.kind, xi, x.copy(), h, conditions[0].copy()
+        self._f, self._jac = f, jac
+
+    def residual(self, theta: Real) -> Real | None:
+        """(n, m)."""
+        return fused.residual((theta, *self._net), self._f)
+
+    def loss_and_gradient(self, theta: Real, with_gradient: bool = True) -> tuple[float, Real] | None:
+        """E and dE/dtheta, (n_theta,)."""
+        return fused.loss_and_gradient((theta, *self._net), self._f, self._jac, with_gradient)
+
+    def jacobian(self, theta: Real) -> Real | None:
+        """dr/dtheta, (n m, n_theta)."""
+        return fused.rows((theta, *self._net), self._f, self._jac)
 
 
 class SecondOrder:
@@ -89,7 +98,7 @@ class SecondOrder:
 
     def forward(self, theta: Real, kept: Real) -> tuple[Real, Real]:
         """The state, y above dy/dx, (2n, m), and d2y/dx2, (n, m); the activations stay in `kept` for `pullback`."""
-        value, slope, curvature = kernels.forward2(theta, self._n, self._n_hidden, self._kind, self.xi, kept)
+        value, slope, curvature = second_order.forward2(theta, self._n, self._n_hidden, self._kind, self.xi, kept)
         state = np.empty_like(self._line)
         np.multiply(value, self._in_y, out=state[: self._n])
         np.multiply(value, self._in_dy[0], out=state[self._n :])
@@ -101,14 +110,15 @@ class SecondOrder:
         curvature += value
         return state, curvature
 
-    def pullback(self, theta: Real, kept: Real, r: Real, df: Real, gradient: Real) -> None:
+    def pullback(self, theta: Real, kept: Real, r: Real, df: Real, state: Real, gradient: Real) -> None:
         """Add dE/dtheta, without the factor 2, to `gradient`; r (n, m), df (n, 2n, m)."""
         through_f = (r[:, None] * df).sum(axis=0)
         by_y, by_dy = through_f[: self._n], through_f[self._n :]
         n_bar = r * self._in_d2y[0] - by_y * self._in_y - by_dy * self._in_dy[0]
         dn_bar = r * self._in_d2y[1] - by_dy * self._in_dy[1]
         d2n_bar = r * self._in_d2y[2]
-        kernels.pullback2(theta, self._n, self._n_hidden, self._kind, self.xi, kept, n_bar, dn_bar, d2n_bar, gradient)
+        net = theta, self._n, self._n_hidden, self._kind, self.xi
+        second_order.pullback2(*net, kept, n_bar, dn_bar, d2n_bar, gradient)
 
     def jacobian(self, theta: Real, kept: Real, df: Real, jacobian: Real) -> None:
         """Fill in the rows dr/dtheta of these points, see `compiled.network.sensitivities2`; df (n, 2n, m)."""
@@ -118,7 +128,7 @@ class SecondOrder:
         dr_ddn = identity * self._in_d2y[1] - by_dy * self._in_dy[1]
         dr_d2n = identity * self._in_d2y[2]
         by_n, by_dn, by_d2n = (np.ascontiguousarray(part.transpose(2, 0, 1)) for part in (dr_dn, dr_ddn, dr_d2n))
-        kernels.sensitivities2(
+        second_order.sensitivities2(
             theta, self._n, self._n_hidden, self._kind, self.xi, kept, by_n, by_dn, by_d2n, jacobian, self.part.start
         )
 

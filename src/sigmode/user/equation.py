@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import function
+from ..arguments import function, warn
 from ..arrays import Flags, Real
+from ..compiled.onblock import OnBlock, on_block
 from .differences import alternating, central, disagreement, size_of
 from .results import checked, parts
 
@@ -57,6 +58,19 @@ class RightHandSide:
         """df/dy by central differences with one call of `fun`."""
         return central(self, x, y)
 
+    def on_block(self) -> tuple[OnBlock, OnBlock | None] | None:
+        """`fun` and `jac`, which may be missing, as kernels call them; None where Python has to."""
+        fun = self._machine_code("fun", 2)
+        jac = None if self.jac is None or fun is None else self._machine_code("jac", 3)
+        return None if fun is None or (jac is None and self.jac is not None) else (fun, jac)
+
+    def _machine_code(self, name: str, ndim: int) -> OnBlock | None:
+        code = on_block(getattr(self, name), self.args, ndim)
+        if isinstance(code, str):
+            warn(f"`{name}` is compiled, but called through Python, which is slower: {code}.")
+            return None
+        return code
+
     def without_jac(self) -> RightHandSide:
         """The same with differences of `fun` instead of `jac`."""
         return replace(self, jac=None)
@@ -94,6 +108,10 @@ class RightHandSide2(RightHandSide):
         value = self.jac(x.copy(), y.copy(), dy.copy(), *self.args)
         found = parts(value, [shape, shape], "jac", advice=_SPLIT, what="two arrays (df_dy, df_ddy)")
         return np.concatenate(found, axis=1)
+
+    def on_block(self) -> None:
+        """Called from Python: there is no fused kernel for second order."""
+        return
 
     def system(self) -> RightHandSide:
         """The same equation as a system of first order: the state's derivative, (2n, m), by the state."""
