@@ -1,7 +1,7 @@
 """Comparisons: two things measured in turn in one test, so that a drifting machine slows both; ratios at the end.
 
-They take turns in bursts, not run by run: OpenBLAS's idle threads spin for some 25 ms after a matrix product, and on
-two cores whatever runs with two threads next to them is slowed many times over.
+They take turns in bursts with a pause before each, not run by run: OpenBLAS's idle threads spin for some 25 ms after a
+matrix product, and on two cores whatever runs with two threads next to them is slowed many times over.
 """
 
 import os
@@ -21,6 +21,7 @@ from sigmode.compiled.launch import ENTRIES
 
 # Seconds per comparison, and bursts of each of the two at least: short suite, long tables.
 _SECONDS, _PAIRS = {False: 0.8, True: 3.0}, {False: 3, True: 5}
+_PAUSE = 0.05  # seconds before a burst
 _BURST = 0.1  # seconds of one of the two in a row, at least three runs
 _rows: list[tuple[str, str, float, float, float, str]] = []
 
@@ -100,6 +101,7 @@ def alternate(
 
 def _burst(function: Callable[[], Any]) -> float:
     """The median time of a run of many."""
+    time.sleep(_PAUSE)
     times: list[float] = []
     while len(times) < 3 or sum(times) < _BURST:
         times.append(_time_of(function))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numba import njit
+from compiled_lagaris import fun, jac
 
 import sigmode as sm
 
@@ -12,25 +12,6 @@ jax.config.update("jax_enable_x64", True)
 jnp = jax.numpy
 
 SIZES = [(50, 10), (200, 20), (1000, 20), (10_000, 50), (100_000, 100)]
-
-
-@njit
-def fun(x, y):
-    f = np.empty_like(y)
-    for i in range(x.size):
-        t = x[i]
-        q = (1 + 3 * t * t) / (1 + t + t * t * t)
-        f[0, i] = t * t * t + 2 * t + t * t * q - (t + q) * y[0, i]
-    return f
-
-
-@njit
-def jac(x, y):
-    df_dy = np.empty((1, 1, x.size))
-    for i in range(x.size):
-        t = x[i]
-        df_dy[0, 0, i] = -(t + (1 + 3 * t * t) / (1 + t + t * t * t))
-    return df_dy
 
 
 def jax_loss(x, n_hidden):

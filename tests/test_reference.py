@@ -1,9 +1,11 @@
 """The source's formulas: the full gradient is exact, and each form that the source rejects is wrong."""
 
+import honest_numpy
 import numpy as np
 import pytest
 
 from sigmode import reference
+from sigmode.problems import LAGARIS_1, LAGARIS_4
 
 X = np.linspace(0.0, 1.0, 11)
 N_HIDDEN = 3
@@ -74,3 +76,14 @@ def test_complex_parameters_pass_through_the_gradient():
 def test_unknown_formula():
     with pytest.raises(ValueError, match="`formula` must be one of"):
         reference.gradient(np.zeros(9), X, 1.0, fun, df_dy, N_HIDDEN, "eq99")
+
+
+@pytest.mark.parametrize("p", [LAGARIS_1, LAGARIS_4], ids=lambda p: p.name)
+@pytest.mark.parametrize("make", [honest_numpy.plain, honest_numpy.Blocked])
+def test_the_baseline_of_the_benchmarks_equals_the_oracle(make, p):
+    x, n_hidden = np.linspace(*p.span, 2500), 11
+    theta = np.random.default_rng(0).normal(size=(2 + len(p.y0)) * n_hidden)
+    loss, gradient = make(p.fun, p.jac, p.span, p.y0, x, n_hidden)(theta)
+    expected = reference.loss_and_gradient(theta, x, p.span, np.array(p.y0), p.fun, p.jac, n_hidden)
+    assert loss == pytest.approx(expected[0], rel=1e-13)
+    np.testing.assert_allclose(gradient, expected[1], rtol=0, atol=1e-12 * np.abs(expected[1]).max())

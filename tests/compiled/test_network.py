@@ -199,7 +199,7 @@ class TestSameBits:
         """Partial sums are added block by block, whatever the chunks; only the loss is summed per chunk."""
         p = LAGARIS_1
         gradients = []
-        for chunk in (2**12, 2**19):
+        for chunk in (2**12, 2**18):
             monkeypatch.setattr("sigmode.training.collocation._CHUNK", chunk)
             col = sm.Collocation(p.fun, p.span, p.y0, 10, 4000, jac=p.jac)
             gradients.append(col.loss_and_gradient(np.linspace(-1, 1, col.n_theta))[1])

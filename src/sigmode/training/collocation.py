@@ -27,9 +27,9 @@ __all__ = ["Collocation"]
 
 _Chunk = FirstOrder | SecondOrder
 
-# Activations per chunk: 8 MiB, so that those of a chunk are still in the cache when the pullback reads them. Fewer
-# would cost more calls of `fun` (`bench/test_kernels.py`, chunks).
-_CHUNK = 2**19
+# Activations per chunk, 4 MiB: twice as many are as fast alone, and take 1.6 to 2.6 times as long beside work that uses
+# the shared cache; fewer cost more calls of `fun` (`bench/test_kernels.py`, chunks; docs/decisions.md, "Kernels").
+_CHUNK = 2**18
 # For order 2 the loss is of the size y**2/h**4, which must be a number: the shortest span, in units of x.
 # Not tuned.
 _SHORTEST = 1e-60
