@@ -1,11 +1,11 @@
 """Ordinary differential equations with neural trial solutions: exact gradients, compiled kernels, SciPy's manners."""
 
-from . import reference
+from . import problems, reference
 from .bvp.solve_bvp import solve_bvp
 from .ivp.method import NeuralCollocation
 from .ivp.solve_ivp import solve_ivp
 from .training.collocation import Collocation
-from .training.train import train
+from .training.train import assess, train
 from .trial.solution import Solution
 from .version import __version__
 
@@ -14,6 +14,8 @@ __all__ = [
     "NeuralCollocation",
     "Solution",
     "__version__",
+    "assess",
+    "problems",
     "reference",
     "solve_bvp",
     "solve_ivp",

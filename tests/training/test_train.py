@@ -335,7 +335,7 @@ class TestCallback:
 
 BAD = [
     ({"col": "problem"}, TypeError, "`col` must be a Collocation, got str"),
-    ({"method": "adam"}, ValueError, r"`method` must be one of \('auto', 'output', .*\), got 'adam'"),
+    ({"method": "sgd"}, ValueError, r"`method` must be one of \('auto', 'output', .*\), got 'sgd'"),
     ({"method": None}, ValueError, "`method` must be one of"),
     ({"method": ["auto"]}, ValueError, "`method` must be one of"),
     ({"tol": 0}, ValueError, "`tol` must be positive and finite, got 0"),

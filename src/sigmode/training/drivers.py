@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from scipy.linalg import lstsq
 from scipy.optimize import least_squares, minimize
 
-from ..arrays import Real
+from ..arrays import Number, Real
 from ..callback import Callback, Stopped, tell
 from .collocation import Collocation
 from .error import UNIT_ROUNDOFF
@@ -17,11 +19,14 @@ __all__ = ["LIMIT", "MAX_ITER", "NOT_FINITE", "STOPPED", "Run"]
 LIMIT, STOPPED, NOT_FINITE = 2, 3, -1
 
 # Iterations of each optimiser, for "least_squares" evaluations of the residual. Not tuned.
-MAX_ITER = {"L-BFGS-B": 3000, "least_squares": 200, "output": 100}
+MAX_ITER = {"L-BFGS-B": 3000, "adam": 5000, "least_squares": 200, "output": 100}
 # Singular directions below this part of the largest are rounding. Not tuned.
 _RANK = 1e-15
 # The line search gives up below this part of a step; Armijo's constant for the squared norm. Not tuned.
 _SMALLEST_STEP, _SUFFICIENT = 1e-6, 1e-4
+# Adam's step at the start, which falls to zero over the iterations, and its two decay rates and regularisation, as in
+# its source. The step is not tuned.
+_STEP, _DECAY, _TINY = 1e-2, (0.9, 0.999), 1e-8
 # Outside of f's domain the loss is this many times the best value known. Not tuned.
 _WALL = 10.0
 
@@ -31,7 +36,7 @@ class _NotFinite(Exception):
 
 
 class Run:
-    """One training: the best parameters so far, the counts, the way out for a callback."""
+    """One training: the best parameters so far, the counts, the history, the way out for a callback."""
 
     def __init__(self, col: Collocation, callback: Callback | None) -> None:
         self.col = col
@@ -39,19 +44,51 @@ class Run:
         self.theta = np.empty(0)
         self.loss = np.inf
         self.nit = self.nfev = self.njev = 0
+        self._began = time.perf_counter()
+        self._stage = ""
+        self._history: list[tuple[int, float, float, str]] = []
+
+    @property
+    def history(self) -> Number:
+        """Iteration, loss, seconds since the start, stage: a record for each iteration and the start of each stage."""
+        return np.rec.array(
+            self._history, dtype=[("iteration", int), ("loss", float), ("time", float), ("stage", "U13")]
+        )
 
     def drive(self, stage: str, theta: Real, max_iter: int) -> int:
-        """Run one optimiser from theta; 0 where it stopped by itself, else the status that says why it stopped."""
-        self.theta, self.loss = theta, np.inf
-        driver = {"output": _output, "least_squares": _least_squares, "L-BFGS-B": _lbfgs}[stage]
+        """Run one optimiser from theta; 0 where it stopped by itself, else the status that says why it stopped.
+
+        Every stage counts one iteration at least: the one that found nothing better.
+        """
+        driver = {"output": _output, "least_squares": _least_squares, "L-BFGS-B": _lbfgs, "adam": _adam}[stage]
+        before = self.nit
         try:
-            if not np.isfinite(self.residual(self.theta)).all():
+            if not self.begin(stage, theta):
                 return NOT_FINITE
-            return driver(self, max_iter)
+            stopped = driver(self, max_iter)
+            if self.nit == before:
+                self.iterated()
+            return stopped
         except _NotFinite:
             return NOT_FINITE
         except Stopped:
             return STOPPED
+
+    def begin(self, stage: str, theta: Real) -> bool:
+        """Forget what earlier stages found; whether the residual is finite at theta."""
+        self._stage, self.theta, self.loss = stage, theta, np.inf
+        finite = bool(np.isfinite(self.residual(theta)).all())
+        self._note(self.loss)
+        return finite
+
+    def look(self, stage: str, theta: Real) -> int:
+        """Count parameters that were found without an optimiser as one iteration; 0 or STOPPED."""
+        try:
+            self.begin(stage, theta)
+            self.iterated()
+        except Stopped:
+            return STOPPED
+        return 0
 
     def keep(self, theta: Real, loss: float) -> None:
         """Remember the best parameters."""
@@ -86,10 +123,14 @@ class Run:
                 return loss, gradient
         return _WALL * self.loss + 1.0, np.zeros(theta.size)
 
-    def iterated(self) -> None:
-        """Count an iteration and tell the callback."""
+    def iterated(self, loss: float | None = None) -> None:
+        """Count an iteration and tell the callback; loss : where it is not the best one of this stage."""
         self.nit += 1
-        tell(self.callback, theta=self.theta.copy(), loss=self.loss, nit=self.nit)
+        self._note(self.loss if loss is None else loss)
+        tell(self.callback, theta=self.theta.copy(), loss=self.loss, nit=self.nit, stage=self._stage)
+
+    def _note(self, loss: float) -> None:
+        self._history.append((self.nit, loss, time.perf_counter() - self._began, self._stage))
 
 
 def _lbfgs(run: Run, max_iter: int) -> int:
@@ -104,6 +145,20 @@ def _lbfgs(run: Run, max_iter: int) -> int:
         options=options,
     )
     return LIMIT if fit.nit >= max_iter else 0
+
+
+def _adam(run: Run, max_iter: int) -> int:
+    """Kingma, Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980, algorithm 1, on all points."""
+    theta = run.theta.copy()
+    mean, square = np.zeros((2, theta.size))
+    for k in range(1, max_iter + 1):
+        loss, gradient = run.loss_and_gradient(theta)
+        mean += (1.0 - _DECAY[0]) * (gradient - mean)
+        square += (1.0 - _DECAY[1]) * (gradient * gradient - square)
+        step = _STEP * (1.0 - (k - 1) / max_iter) / (1.0 - _DECAY[0] ** k)
+        theta -= step * mean / (np.sqrt(square / (1.0 - _DECAY[1] ** k)) + _TINY)
+        run.iterated(loss)
+    return LIMIT
 
 
 def _least_squares(run: Run, max_iter: int) -> int:

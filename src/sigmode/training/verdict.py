@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from ..arrays import Real
 from ..trial.solution import Solution
 from .collocation import Collocation
-from .drivers import Run
+from .drivers import LIMIT
 from .error import UNIT_ROUNDOFF, ErrorEstimate, Noise, global_error
+from .trained import Trained
 
 __all__ = ["STATUS", "jac_is_wrong", "judge"]
 
@@ -21,11 +21,13 @@ STATUS = {
     -1: "`fun` or `jac` returned a value that is not finite.",
 }
 _REMEDY = {
-    1: "Try more hidden units, another seed or method, or a shorter span; does a solution exist on all of it?",
-    2: "Try more hidden units, a shorter span or a larger `max_iter`; does a solution exist on all of the span?",
+    1: "Try more hidden units, another seed or method, or a shorter span; {march}does a solution exist on all of it?",
+    2: "Try more hidden units, a shorter span or a larger `max_iter`; {march}does a solution exist on all of the span?",
     3: "",
     -1: "Is the solution still defined there?",
 }
+# What needs no network over the whole span.
+_MARCH = {False: "`sigmode.solve_ivp` marches over long spans; ", True: "`sigmode.solve_bvp` refines where it must; "}
 # Points at which the user's `jac` is looked at, and the part of them at which it may be wrong: `fun` may have kinks,
 # but a difference sees only those within 1e-5 of the size of y. Not tuned.
 _JAC_POINTS, _KINKS = 16, 1 / 8
@@ -36,9 +38,8 @@ _ESTIMATE_POINTS = 512
 _LINEAR, _NEGLIGIBLE = 0.3, 0.1
 
 
-def judge(run: Run, tol: float, stopped: int) -> OptimizeResult:
+def judge(col: Collocation, theta: Real, loss: float, tol: float, stopped: int) -> Trained:
     """Decide on success from a fresh estimate; the optimiser's own opinion only explains a failure."""
-    col, theta = run.col, run.theta
     sol = col.solution(theta)
     estimate = _estimate(col, sol)
     sol = sol.with_error(estimate.x, estimate.bound)
@@ -47,15 +48,16 @@ def judge(run: Run, tol: float, stopped: int) -> OptimizeResult:
     known = _known(estimate, limit)
     good = known and estimate.residual <= np.sqrt(tol) and bool((error <= limit).all())
     status = 0 if good else stopped or (1 if estimate.bad_x is None else -1)
-    return OptimizeResult(
+    return Trained(
         sol=sol,
         theta=theta,
-        loss=run.loss,
+        loss=loss,
         error=error,
         residual=estimate.residual,
         status=status,
-        message=_message(status, estimate, limit, col),
+        message=_message(status, stopped, estimate, limit, col),
         success=bool(good),
+        col=col,
     )
 
 
@@ -75,9 +77,11 @@ def _known(estimate: ErrorEstimate, limit: Real) -> bool:
     return bool((estimate.second <= small).all())
 
 
-def _message(status: int, estimate: ErrorEstimate, limit: Real, col: Collocation) -> str:
+def _message(status: int, stopped: int, estimate: ErrorEstimate, limit: Real, col: Collocation) -> str:
     if status == 0:
-        return STATUS[0]
+        return STATUS[0] + (
+            " The iteration limit was reached: more iterations may gain more." if stopped == LIMIT else ""
+        )
     if status == -1:
         where = "" if estimate.bad_x is None else f" The first such point found is x = {estimate.bad_x:.6g}."
         return f"{STATUS[-1]}{where} {_REMEDY[-1]}"
@@ -86,7 +90,13 @@ def _message(status: int, estimate: ErrorEstimate, limit: Real, col: Collocation
     reached = f"Component {worst}: estimated error {error[worst]:.1e}, requested {limit[worst]:.1e}"
     if not _known(estimate, limit):
         reached += ", and the estimate itself is out of its range: the error may be of the size of the solution"
-    return f"{STATUS[status]} {reached}; residual {estimate.residual:.1e}. {_REMEDY[status]}".strip()
+    rows = col.points.size * col.network.n
+    if rows < col.n_theta:
+        few = f"There are fewer residuals ({rows}) than parameters ({col.n_theta}): a loss of zero means nothing."
+        reached = f"{reached}; residual {estimate.residual:.1e}. {few}"
+    else:
+        reached = f"{reached}; residual {estimate.residual:.1e}."
+    return f"{STATUS[status]} {reached} {_REMEDY[status].format(march=_MARCH[col.form.two_point])}".strip()
 
 
 def _estimate(col: Collocation, sol: Solution) -> ErrorEstimate:

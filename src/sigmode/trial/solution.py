@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..arguments import WrongKind
+from ..arguments import WrongKind, function
 from ..arrays import Flags, Index, Real
+from ..html import table
 from .form import FORMS, VALUE, Form
 from .network import Network
+from .plot import plot
 
 __all__ = ["Solution"]
 
@@ -142,6 +145,43 @@ class Solution:
         if not (self.extrapolate if extrapolate is None else extrapolate):
             y[:, ~self._inside(flat)] = np.nan
         return y if points.ndim else y[:, 0]
+
+    def plot(self, axes: Any = None, fun: Callable[[Real, Real], Any] | None = None) -> Any:
+        """Draw the solution above, and below the logarithm of its estimated error.
+
+        Parameters
+        ----------
+        axes : pair of matplotlib axes, optional
+            Where to draw, by default in a new figure.
+        fun : callable, optional
+            ``fun(x, y)``, x (m,) and y (n, m), of an equation of first order: its residual ``|y' - fun(x, y)|`` is
+            drawn below, too.
+
+        Returns
+        -------
+        axes : ndarray of two axes
+
+        Raises
+        ------
+        ImportError
+            Where matplotlib is not installed.
+        """
+        function(fun, "fun", "x, y", optional=True)
+        if fun is None:
+            return plot(self, axes)
+        return plot(self, axes, lambda x: self(x, 1) - np.asarray(fun(x, self(x))))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows = {
+            "span": f"{self.x[0]:g} to {self.x[-1]:g}",
+            "equations": self.network.n,
+            "windows": len(self.y),
+            "hidden units": f"{self.network.n_hidden} ({self.network.activation})",
+        }
+        if self._error_y is not None:
+            rows["estimated error"] = ", ".join(f"{e:.1e}" for e in self._error_y.max(axis=1))
+        return table("Trial solution", rows)
 
     def error(self, x: ArrayLike) -> Real:
         """A bound of the estimated global error of ``sol(x)``, same shape; NaN where there is no estimate.
