@@ -32,6 +32,7 @@ from .problems import (
     TANGENT,
     Problem,
 )
+from .trial.plot import plot
 
 # (problem, method, hidden units, points or None for twice as many)
 RUNS: tuple[tuple[Problem, str, int, int | None], ...] = (
@@ -152,29 +153,17 @@ def _between() -> None:
 
 
 def _picture(run: tuple[Problem, Collocation, OptimizeResult]) -> None:
-    """Solution, error and residual of one run, one above the other."""
+    """Solution, and its error and residual below."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     problem, col, res = run
-    x = np.linspace(*problem.span, 801)
-    y = res.sol(x)
-    figure = Figure(figsize=(7.0, 7.5), layout="constrained")
+    figure = Figure(figsize=(7.0, 7.0), layout="constrained")
     FigureCanvasAgg(figure)
-    top, middle, bottom = figure.subplots(3, 1, sharex=True)
-    top.plot(x, y.T)
-    top.set_title(f"{problem.name}: {col.network.n_hidden} hidden units, {col.points.size} points")
-    top.set_ylabel("y")
-    smallest = np.finfo(float).eps / 10.0
-    for k in range(len(y)):
-        middle.semilogy(x, abs(y - problem.exact(x))[k] + smallest, color=f"C{k}", label=f"error of y{k + 1}")
-        middle.semilogy(x, res.sol.error(x)[k], "--", color=f"C{k}", label="estimated bound")
-    middle.set_ylabel("error")
-    middle.legend(ncols=2, fontsize="small")
-    residual = abs(res.sol(x, 1) - problem.fun(x, y)) + smallest
-    bottom.semilogy(x, residual.T)
-    bottom.set_ylabel("residual |y' - f|")
-    bottom.set_xlabel("x")
+    axes = figure.subplots(2, 1, sharex=True)
+    residual = lambda x: res.sol(x, 1) - problem.fun(x, res.sol(x))
+    plot(res.sol, axes, residual, problem.exact)
+    axes[0].set_title(f"{problem.name}: {col.network.n_hidden} hidden units, {col.points.size} points")
     figure.savefig(PICTURE, dpi=120)
 
 

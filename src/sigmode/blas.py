@@ -19,9 +19,8 @@ __all__ = ["one_thread"]
 # long with one at 750 000, and 1.9 times as long at 3 000 000.
 SMALL = 1_000_000
 
-_lock = threading.Lock()
-_users = 0
-_limit: contextlib.AbstractContextManager[object] | None = None
+# Held by the Python thread that has set the number of threads, which belongs to the process.
+_owner = threading.Lock()
 
 
 @functools.cache
@@ -34,22 +33,14 @@ def _controller() -> ThreadpoolController:
 def one_thread(entries: int) -> Iterator[None]:
     """Keep BLAS to one thread inside, if no matrix has more than SMALL entries; 15 us.
 
-    The number of threads belongs to the process: of several Python threads in here the last one to leave restores it.
+    Of several Python threads in here only the first one counts, and restores the number when it leaves: the others may
+    then be slower, but whatever the order in which they leave, the process ends up with the number that it had.
     """
-    global _users, _limit
-    if entries > SMALL:
+    if entries > SMALL or not _owner.acquire(blocking=False):
         yield
         return
-    with _lock:
-        if _users == 0:
-            _limit = _controller().limit(limits=1, user_api="blas")
-            _limit.__enter__()
-        _users += 1
     try:
-        yield
+        with _controller().limit(limits=1, user_api="blas"):
+            yield
     finally:
-        with _lock:
-            _users -= 1
-            if _users == 0 and _limit is not None:
-                _limit.__exit__(None, None, None)
-                _limit = None
+        _owner.release()

@@ -282,7 +282,7 @@ class TestResult:
 
 
 class TestCallback:
-    @pytest.mark.parametrize("method", ["auto", "output", "least_squares", "L-BFGS-B"])
+    @pytest.mark.parametrize("method", ["auto", "output", "least_squares", "L-BFGS-B", "adam"])
     def test_sees_every_iteration(self, method):
         seen = []
         res = sm.train(collocation(LAGARIS_4, 10), method=method, max_iter=15, callback=seen.append)
@@ -290,7 +290,7 @@ class TestCallback:
         assert all(state.theta.shape == (40,) for state in seen)
         assert seen[-1].loss <= seen[0].loss
 
-    @pytest.mark.parametrize("method", ["auto", "output", "least_squares", "L-BFGS-B"])
+    @pytest.mark.parametrize("method", ["auto", "output", "least_squares", "L-BFGS-B", "adam"])
     def test_stops(self, method):
         def stop(state):
             if state.nit == 3:
@@ -312,6 +312,23 @@ class TestCallback:
         with pytest.raises(error):
             sm.train(collocation(LAGARIS_4, 10), method=method, callback=fail)
 
+    def test_is_called_in_every_stage_even_where_nothing_is_left_to_do(self):
+        seen = []
+        col = sm.Collocation(lambda x, y: 0.0 * y, (0, 1), [1.0])
+        assert sm.train(col, callback=seen.append).success
+        assert [state.stage for state in seen] == ["march", "output"]
+        seen.clear()
+        sm.train(collocation(LAGARIS_4, 4), tol=1e-12, callback=seen.append)
+        assert list(dict.fromkeys(state.stage for state in seen)) == ["march", "output", "least_squares"]
+
+    def test_may_stop_right_after_the_march(self):
+        def stop(state):
+            raise StopIteration
+
+        res = sm.train(collocation(LAGARIS_4, 20), tol=1e-14, callback=stop)
+        assert (res.nit, res.status, res.history.stage[-1]) == (1, 3, "march")
+        assert res.error.max() < 1e-3
+
     def test_ctrl_c_in_fun_leaves_the_process_usable(self):
         calls = []
 
@@ -331,6 +348,77 @@ class TestCallback:
         assert res.nit == 5
         assert res.status == 2
         assert "iteration limit" in res.message
+
+
+class TestHistory:
+    @pytest.mark.parametrize("method", ["auto", "output", "least_squares", "L-BFGS-B", "adam"])
+    def test_has_a_record_for_each_iteration_and_the_start_of_each_stage(self, method):
+        seen = []
+        res = sm.train(collocation(LAGARIS_4, 10), method=method, max_iter=15, tol=1e-13, callback=seen.append)
+        history = res.history
+        assert history.dtype.names == ("iteration", "loss", "time", "stage")
+        assert set(history.iteration) == set(range(res.nit + 1))
+        starts = np.flatnonzero(np.diff(history.iteration, prepend=-1) == 0).size + 1
+        assert history.size == res.nit + starts
+        assert np.all(np.diff(history.time) >= 0)
+        assert [state.stage for state in seen][-1] == history.stage[-1]
+        assert history["loss"].min() == pytest.approx(min(state.loss for state in seen))
+        if method != "auto":
+            assert set(history.stage) == {method}
+        assert history.loss[-1] <= history.loss[0]
+
+    def test_unpacks_row_by_row(self):
+        iteration, loss, seconds, stage = sm.train(collocation(GAUSS, 5), method="output").history[-1]
+        assert (iteration >= 1, loss >= 0, seconds > 0, stage) == (True, True, True, "output")
+
+
+def test_adam_follows_its_source():
+    """Algorithm 1 of Kingma and Ba by hand, with a step that falls to zero."""
+    col = collocation(GAUSS, 5)
+    theta, seen = col.initial(), []
+    mean = square = np.zeros(col.n_theta)
+    for k in range(1, 21):
+        loss, gradient = col.loss_and_gradient(theta)
+        seen.append(loss)
+        mean = 0.9 * mean + 0.1 * gradient
+        square = 0.999 * square + 0.001 * gradient**2
+        step = 1e-2 * (1 - (k - 1) / 20)
+        theta = theta - step * (mean / (1 - 0.9**k)) / (np.sqrt(square / (1 - 0.999**k)) + 1e-8)
+    res = sm.train(col, method="adam", max_iter=20)
+    np.testing.assert_allclose(res.history.loss[1:], seen, rtol=1e-10)
+    assert res.loss == pytest.approx(min(seen))
+    assert res.status == 2
+
+
+def test_adam_is_the_slow_one_and_says_what_it_reached():
+    res = sm.train(collocation(GAUSS, 10), method="adam", max_iter=2000, tol=1e-9)
+    assert not res.success
+    assert 1e-7 < res.error[0] < 1e-1
+    assert true_error(GAUSS, res.sol).max() <= 10 * res.error[0]
+
+
+class TestMessages:
+    def test_fewer_residuals_than_parameters(self):
+        res = sm.train(collocation(GAUSS, 3, n_points=6), method="least_squares", tol=1e-9)
+        assert res.loss < 1e-20
+        assert not res.success
+        assert "fewer residuals (6) than parameters (9): a loss of zero means nothing" in res.message
+        enough = sm.train(collocation(GAUSS, 3, n_points=9), tol=1e-12)
+        assert not enough.success
+        assert "fewer residuals" not in enough.message
+
+    def test_the_iteration_limit_is_said_where_it_was_hit_although_tol_is_met(self):
+        res = sm.train(collocation(GAUSS, 20), method="L-BFGS-B", max_iter=60, tol=1e-1)
+        assert res.success
+        assert res.nit == 60
+        assert "The iteration limit was reached" in res.message
+        assert "limit" not in sm.train(collocation(GAUSS, 20)).message
+
+    def test_what_to_use_where_one_network_is_not_enough(self):
+        wave = sm.Collocation(lambda x, y: np.array([y[1], -y[0]]), (0, 200), [1.0, 0.0], 10)
+        assert "`sigmode.solve_ivp` marches over long spans" in sm.train(wave, tol=1e-9).message
+        layer = sm.Collocation(lambda x, y, dy: 1e4 * y, (0, 1), (1.0, 1.0), 5, order=2, conditions="two-point")
+        assert "`sigmode.solve_bvp`" in sm.train(layer, tol=1e-9).message
 
 
 BAD = [

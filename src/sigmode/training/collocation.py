@@ -14,11 +14,11 @@ from .. import arguments
 from ..arrays import Real
 from ..compiled import buffers
 from ..compiled.activations import ACTIVATIONS
-from ..trial.form import FORMS, Form
-from ..trial.network import Network
-from ..trial.points import POINTS
+from ..html import table
+from ..trial.network import Blocks, Network
 from ..trial.solution import Solution
 from ..user.equation import RightHandSide, RightHandSide2
+from . import checks
 from .orders import FirstOrder, Fused, SecondOrder, make_order
 
 _FLOAT = np.dtype(np.float64)
@@ -144,10 +144,10 @@ class Collocation:
         order: int = 1,
         conditions: str = "initial",
     ) -> None:
-        self.form = _checked_form(order, conditions)
+        self.form = checks.form(order, conditions)
         self.rhs = (RightHandSide if self.form.order == 1 else RightHandSide2)(fun, jac, args)
-        self.span = _checked_span(span)
-        self.y0 = _checked_y0(y0) if self.form.order == 1 else _checked_pair(y0)
+        self.span = checks.span(span)
+        self.y0 = checks.y0(y0) if self.form.order == 1 else checks.pair(y0)
         n_hidden = arguments.count(n_hidden, "n_hidden")
         arguments.choice(activation, "activation", ACTIVATIONS)
         self.network = Network(self.y0.shape[-1], n_hidden, activation, bool(output_bias))
@@ -157,7 +157,7 @@ class Collocation:
                 f"`span` must have a length between {_SHORTEST} and {1.0 / _SHORTEST} for order 2, got {span!r}. "
                 "Choose another unit of x."
             )
-        self._xi = _checked_points(points, n_points, 2 * n_hidden, self.span)
+        self._xi = checks.points(points, n_points, 2 * n_hidden, self.span)
         # Rounding must not put a point outside the span: f is never called there.
         self.points = np.clip(self.span[0] + self._h * self._xi, min(self.span), max(self.span))
         self._seed = arguments.seed(seed)
@@ -175,6 +175,18 @@ class Collocation:
             f"<Collocation of {net.n} {kind} on [{self.span[0]:g}, {self.span[1]:g}]: "
             f"{net.n_hidden} hidden units ({net.activation}), {self.points.size} points>"
         )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        net = self.network
+        rows = {
+            "span": f"{self.span[0]:g} to {self.span[1]:g}",
+            "equations": f"{net.n} of order {self.form.order}",
+            "points": self.points.size,
+            "hidden units": f"{net.n_hidden} ({net.activation})",
+            "parameters": self.n_theta,
+        }
+        return table("Collocation", rows)
 
     @property
     def n_theta(self) -> int:
@@ -253,6 +265,86 @@ class Collocation:
             form=self.form, second=second[None].copy(),
         )  # fmt: skip
 
+    def unpack(self, theta: ArrayLike) -> Blocks:
+        """The blocks of theta by name: ``w, b`` (n_hidden,), ``V`` (n, n_hidden) and ``c`` (n,), or empty without bias.
+
+        Views of theta where it is a float64 array.
+
+        Examples
+        --------
+        >>> import sigmode as sm
+        >>> col = sm.Collocation(lambda x, y: -y, (0, 1), [1.0], n_hidden=3)
+        >>> blocks = col.unpack(col.initial())
+        >>> blocks.w.shape, blocks.b.shape, blocks.V.shape, blocks.c.shape
+        ((3,), (3,), (1, 3), (0,))
+        """
+        return self.network.split(self.checked_theta(theta))
+
+    def values(self, theta: ArrayLike, x: ArrayLike, nu: int = 0) -> Real:
+        """The trial solution or its first derivative (nu=1) at any points of the span.
+
+        Parameters
+        ----------
+        theta : array_like, shape (n_theta,)
+        x : float or array_like, shape (m,)
+        nu : {0, 1}
+
+        Returns
+        -------
+        y : ndarray, shape (n, m); (n,) for a number
+            The values of ``col.solution(theta)(x, nu)``, to rounding.
+
+        See Also
+        --------
+        values_jacobian : their derivatives by theta.
+        """
+        theta, points = self.checked_theta(theta), checks.places(x, self.span)
+        derivative = self._checked_nu(nu)
+        state, slope = self.state_and_slope(theta, np.atleast_1d(points))
+        n = self.network.n
+        y = state[:n] if derivative == 0 else slope if self.form.order == 1 else state[n:]
+        return np.asarray(y if points.ndim else y[:, 0])
+
+    def values_jacobian(self, theta: ArrayLike, x: ArrayLike, nu: int = 0) -> Real:
+        """The derivatives of `values` by theta: rows for data, for conditions, for whatever is added to the residual.
+
+        Parameters
+        ----------
+        theta : array_like, shape (n_theta,)
+        x : float or array_like, shape (m,)
+        nu : {0, 1}
+
+        Returns
+        -------
+        rows : ndarray, shape (n m, n_theta)
+            Equation by equation, as ``values(theta, x).ravel()``.
+
+        Examples
+        --------
+        A measurement beside the equation, ten times as important:
+
+        >>> import numpy as np, sigmode as sm
+        >>> from scipy.optimize import least_squares
+        >>> col = sm.Collocation(lambda x, y: -y, (0, 1), [1.0], n_hidden=6)
+        >>> rows = lambda t: np.append(col.residual(t), 10 * (col.values(t, 0.5) - 0.6))
+        >>> jac = lambda t: np.vstack([col.jacobian(t), 10 * col.values_jacobian(t, 0.5)])
+        >>> fit = least_squares(rows, col.initial(), jac=jac)
+        >>> 0.6 < col.values(fit.x, 0.5)[0] < np.exp(-0.5)
+        True
+        """
+        theta, points = self.checked_theta(theta), np.atleast_1d(checks.places(x, self.span))
+        derivative = self._checked_nu(nu)
+        rows = np.empty((self.network.n * points.size, theta.size))
+        for chunk, kept, _ in self._anywhere(theta, points):
+            chunk.values_jacobian(theta, kept, derivative, rows)
+        return rows
+
+    @staticmethod
+    def _checked_nu(nu: int) -> int:
+        if isinstance(nu, bool) or not isinstance(nu, (int, np.integer)) or nu not in (0, 1):
+            raise ValueError(f"`nu` must be 0, for values, or 1, for their derivative by x, got {nu!r}.")
+        return int(nu)
+
     def fitted(self, theta: Real, derivatives: list[Real]) -> Real:
         """theta with output weights for which y and its derivatives by x at the points are closest to those given.
 
@@ -272,16 +364,21 @@ class Collocation:
         """
         n = self.network.n
         state, slope = np.empty((2, self.form.order * n, x.size))
+        for chunk, _, found in self._anywhere(theta, x):
+            state[:, chunk.part], slope[-n:, chunk.part] = found
+        slope[:-n] = state[n:]
+        return state, slope
+
+    def _anywhere(self, theta: Real, x: Real) -> Iterator[tuple[_Chunk, Real, tuple[Real, Real]]]:
+        """As `_trial`, at any points x of the span."""
         kept = buffers.borrow(min(self._chunk_size, x.size), self.network.n_hidden)
         try:
             for lo in range(0, x.size, self._chunk_size):
-                part = slice(lo, lo + self._chunk_size)
+                part = slice(lo, min(lo + self._chunk_size, x.size))
                 chunk = self._make_chunk(part, x[part], (x[part] - self.span[0]) / self._h)
-                state[:, part], slope[-n:, part] = chunk.forward(theta, kept)
+                yield chunk, kept, chunk.forward(theta, kept)
         finally:
             buffers.give_back(kept)
-        slope[:-n] = state[n:]
-        return state, slope
 
     def _trial(self, theta: Real, kept: Real | None = None) -> Iterator[tuple[_Chunk, Real, Real]]:
         """Yield (chunk, state, highest derivative) for one chunk after the other: eq. (2).
@@ -348,66 +445,3 @@ class Collocation:
 def _square(r: Real) -> float:
     """sum r**2 without BLAS, whose order of summation may depend on its threads."""
     return float(np.add.reduce(r * r, axis=None))
-
-
-def _checked_span(span: Any) -> tuple[float, float]:
-    x0, x1 = arguments.span(span, "span", "(x0, x1)")
-    if not np.isfinite(x1 - x0):
-        raise ValueError(f"`span` must be finite, got {span!r}.")
-    if abs(x1 - x0) < np.finfo(float).tiny:
-        raise ValueError(f"`span` must have a length, got {span!r}.")
-    return x0, x1
-
-
-def _checked_form(order: Any, conditions: Any) -> Form:
-    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order not in (1, 2):
-        raise ValueError(f"`order` must be 1, for y' = f(x, y), or 2, for y'' = f(x, y, y'), got {order!r}.")
-    names = tuple(name for degree, name in FORMS if degree == 2)
-    if not isinstance(conditions, str) or conditions not in names:
-        raise ValueError(f"`conditions` must be one of {names}, got {conditions!r}.")
-    if (order, conditions) not in FORMS:
-        raise ValueError(
-            f'`conditions` must be "initial" for order 1, got {conditions!r}: an equation y\' = f(x, y) has one '
-            "condition. Is it y'' = f(x, y, y')? Then pass order=2."
-        )
-    return FORMS[int(order), conditions]
-
-
-def _checked_y0(y0: ArrayLike, shape: str = "(n,)") -> Real:
-    array = arguments.numbers(y0, "y0", shape, real=True, advice="split the problem into real and imaginary parts")
-    if shape == "(n,)" and (array.ndim != 1 or array.size == 0):
-        raise ValueError(f"`y0` must be 1-dimensional with at least one value, such as [1.0], got {y0!r}.")
-    arguments.finite(array, "`y0`")
-    return array
-
-
-def _checked_pair(y0: ArrayLike) -> Real:
-    """The two conditions of an equation of second order, (2, n)."""
-    array = _checked_y0(y0, "(2, n)")
-    if array.ndim not in (1, 2) or len(array) != 2 or array.size == 0:
-        raise ValueError(
-            "`y0` must be two values for order 2, (y0, dy0) or (ya, yb): two arrays of shape (n,), or two numbers for "
-            f"one equation, got {y0!r}."
-        )
-    return array.reshape(2, -1)
-
-
-def _checked_points(points: str | ArrayLike, n_points: int | None, default: int, span: tuple[float, float]) -> Real:
-    """The collocation points as xi in [0, 1]."""
-    m = default if n_points is None else arguments.count(n_points, "n_points")
-    if isinstance(points, str):
-        if points not in POINTS:
-            raise ValueError(f"`points` must be one of {tuple(POINTS)} or an array, got {points!r}.")
-        return POINTS[points](m)
-    x = arguments.numbers(points, "points", "(m,) or a name", real=True)
-    if x.ndim != 1 or x.size == 0:
-        raise ValueError(
-            f"`points` must be one of {tuple(POINTS)} or 1-dimensional with at least one value, got {points!r}. "
-            "Their number is `n_points`."
-        )
-    if n_points is not None and m != x.size:
-        raise ValueError(f"`n_points` is {m}, but `points` has {x.size} values; leave one of them out.")
-    outside = ~((x >= min(span)) & (x <= max(span)))  # true for NaN, too
-    if outside.any():
-        raise ValueError(f"`points` must lie in the span {span}, got {x[outside][0]}.")
-    return (x - span[0]) / (span[1] - span[0])

@@ -47,6 +47,19 @@ class FirstOrder:
         of_n = np.full(self.xi.size, 1.0 / self._h)
         first_order.rows(theta, *self._network, kept, of_n, self.xi / self._h, df, jacobian, self.part.start)
 
+    def values_jacobian(self, theta: Real, kept: Real, nu: int, rows: Real) -> None:
+        """Fill in the rows dy/dtheta (nu = 0) or d(dy/dx)/dtheta (nu = 1) of these points."""
+        of_n, of_dn = (np.full(self.xi.size, 1.0 / self._h), self.xi / self._h) if nu else (self.xi, 0.0 * self.xi)
+        _values_jacobian(theta, self._network, kept, of_n, of_dn, rows, self.part.start)
+
+
+def _values_jacobian(
+    theta: Real, net: tuple[int, int, int, Real], kept: Real, of_n: Real, of_dn: Real, rows: Real, first: int
+) -> None:
+    """Rows of of_n N + of_dn N' by theta: those of a residual without f."""
+    n, m = net[0], of_n.size
+    first_order.rows(theta, *net, kept, of_n, of_dn, np.zeros((n, n, m)), rows, first)
+
 
 class Fused:
     """Residual, loss and derivatives at all points of an equation of first order with compiled f, in one launch each.
@@ -130,6 +143,14 @@ class SecondOrder:
         by_n, by_dn, by_d2n = (np.ascontiguousarray(part.transpose(2, 0, 1)) for part in (dr_dn, dr_ddn, dr_d2n))
         second_order.sensitivities2(
             theta, self._n, self._n_hidden, self._kind, self.xi, kept, by_n, by_dn, by_d2n, jacobian, self.part.start
+        )
+
+    def values_jacobian(self, theta: Real, kept: Real, nu: int, rows: Real) -> None:
+        """As of `FirstOrder`."""
+        of_n, of_dn = (self._in_dy[0][0], self._in_dy[1][0]) if nu else (self._in_y[0], 0.0 * self.xi)
+        net = self._n, self._n_hidden, self._kind, self.xi
+        _values_jacobian(
+            theta, net, kept, np.ascontiguousarray(of_n), np.ascontiguousarray(of_dn), rows, self.part.start
         )
 
 
