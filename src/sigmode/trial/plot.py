@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..arrays import Real
-
-if TYPE_CHECKING:
-    from .solution import Solution
 
 __all__ = ["plot"]
 
@@ -21,12 +18,12 @@ _SMALLEST = np.finfo(float).eps / 10.0
 
 
 def plot(
-    sol: Solution,
+    sol: Any,
     axes: Any = None,
     residual: Callable[[Real], Real] | None = None,
     exact: Callable[[Real], Real] | None = None,
 ) -> Any:
-    """Draw a solution, see `Solution.plot`.
+    """Draw a `Solution`, see its method.
 
     residual : x (m,) -> (n, m); exact : x (m,) -> (n, m), whose distance from the solution is drawn, too.
     """
