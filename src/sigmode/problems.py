@@ -1,4 +1,8 @@
-"""Problems with closed forms: what the demonstration, the tests and the benchmarks run on."""
+"""Problems with closed forms: what the demonstration, the tests and the benchmarks run on.
+
+``p = sm.problems.LAGARIS_1`` is solved by ``sm.train(sm.Collocation(p.fun, p.span, p.y0, jac=p.jac))``, its error is
+``sol(x) - p.exact(x)``; those between two points by ``sm.solve_bvp(p.fun, p.bc, x, y)`` with a mesh x and a guess y.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_a_result_draws_the_solution_its_error_and_its_residual():
     res = trained()
     above, below = res.plot()
     assert labels(above) == ["y0", "y1"]
-    assert labels(below) == [f"{what} of y{k}" for k in (0, 1) for what in ("estimated error", "residual")]
+    assert labels(below) == ["estimated error", "residual", "_estimated error", "_residual"]
     x, y = above.lines[0].get_data()
     np.testing.assert_array_equal(y, res.sol(x)[0])
     x, r = below.lines[1].get_data()
@@ -42,9 +42,9 @@ def test_a_result_draws_the_solution_its_error_and_its_residual():
 def test_a_solution_draws_itself_and_its_residual_if_it_is_told_the_equation():
     sol = trained(LAGARIS_1).sol
     above, below = sol.plot()
-    assert (labels(above), labels(below)) == (["y"], ["estimated error of y"])
+    assert (labels(above), labels(below)) == (["y"], ["estimated error"])
     _, below = sol.plot(fun=LAGARIS_1.fun)
-    assert labels(below) == ["estimated error of y", "residual of y"]
+    assert labels(below) == ["estimated error", "residual"]
 
 
 def test_solutions_of_all_solvers_have_pictures():
@@ -84,3 +84,10 @@ def test_notebooks_show_short_tables():
         assert text.startswith("<table>")
         assert len(text) < 2000
         assert all(word in text for word in words)
+
+
+def test_what_has_no_estimate_says_so_and_many_components_have_no_legend():
+    col = sm.Collocation(lambda x, y: -y, (0, 1), np.ones(12))
+    above, below = col.solution(col.initial()).plot()
+    assert above.get_legend() is None
+    assert [text.get_text() for text in below.texts] == ["no estimate of the error"]

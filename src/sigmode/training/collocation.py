@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -56,6 +55,9 @@ class Collocation:
         ``fun(x, y, *args)`` with x (m,) and y (n, m), returns (n, m): the convention of
         `scipy.integrate.solve_bvp`. It must treat the points one by one: it is called with some of them, with others
         between them, and without `jac` with 2 n copies of each. For order 2 ``fun(x, y, dy, *args)``, dy (n, m).
+        Compiled by Numba (with `jac`, if there is one, and order 1), everything runs in one launch: it is called with
+        blocks of points, and may return an array, or its rows in a tuple or a list. An index beyond the n rows of y is
+        not caught there: it may end the process.
     span : (x0, x1)
         Two different finite numbers, in either order. `fun` is never called outside.
     y0 : array_like, shape (n,)
@@ -160,6 +162,8 @@ class Collocation:
         self._xi = checks.points(points, n_points, 2 * n_hidden, self.span)
         # Rounding must not put a point outside the span: f is never called there.
         self.points = np.clip(self.span[0] + self._h * self._xi, min(self.span), max(self.span))
+        self._looked = False
+        self._in_one_launch: Fused | None = None
         self._seed = arguments.seed(seed)
         self._shape = (self.network.n_theta,)
         for fixed in (self.y0, self.points):
@@ -325,11 +329,11 @@ class Collocation:
 
         >>> import numpy as np, sigmode as sm
         >>> from scipy.optimize import least_squares
-        >>> col = sm.Collocation(lambda x, y: -y, (0, 1), [1.0], n_hidden=6)
+        >>> col = sm.Collocation(lambda x, y: -y, (0, 1), [1.0], n_hidden=4, n_points=30)
         >>> rows = lambda t: np.append(col.residual(t), 10 * (col.values(t, 0.5) - 0.6))
         >>> jac = lambda t: np.vstack([col.jacobian(t), 10 * col.values_jacobian(t, 0.5)])
-        >>> fit = least_squares(rows, col.initial(), jac=jac)
-        >>> 0.6 < col.values(fit.x, 0.5)[0] < np.exp(-0.5)
+        >>> fit = least_squares(rows, col.initial(), jac=jac, max_nfev=50)
+        >>> bool(0.599 < col.values(fit.x, 0.5)[0] < np.exp(-0.5))
         True
         """
         theta, points = self.checked_theta(theta), np.atleast_1d(checks.places(x, self.span))
@@ -406,15 +410,17 @@ class Collocation:
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy takes over: not the addresses of machine code, which hold in this process for this `jac`."""
-        return {name: value for name, value in self.__dict__.items() if name != "_fused"}
+        return {**self.__dict__, "_looked": False, "_in_one_launch": None}
 
-    @functools.cached_property
+    @property
     def _fused(self) -> Fused | None:
         """What works with compiled `fun` and `jac` in one launch; None where they are functions of Python."""
-        code = self.rhs.on_block()
-        if code is None:
-            return None
-        return Fused(self.network, self._conditions, self._h, self.points, self._xi, *code)
+        if not self._looked:
+            self._looked = True
+            code = self.rhs.on_block()
+            where = self.network, self._conditions, self._h, self.points, self._xi
+            self._in_one_launch = None if code is None else Fused(*where, *code)
+        return self._in_one_launch
 
     @property
     def _conditions(self) -> Real:

@@ -151,12 +151,13 @@ def _adam(run: Run, max_iter: int) -> int:
     """Kingma, Ba, "Adam: a method for stochastic optimization", arXiv:1412.6980, algorithm 1, on all points."""
     theta = run.theta.copy()
     mean, square = np.zeros((2, theta.size))
+    _, gradient = run.loss_and_gradient(theta)
     for k in range(1, max_iter + 1):
-        loss, gradient = run.loss_and_gradient(theta)
         mean += (1.0 - _DECAY[0]) * (gradient - mean)
         square += (1.0 - _DECAY[1]) * (gradient * gradient - square)
         step = _STEP * (1.0 - (k - 1) / max_iter) / (1.0 - _DECAY[0] ** k)
         theta -= step * mean / (np.sqrt(square / (1.0 - _DECAY[1] ** k)) + _TINY)
+        loss, gradient = run.loss_and_gradient(theta)
         run.iterated(loss)
     return LIMIT
 

@@ -39,6 +39,9 @@ _PROBES = irregular(1024)
 # A defect is hidden if it is 4 times the largest one at the nodes of its window, and 1000 roundings of the slope. Not
 # tuned.
 _HIDDEN, _MORE_THAN_ROUNDING = 4.0, 1e3
+# A component that is zero holds what is left of the others, whose relative residual means nothing: terms below this part
+# of the largest one count as that much. With the sqrt(tol) that `verdict` asks for it is below tol down to 1e-12.
+_AT_REST = 1e-6
 # An error may grow by e**2 per window: Radau damps growth that is faster (docs/decisions.md, "Windows follow the
 # growth").
 _GROWTH = 2.0
@@ -318,4 +321,5 @@ def _relative_residual(samples: _Samples, df_dy: Real) -> float:
     size = abs(samples.u).max(axis=(1, 2))
     span = abs(samples.hi[-1] - samples.lo[0])
     terms = (size / span)[:, None, None] + abs(samples.f) + np.einsum("klwj,l->kwj", abs(df_dy), size)
-    return float((abs(samples.d) / np.maximum(terms, np.finfo(float).tiny)).max())
+    floor = max(_AT_REST * float(terms.max()), np.finfo(float).tiny)
+    return float((abs(samples.d) / np.maximum(terms, floor)).max())

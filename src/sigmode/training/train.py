@@ -62,7 +62,7 @@ def train(
         * "least_squares": `scipy.optimize.least_squares` on all weights.
         * "L-BFGS-B": `scipy.optimize.minimize` on loss and gradient, the classic way. Seconds, 1e-6.
         * "adam": what deep learning does, for comparison. The slow one: it ends at 1e-3 where the others are at 1e-6
-          and below.
+          and below. Full batch, decay rates 0.9 and 0.999, a step of 1e-2 that falls linearly to zero over `max_iter`.
         * "auto": "output", started from a solution that `NeuralCollocation` marched; if the result does not meet
           `tol`, the same with hidden layers that are closer together or steeper; then "least_squares" from the best.
           With `theta0` it starts from there instead, with two-point conditions from the straight line between them.
@@ -86,8 +86,9 @@ def train(
         relative to the terms of the equation; nit, nfev, njev : int; message : str; success : bool; status : int:
         0 the estimated error meets `tol`, 1 it does not, 2 nor within the iteration limit, 3 nor before `callback`
         stopped, -1 `fun` or `jac` is not finite; col : Collocation, as it was trained; history : record array with
-        fields iteration, loss, time (seconds) and stage ("march", "output", ...), one record for each iteration and for
-        the start of each stage. ``res.plot()`` draws the solution, its error and its residual (needs matplotlib).
+        fields iteration, loss, time (seconds, with what is compiled meanwhile) and stage ("march", "output", ...), one
+        record for each iteration and for the start of each stage. ``res.plot()`` draws the solution, its error and its
+        residual (needs matplotlib).
 
     Raises
     ------
@@ -172,7 +173,7 @@ def assess(col: Collocation, theta: ArrayLike, tol: float = 1e-6) -> Trained:
     Raises
     ------
     TypeError, ValueError
-        For arguments that do not fit. What `fun` raises passes through. A bad theta is no exception.
+        For arguments that do not fit; theta must be finite. What `fun` raises passes through.
 
     Warns
     -----

@@ -26,6 +26,8 @@ _REMEDY = {
     3: "",
     -1: "Is the solution still defined there?",
 }
+# A loss means nothing if the residual at the points is below this part of that between them. Not tuned.
+_NOTHING = 1e-3
 # What needs no network over the whole span.
 _MARCH = {False: "`sigmode.solve_ivp` marches over long spans; ", True: "`sigmode.solve_bvp` refines where it must; "}
 # Points at which the user's `jac` is looked at, and the part of them at which it may be wrong: `fun` may have kinks,
@@ -55,7 +57,7 @@ def judge(col: Collocation, theta: Real, loss: float, tol: float, stopped: int) 
         error=error,
         residual=estimate.residual,
         status=status,
-        message=_message(status, stopped, estimate, limit, col),
+        message=_message(status, stopped, loss, estimate, limit, col),
         success=bool(good),
         col=col,
     )
@@ -77,7 +79,7 @@ def _known(estimate: ErrorEstimate, limit: Real) -> bool:
     return bool((estimate.second <= small).all())
 
 
-def _message(status: int, stopped: int, estimate: ErrorEstimate, limit: Real, col: Collocation) -> str:
+def _message(status: int, stopped: int, loss: float, estimate: ErrorEstimate, limit: Real, col: Collocation) -> str:
     if status == 0:
         return STATUS[0] + (
             " The iteration limit was reached: more iterations may gain more." if stopped == LIMIT else ""
@@ -90,12 +92,13 @@ def _message(status: int, stopped: int, estimate: ErrorEstimate, limit: Real, co
     reached = f"Component {worst}: estimated error {error[worst]:.1e}, requested {limit[worst]:.1e}"
     if not _known(estimate, limit):
         reached += ", and the estimate itself is out of its range: the error may be of the size of the solution"
+    reached += f"; residual {estimate.residual:.1e}."
     rows = col.points.size * col.network.n
-    if rows < col.n_theta:
-        few = f"There are fewer residuals ({rows}) than parameters ({col.n_theta}): a loss of zero means nothing."
-        reached = f"{reached}; residual {estimate.residual:.1e}. {few}"
-    else:
-        reached = f"{reached}; residual {estimate.residual:.1e}."
+    if rows < col.n_theta and np.sqrt(loss / rows) < _NOTHING * estimate.residual:
+        reached += (
+            f" There are fewer residuals ({rows}) than parameters ({col.n_theta}): a loss of zero means nothing. "
+            "Try more points (`n_points`)."
+        )
     return f"{STATUS[status]} {reached} {_REMEDY[status].format(march=_MARCH[col.form.two_point])}".strip()
 
 

@@ -13,6 +13,8 @@ __all__ = ["plot"]
 
 # Points of a curve, at least. Not tuned.
 _POINTS = 801
+# Components that a legend has room for. Not tuned.
+_MANY = 8
 # What is smaller is drawn here: zero has no logarithm.
 _SMALLEST = np.finfo(float).eps / 10.0
 
@@ -31,8 +33,7 @@ def plot(
     x = np.unique(np.concatenate([np.linspace(sol.x[0], sol.x[-1], _POINTS), sol.x]))
     y = sol(x)
     for k, row in enumerate(y):
-        name = f"y{k}" if len(y) > 1 else "y"
-        colour = above.plot(x, row, label=name)[0].get_color()
+        colour = above.plot(x, row, label=f"y{k}" if len(y) > 1 else "y")[0].get_color()
         curves = [(sol.error(x), "--", "estimated error")]
         if residual is not None:
             curves.append((abs(residual(x)), ":", "residual"))
@@ -40,13 +41,15 @@ def plot(
             curves.append((abs(y - exact(x)), "-", "error"))
         for values, style, what in curves:
             if np.isfinite(values[k]).any():
-                below.semilogy(x, values[k] + _SMALLEST, style, color=colour, label=f"{what} of {name}")
+                below.semilogy(x, values[k] + _SMALLEST, style, color=colour, label=f"_{what}" if k else what)
     above.set_ylabel("y")
     below.set_xlabel("x")
-    if len(y) > 1:
+    if 1 < len(y) <= _MANY:
         above.legend(fontsize="small")
     if below.lines:
         below.legend(fontsize="small")
+    else:
+        below.text(0.5, 0.5, "no estimate of the error", ha="center", transform=below.transAxes)
     return np.array([above, below])
 
 
