@@ -324,3 +324,16 @@ def test_one_function_is_compiled_serial_and_parallel(package_copy, tmp_path):
     """
     environment = {"PYTHONPATH": str(package_copy), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     assert run_python(code, tmp_path, **environment).stdout.split() == ["False", "True"]
+
+
+def test_compiled_functions_in_a_second_process(package_copy, tmp_path):
+    """Machine code from the disk asks for its thread before any other code has."""
+    code = """
+    import numba, sigmode as sm
+    fun = numba.njit(lambda x, y: -y)
+    col = sm.Collocation(fun, (0, 1), [1.0], 5)
+    print(col.residual(col.initial()).sum(), col.loss_and_gradient(col.initial())[0], col.jacobian(col.initial()).sum())
+    """
+    environment = {"PYTHONPATH": str(package_copy), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    first = run_python(code, tmp_path, **environment).stdout
+    assert run_python(code, tmp_path, **environment).stdout == first

@@ -1,6 +1,7 @@
 """Compiled f and jac: one launch, the same numbers as by Python calls, the same exceptions."""
 
 import copy
+import os
 import pickle
 import warnings
 
@@ -15,6 +16,7 @@ from sigmode.compiled import launch
 from sigmode.compiled.buffers import BLOCK
 
 ACTIVATIONS = ("sigmoid", "tanh", "sin")
+FACTOR = 1.0
 
 
 @njit
@@ -142,11 +144,7 @@ class TestArguments:
 
         first = np.arange(6.0).reshape(2, 3)
         layers = None
-        for args in (
-            (0.5, 3, True, first),
-            (np.float64(-1.0), np.int32(-2), False, 2.0 * first),
-            (2.0, 1, True, first[:, ::-1]),
-        ):
+        for args in ((0.5, 3, True, first), (-1.0, -2, False, 2.0 * first), (2.0, 1, True, first + 1.0)):
             ours, theirs, theta = both(forced, None, [1.0], args=args)
             assert_equal(ours, theirs, theta, 1e-8)
             assert layers in (None, list(forced._sigmode_layers.values()))
@@ -163,6 +161,53 @@ class TestArguments:
         before = col.residual(col.initial())
         a[0] = 3.0
         np.testing.assert_allclose(col.residual(col.initial()), 3.0 * before)
+
+    @pytest.mark.parametrize("change", ["values of a strided array", "resize", "reshape"])
+    def test_an_array_may_change_in_place(self, change):
+        @njit
+        def scaled(x, y, a):
+            return a.sum() * y
+
+        a = np.ones(8)[::2] if change == "values of a strided array" else np.ones(6)
+        ours, theirs = (sm.Collocation(f, (0, 1), [1.0], 5, args=(a,)) for f in (scaled, scaled.py_func))
+        theta = ours.initial()
+        np.testing.assert_allclose(ours.residual(theta), theirs.residual(theta))
+        if change == "resize":
+            a.resize(100_000, refcheck=False)
+        elif change == "reshape":
+            a.shape = (3, 2)
+        a[:] = 2.0
+        np.testing.assert_allclose(ours.residual(theta), theirs.residual(theta))
+
+    def test_a_read_only_array_stays_as_it_is(self):
+        @njit
+        def writes(x, y, a):
+            a[0] += 1.0
+            return -y
+
+        a = np.ones(3)
+        a.flags.writeable = False
+        col = sm.Collocation(writes, (0, 1), [1.0], 5, args=(a,))
+        with pytest.raises(numba.core.errors.TypingError, match="readonly"):
+            col.residual(col.initial())
+        np.testing.assert_array_equal(a, 1.0)
+
+    @pytest.mark.parametrize("k", [np.uint8(1), np.uint64(2**64 - 1), np.float32(1e30), np.int8(-3), 2**40, 2.5])
+    def test_numbers_keep_their_types(self, k):
+        fun = njit(lambda x, y, k: y * (-k) * k)
+        col = sm.Collocation(fun, (0, 1), [1.0], 5, args=(k,))
+        assert col._fused is not None
+        expected = -fun(col.points.copy(), np.ones((1, 10)), k)
+        np.testing.assert_array_equal(col.residual(col.initial()), expected[0])
+
+    def test_a_function_may_be_compiled_again(self, monkeypatch):
+        fun = njit(lambda x, y: FACTOR * y)
+        monkeypatch.setitem(globals(), "FACTOR", 1.0)
+        col = sm.Collocation(fun, (0, 1), [1.0], 5)
+        np.testing.assert_array_equal(col.residual(col.initial()), -1.0)
+        monkeypatch.setitem(globals(), "FACTOR", 5.0)
+        fun.recompile()
+        np.testing.assert_array_equal(sm.Collocation(fun, (0, 1), [1.0], 5).residual(col.initial()), -5.0)
 
     def test_other_arguments_are_passed_by_python_with_a_warning(self):
         @njit
@@ -203,7 +248,70 @@ class TestArguments:
         assert "here" in capfd.readouterr().out
 
 
+class TestDifferences:
+    @pytest.mark.parametrize("m", [129, 257, 700])
+    @pytest.mark.parametrize("small", [1e-13, 1e-8, 0.0])
+    def test_of_a_component_that_is_small_on_one_block_only(self, small, m):
+        """A single point in the last block, where y all but vanishes: steps follow the size of y everywhere."""
+        fun = njit(lambda x, y: 1.0 + y)
+        col = sm.Collocation(fun, (0, 1), [1.0], 3, m, points="uniform", output_bias=True)
+        exact = sm.Collocation(
+            fun.py_func, (0, 1), [1.0], 3, m, "uniform", output_bias=True, jac=lambda x, y: 0 * y[None] + 1
+        )
+        theta = np.zeros(col.n_theta)
+        theta[:6] = 1.0
+        theta[-1] = -(1.0 - small)
+        np.testing.assert_allclose(col.jacobian(theta), exact.jacobian(theta), rtol=0, atol=1e-9)
+        gradient = exact.loss_and_gradient(theta)[1]
+        np.testing.assert_allclose(
+            col.loss_and_gradient(theta)[1], gradient, rtol=0, atol=1e-9 * np.abs(gradient).max()
+        )
+
+
 class TestErrors:
+    @pytest.mark.parametrize("work", [0, 10**12], ids=["parallel", "serial"])
+    def test_an_exception_of_python_code_inside_passes_through(self, monkeypatch, work):
+        def fails():
+            raise KeyError("inside")
+
+        @njit
+        def fun(x, y):
+            with numba.objmode():
+                fails()
+            return -y
+
+        monkeypatch.setattr(launch, "PARALLEL_WORK", work)
+        monkeypatch.setattr(launch, "COMPILE_AFTER", 0.0)
+        col, _, theta = both(njit(lambda x, y: -y), None, [1.0], m=5 * BLOCK)
+        col = sm.Collocation(fun, (0, 1), [1.0], 9, 5 * BLOCK)
+        for method in (col.residual, col.loss_and_gradient, col.jacobian):
+            with pytest.raises(KeyError, match="inside"):
+                method(theta)
+
+    @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs the memory of this process")
+    def test_exceptions_leak_nothing_of_ours(self):
+        @njit
+        def refuses(x, y):
+            if x[0] > -10.0:
+                raise ValueError("no")
+            return -y
+
+        col, _, theta = both(refuses, None, [1.0], m=5 * BLOCK)
+
+        def fail(times):
+            for _ in range(times):
+                with pytest.raises(ValueError, match="no"):
+                    col.residual(theta)
+
+        def pages():
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[1])
+
+        fail(500)
+        before = pages()
+        fail(1000)
+        assert pages() - before < 500  # 2 MB; the points alone would be 20 MB
+
     @pytest.mark.parametrize("work", [0, 10**12], ids=["parallel", "serial"])
     def test_exceptions_are_those_of_a_call_from_python(self, monkeypatch, work):
         @njit

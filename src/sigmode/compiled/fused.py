@@ -22,6 +22,8 @@ __all__ = ["loss_and_gradient", "residual", "rows"]
 # Parts of the points whose sums are added in order at the end: a function of m alone, so that the bits do not depend on
 # the threads, and few enough for their gradients to be small beside the points. Not tuned.
 _SHARES = 256
+# Points that tell how large a component is, at most BLOCK. Not tuned.
+_LOOKED_AT = 64
 # Central differences: the step that user/differences.py takes, and for its reasons.
 _STEP = float(np.finfo(float).eps ** (1 / 3))
 
@@ -60,16 +62,33 @@ def _residual_block(net, h, start, f, f_args, xi, x, kept, y, slope, r):
 
 
 @helper
-def _differences(f, f_args, x, y, df_dy):
+def _largest(y, largest):
+    for c in range(y.shape[0]):
+        for i in range(y.shape[1]):
+            largest[c] = max(largest[c], abs(y[c, i]))
+
+
+@helper
+def _sizes(net, h, start, xi, kept):
+    """The largest abs(y) of each component at some of the points: how large a component is that is small on a block."""
+    some = xi[:: (xi.size + _LOOKED_AT - 1) // _LOOKED_AT].copy()
+    y = np.empty((net.n, some.size))
+    largest = np.zeros(net.n)
+    trial_block(net, h, start, some, 0, some.size, kept, y, np.empty_like(y))
+    _largest(y, largest)
+    return largest
+
+
+@helper
+def _differences(f, f_args, x, y, sizes, df_dy):
     """df/dy (n, n, size) by central differences of f; False where f fails or is not finite on one side."""
     n, size = y.shape
     ahead = np.empty((n, size))
     back = np.empty((n, size))
+    largest = sizes.copy()
+    _largest(y, largest)
     for c in range(n):
-        largest = 0.0
-        for i in range(size):
-            largest = max(largest, abs(y[c, i]))
-        least = min(largest, 1.0) if largest > 0.0 else 1.0
+        least = min(largest[c], 1.0) if largest[c] > 0.0 else 1.0
         up = y.copy()
         down = y.copy()
         for i in range(size):
@@ -88,9 +107,9 @@ def _differences(f, f_args, x, y, df_dy):
 
 
 @helper
-def _df_dy_block(f, f_args, jac, jac_args, x, y, df_dy):
+def _df_dy_block(f, f_args, jac, jac_args, x, y, sizes, df_dy):
     if jac == 0:
-        return _differences(f, f_args, x, y, df_dy)
+        return _differences(f, f_args, x, y, sizes, df_dy)
     return call_on_block(jac, x.copy(), y.copy(), jac_args, df_dy)
 
 
@@ -122,6 +141,7 @@ def _gradient(theta, n, n_hidden, kind, xi, x, h, start, f, f_args, jac, jac_arg
     m = xi.size
     blocks = (m + BLOCK - 1) // BLOCK
     partial = np.zeros((done.size, gradient.size))
+    sizes = _sizes(net, h, start, xi, kept[0]) if jac == 0 and gradient.size else np.zeros(n)
     for share in prange(done.size):
         room = kept[get_thread_id()]
         numbers = np.empty((3, n * BLOCK))
@@ -143,7 +163,7 @@ def _gradient(theta, n, n_hidden, kind, xi, x, h, start, f, f_args, jac, jac_arg
             if gradient.size == 0:
                 continue
             df_dy = of_jac[: n * n * size].reshape(n, n, size)
-            if not _df_dy_block(f, f_args, jac, jac_args, x[lo:hi], y, df_dy):
+            if not _df_dy_block(f, f_args, jac, jac_args, x[lo:hi], y, sizes, df_dy):
                 done[share] = False
                 break
             bars_block(n, h, xi[lo:hi], 0, size, r, df_dy, slope)
@@ -159,6 +179,7 @@ def _rows(theta, n, n_hidden, kind, xi, x, h, start, f, f_args, jac, jac_args, k
     net = Net(theta, n, n_hidden, kind)
     m = xi.size
     blocks = done.size
+    sizes = _sizes(net, h, start, xi, kept[0]) if jac == 0 else np.zeros(n)
     for block in prange(blocks):
         room = kept[get_thread_id()]
         lo = block * ROW_BLOCK
@@ -168,7 +189,7 @@ def _rows(theta, n, n_hidden, kind, xi, x, h, start, f, f_args, jac, jac_args, k
         slope = np.empty((n, size))
         df_dy = np.empty((n, n, size))
         trial_block(net, h, start, xi[lo:hi], 0, size, room, y, slope)
-        done[block] = _df_dy_block(f, f_args, jac, jac_args, x[lo:hi], y, df_dy)
+        done[block] = _df_dy_block(f, f_args, jac, jac_args, x[lo:hi], y, sizes, df_dy)
         if done[block]:
             of_n = np.full(size, 1.0 / h)
             of_dn = xi[lo:hi] / h
@@ -182,8 +203,13 @@ _Net = tuple[Real, int, int, int, Real, Real, float, Real]
 _NO_ARGS = np.empty(0, dtype=np.int64)
 
 
-def _functions(f: OnBlock, jac: OnBlock | None) -> tuple[int, Index, int, Index]:
-    return f.address, f.args, *((0, _NO_ARGS) if jac is None else (jac.address, jac.args))
+def _functions(f: OnBlock, jac: OnBlock | None) -> tuple[int, Index, int, Index] | None:
+    """None where `args` are no longer what f and jac are compiled for."""
+    of_f = f.words()
+    of_jac = _NO_ARGS if jac is None else jac.words()
+    if of_f is None or of_jac is None:
+        return None
+    return f.address, of_f, 0 if jac is None else jac.address, of_jac
 
 
 def _rooms(n_hidden: int) -> Real:
@@ -198,8 +224,11 @@ def _flags(m: int, of_one: int, most: int) -> Flags:
 def residual(net: _Net, f: OnBlock) -> Real | None:
     """r = dy/dx - f(x, y), (n, m): eq. (3). None where f raised an exception or returned another shape."""
     n, n_hidden, xi = net[1], net[2], net[4]
+    functions = _functions(f, None)
+    if functions is None:
+        return None
     r, done, kept = np.empty((n, xi.size)), _flags(xi.size, BLOCK, _SHARES), _rooms(n_hidden)
-    _residual.launch(xi.size * n_hidden, *net, *_functions(f, None), kept, r, done)
+    _residual.launch(xi.size * n_hidden, *net, *functions, kept, r, done)
     buffers.give_back(kept)
     return r if np.logical_and.reduce(done) else None
 
@@ -210,9 +239,12 @@ def loss_and_gradient(net: _Net, f: OnBlock, jac: OnBlock | None, with_gradient:
     jac : None for central differences of f. The same bits for any number of threads.
     """
     theta, _, n_hidden, _, xi = net[:5]
+    functions = _functions(f, jac)
+    if functions is None:
+        return None
     done, kept = _flags(xi.size, BLOCK, _SHARES), _rooms(n_hidden)
     losses, gradient = np.empty(done.size), np.zeros(theta.size if with_gradient else 0)
-    _gradient.launch(xi.size * n_hidden, *net, *_functions(f, jac), kept, losses, gradient, done)
+    _gradient.launch(xi.size * n_hidden, *net, *functions, kept, losses, gradient, done)
     buffers.give_back(kept)
     if not np.logical_and.reduce(done):
         return None
@@ -223,7 +255,10 @@ def loss_and_gradient(net: _Net, f: OnBlock, jac: OnBlock | None, with_gradient:
 def rows(net: _Net, f: OnBlock, jac: OnBlock | None) -> Real | None:
     """dr/dtheta, (n m, n_theta), one row per residual; None as for `residual`."""
     theta, n, n_hidden, _, xi = net[:5]
+    functions = _functions(f, jac)
+    if functions is None:
+        return None
     jacobian, done, kept = np.empty((n * xi.size, theta.size)), _flags(xi.size, ROW_BLOCK, xi.size), _rooms(n_hidden)
-    _rows.launch(n * xi.size * theta.size, *net, *_functions(f, jac), kept, jacobian, done)
+    _rows.launch(n * xi.size * theta.size, *net, *functions, kept, jacobian, done)
     buffers.give_back(kept)
     return jacobian if np.logical_and.reduce(done) else None

@@ -128,6 +128,8 @@ def _compiled(function: Callable[..., Any], signature: str, parallel: bool) -> C
     Works without a cache where no folder for it can be written (numba: "no locator available"), where its files are
     broken (any exception of pickle), and says nothing: the price is one compilation.
     """
+    if "get_thread_id" in function.__code__.co_names:
+        numba.get_num_threads()  # makes the symbol known that machine code from the disk looks for
     copy = types.FunctionType(function.__code__, function.__globals__, function.__name__)
     copy.__qualname__ = f"{_name(function, parallel)}_{_SOURCES}"
     compile_it = functools.partial(njit, signature, parallel=parallel, no_cfunc_wrapper=True, **_EXACT)

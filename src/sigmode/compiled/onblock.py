@@ -8,14 +8,15 @@ need no other code.
 from __future__ import annotations
 
 import struct
-from typing import Any, NamedTuple
+from typing import Any
 
+import numba
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils, dispatcher
 from numba.core.errors import NumbaError, TypingError
 from numba.extending import intrinsic, overload
-from numba.np import numpy_support
 
 from ..arrays import Index, Number
 from .launch import helper
@@ -25,45 +26,65 @@ __all__ = ["OnBlock", "call_on_block", "on_block"]
 _X, _Y, _ARGS = types.float64[::1], types.float64[:, ::1], types.int64[::1]
 
 
-class OnBlock(NamedTuple):
-    """address : of the machine code; args : (k,), where it finds `args`; keep : what must stay alive meanwhile."""
+class OnBlock:
+    """A compiled function as kernels call it.
 
-    address: int
-    args: Index
-    keep: Any
+    Attributes
+    ----------
+    address : int, of its machine code
+    """
+
+    def __init__(self, address: int, args: tuple[Any, ...], kinds: tuple[Any, ...], layer: Any) -> None:
+        self.address, self._args, self._kinds, self._layer = address, args, kinds, layer
+        self._fixed = None if any(isinstance(kind, types.Array) for kind in kinds) else _words(args, kinds)
+
+    def words(self) -> Index | None:
+        """`args` as the machine code reads them; None where an array has become one of another type meanwhile."""
+        if self._fixed is not None:
+            return self._fixed
+        arrays = ((value, kind) for value, kind in zip(self._args, self._kinds, strict=True) if hasattr(value, "ndim"))
+        if any(numba.typeof(value) != kind for value, kind in arrays):
+            return None
+        return _words(self._args, self._kinds)
 
 
 # ---------------------------------------------------------------------------------------------------------
-# `args` in memory: one int64 per number, for an array its address and its shape.
+# `args` in memory: one int64 per number, for an array its address, its shape and its strides. An array is described
+# anew at every call: it may have been resized in place.
+
+_NUMBERS = (types.Boolean, types.Integer, types.Float)
 
 
-def _packed(args: tuple[Any, ...]) -> tuple[tuple[Any, ...], Index, list[Any]] | None:
-    """The types of `args`, their values as `unpack` reads them, and the arrays among them; None if that is no way."""
-    kinds: list[Any] = []
-    words: list[int] = []
-    keep: list[Any] = []
-    for value in args:
-        if isinstance(value, (bool, np.bool_)):
-            kinds.append(types.boolean)
-            words.append(int(value))
-        elif isinstance(value, (int, np.integer)) and -(2**63) <= value < 2**63:
-            kinds.append(types.int64)
-            words.append(int(value))
-        elif isinstance(value, (float, np.floating)):
-            kinds.append(types.float64)
-            words.append(struct.unpack("q", struct.pack("d", float(value)))[0])
-        elif type(value) is np.ndarray and value.dtype.kind in "fiub" and value.dtype.isnative and value.ndim:
-            array = np.ascontiguousarray(value)
-            kinds.append(types.Array(numpy_support.from_dtype(array.dtype), array.ndim, "C"))
-            words += [array.ctypes.data, *array.shape]
-            keep.append(array)
-        else:
+def _kinds_of(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The types that Numba gives to `args`; None if there are others than real numbers and arrays of them."""
+    try:
+        kinds = tuple(numba.typeof(value) for value in args)
+    except (ValueError, NumbaError):
+        return None
+    for kind in kinds:
+        number = kind.dtype if isinstance(kind, types.Array) else kind
+        if not isinstance(number, _NUMBERS) or getattr(number, "bitwidth", 8) > 64:
             return None
-    return tuple(kinds), np.array(words, dtype=np.int64), keep
+        if isinstance(kind, types.Array) and not (kind.ndim and kind.aligned):
+            return None
+    return kinds
+
+
+def _words(args: tuple[Any, ...], kinds: tuple[Any, ...]) -> Index:
+    words: list[int] = []
+    for value, kind in zip(args, kinds, strict=True):
+        if isinstance(kind, types.Array):
+            words += [value.__array_interface__["data"][0], *value.shape, *value.strides]
+        elif isinstance(kind, types.Float):
+            bits = struct.pack("d", float(value)) if kind.bitwidth == 64 else struct.pack("fxxxx", float(value))
+            words.append(struct.unpack("q", bits)[0])
+        else:
+            words.append((int(value) + 2**63) % 2**64 - 2**63)
+    return np.array(words, dtype=np.int64)
 
 
 def _unpacker(kinds: tuple[Any, ...]) -> Any:
-    """A compiled function that makes a tuple of these types of the words that `_packed` wrote."""
+    """A compiled function that makes a tuple of these types of the words that `_words` wrote."""
 
     @intrinsic
     def unpack(typingctx, words):
@@ -74,12 +95,10 @@ def _unpacker(kinds: tuple[Any, ...]) -> Any:
             word = lambda i: builder.load(cgutils.gep_inbounds(builder, data, i))
             values, at = [], 0
             for kind in kinds:
-                if isinstance(kind, types.Array):
-                    values.append(_array_at(context, builder, kind, [word(at + i) for i in range(kind.ndim + 1)]))
-                    at += kind.ndim + 1
-                else:
-                    values.append(_number_of(context, builder, kind, word(at)))
-                    at += 1
+                count = 1 + 2 * kind.ndim if isinstance(kind, types.Array) else 1
+                make = _array_of if isinstance(kind, types.Array) else _number_of
+                values.append(make(context, builder, kind, [word(at + i) for i in range(count)]))
+                at += count
             return context.make_tuple(builder, made, values)
 
         return made(words), codegen
@@ -87,27 +106,23 @@ def _unpacker(kinds: tuple[Any, ...]) -> Any:
     return unpack
 
 
-def _number_of(context: Any, builder: Any, kind: Any, word: Any) -> Any:
-    if kind == types.float64:
-        return builder.bitcast(word, context.get_value_type(kind))
-    return builder.trunc(word, context.get_value_type(kind)) if kind == types.boolean else word
+def _number_of(context: Any, builder: Any, kind: Any, words: list[Any]) -> Any:
+    as_value = context.get_value_type(kind)
+    if isinstance(kind, types.Float):
+        bits = words[0] if kind.bitwidth == 64 else builder.trunc(words[0], ir.IntType(32))
+        return builder.bitcast(bits, as_value)
+    return words[0] if as_value.width == 64 else builder.trunc(words[0], as_value)
 
 
-def _array_at(context: Any, builder: Any, kind: Any, words: list[Any]) -> Any:
-    """An array that does not own its memory, given its address and its shape."""
+def _array_of(context: Any, builder: Any, kind: Any, words: list[Any]) -> Any:
+    """An array that does not own its memory, given its address, its shape and its strides."""
     array = context.make_array(kind)(context, builder)
-    item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
-    strides: list[Any] = []
-    step = context.get_constant(types.intp, item)
-    for length in reversed(words[1:]):
-        strides.insert(0, step)
-        step = builder.mul(step, length)
     context.populate_array(
         array,
         data=builder.inttoptr(words[0], array.data.type),
-        shape=cgutils.pack_array(builder, words[1:]),
-        strides=cgutils.pack_array(builder, strides),
-        itemsize=context.get_constant(types.intp, item),
+        shape=cgutils.pack_array(builder, words[1 : 1 + kind.ndim]),
+        strides=cgutils.pack_array(builder, words[1 + kind.ndim :]),
+        itemsize=context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype))),
         meminfo=None,
     )
     return array._getvalue()
@@ -179,28 +194,33 @@ def on_block(fun: Any, args: tuple[Any, ...], ndim: int) -> OnBlock | str | None
     """
     if not isinstance(fun, dispatcher.Dispatcher):
         return None
-    packed = _packed(args)
-    if packed is None:
-        return "`args` are not all real numbers or arrays of them"
+    kinds = _kinds_of(args)
+    if kinds is None:
+        return "`args` hold something else than real numbers and arrays of them as Numba has them"
     if fun.targetoptions.get("parallel") or fun.targetoptions.get("forceobj"):
         return _PARALLEL if fun.targetoptions.get("parallel") else "forceobj=True makes it a function of Python"
-    kinds, words, keep = packed
-    out = types.Array(types.float64, ndim, "C")
-    layers: dict[Any, Any] = fun.__dict__.setdefault("_sigmode_layers", {})
-    key = kinds, ndim
-    if key not in layers:
-        try:
-            layers[key] = _layer(fun, kinds, out)
-        except NumbaError:
-            layers[key] = None
-    layer = layers[key]
+    layer = _layer_of(fun, kinds, ndim)
     if layer is None:
         return None
     (compiled,) = layer.overloads.values()
     if "numba_parallel_for" in compiled.library.get_llvm_str():
         return _PARALLEL
     address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-    return OnBlock(address, words, (layer, keep))
+    return OnBlock(address, args, kinds, layer)
+
+
+def _layer_of(fun: Any, kinds: tuple[Any, ...], ndim: int) -> Any:
+    """The layer around `fun`, made once for each of its compilations; None where Numba cannot compile it."""
+    layers: dict[Any, Any] = fun.__dict__.setdefault("_sigmode_layers", {})
+    key, signature = (kinds, ndim), (_X, _Y, *kinds)
+    made, layer = layers.get(key, (None, None))
+    if key not in layers or made is not fun.overloads.get(signature):  # `fun.recompile()` makes another one
+        try:
+            layer = _layer(fun, kinds, types.Array(types.float64, ndim, "C"))
+        except NumbaError:
+            layer = None
+        layers[key] = fun.overloads.get(signature), layer
+    return layer
 
 
 @intrinsic
@@ -210,10 +230,24 @@ def _call(typingctx, address, x, y, words, out):
     def codegen(context, builder, signature, values):
         kind = context.call_conv.get_function_type(types.boolean, arguments)
         pointer = builder.inttoptr(values[0], kind.as_pointer())
-        status, value = context.call_conv.call_function(builder, pointer, types.boolean, arguments, values[1:])
+        lent = [_lent(context, builder, *pair) for pair in zip(arguments, values[1:], strict=True)]
+        status, value = context.call_conv.call_function(builder, pointer, types.boolean, arguments, lent)
+        with cgutils.if_unlikely(builder, status.is_error):
+            api = context.get_python_api(builder)
+            lock = api.gil_ensure()
+            api.err_clear()  # what Python code inside `with objmode()` raised
+            api.gil_release(lock)
         return builder.and_(status.is_ok, value)
 
     return types.boolean(types.int64, *arguments), codegen
+
+
+def _lent(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """The same array without a claim on its memory: a function that raises an exception gives no claim back."""
+    array = context.make_array(kind)(context, builder, value)
+    array.meminfo = cgutils.get_null_value(array.meminfo.type)
+    array.parent = cgutils.get_null_value(array.parent.type)
+    return array._getvalue()
 
 
 @helper

@@ -39,8 +39,8 @@ _PROBES = irregular(1024)
 # A defect is hidden if it is 4 times the largest one at the nodes of its window, and 1000 roundings of the slope. Not
 # tuned.
 _HIDDEN, _MORE_THAN_ROUNDING = 4.0, 1e3
-# A component that is zero holds what is left of the others, whose relative residual means nothing: terms below this part
-# of the largest one count as that much. With the sqrt(tol) that `verdict` asks for it is below tol down to 1e-12.
+# A component that is zero holds what is left of the others, whose relative residual means nothing: terms below this
+# part of the largest one count as that much. With the sqrt(tol) that `verdict` asks for it is below tol down to 1e-12.
 _AT_REST = 1e-6
 # An error may grow by e**2 per window: Radau damps growth that is faster (docs/decisions.md, "Windows follow the
 # growth").
