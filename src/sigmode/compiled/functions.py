@@ -1,75 +1,315 @@
-"""A user's compiled function f(t, y): its address, calls by it, differences of it."""
+"""A user's compiled function as machine code that kernels call: on a block of points, or on the nodes of a window.
+
+For each function, and each list of the types of `args`, one thin layer is compiled: it calls the function, checks the
+shape of what comes and copies it to where it belongs.  The values of `args` reach it through memory, so that others
+need no other code.
+"""
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Callable
 from typing import Any
 
+import numba
 import numpy as np
-from numba import njit, types
+from llvmlite import ir
+from numba import literal_unroll, njit, types
 from numba.core import cgutils, dispatcher
-from numba.extending import intrinsic
+from numba.core.errors import NumbaError, TypingError
+from numba.extending import intrinsic, overload
 
-from .launch import MATRIX, VECTOR, entry
+from ..arrays import Index, Number
+from .launch import helper
 
-__all__ = ["address", "call_address", "differences"]
+__all__ = ["Called", "call", "on_block", "on_nodes"]
 
-_VECTOR = types.float64[::1]
-_FUNCTION = _VECTOR(types.float64, _VECTOR)
+_X, _Y, _ARGS = types.float64[::1], types.float64[:, ::1], types.int64[::1]
+
+
+class Called:
+    """A compiled function as kernels call it.
+
+    Attributes
+    ----------
+    address : int, of its machine code
+    """
+
+    def __init__(self, address: int, args: tuple[Any, ...], kinds: tuple[Any, ...], layer: Any) -> None:
+        self.address, self._args, self._kinds, self._layer = address, args, kinds, layer
+        self._fixed = None if any(isinstance(kind, types.Array) for kind in kinds) else _words(args, kinds)
+
+    def words(self) -> Index | None:
+        """`args` as the machine code reads them; None where an array has become one of another type meanwhile."""
+        if self._fixed is not None:
+            return self._fixed
+        arrays = ((value, kind) for value, kind in zip(self._args, self._kinds, strict=True) if hasattr(value, "ndim"))
+        if any(numba.typeof(value) != kind for value, kind in arrays):
+            return None
+        return _words(self._args, self._kinds)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# `args` in memory: one int64 per number, for an array its address, its shape and its strides. An array is described
+# anew at every call: it may have been resized in place.
+
+_NUMBERS = (types.Boolean, types.Integer, types.Float)
+
+
+def _kinds_of(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    """The types that Numba gives to `args`; None if there are others than real numbers and arrays of them."""
+    try:
+        kinds = tuple(numba.typeof(value) for value in args)
+    except (ValueError, NumbaError):
+        return None
+    for kind in kinds:
+        number = kind.dtype if isinstance(kind, types.Array) else kind
+        if not isinstance(number, _NUMBERS) or getattr(number, "bitwidth", 8) > 64:
+            return None
+        if isinstance(kind, types.Array) and not (kind.ndim and kind.aligned):
+            return None
+    return kinds
+
+
+def _words(args: tuple[Any, ...], kinds: tuple[Any, ...]) -> Index:
+    words: list[int] = []
+    for value, kind in zip(args, kinds, strict=True):
+        if isinstance(kind, types.Array):
+            words += [value.__array_interface__["data"][0], *value.shape, *value.strides]
+        elif isinstance(kind, types.Float):
+            bits = struct.pack("d", float(value)) if kind.bitwidth == 64 else struct.pack("fxxxx", float(value))
+            words.append(struct.unpack("q", bits)[0])
+        else:
+            words.append((int(value) + 2**63) % 2**64 - 2**63)
+    return np.array(words, dtype=np.int64)
+
+
+def _unpacker(kinds: tuple[Any, ...]) -> Any:
+    """A compiled function that makes a tuple of these types of the words that `_words` wrote."""
+
+    @intrinsic
+    def unpack(typingctx, words):
+        made = types.Tuple(kinds)
+
+        def codegen(context, builder, signature, arguments):
+            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            word = lambda i: builder.load(cgutils.gep_inbounds(builder, data, i))
+            values, at = [], 0
+            for kind in kinds:
+                count = 1 + 2 * kind.ndim if isinstance(kind, types.Array) else 1
+                make = _array_of if isinstance(kind, types.Array) else _number_of
+                values.append(make(context, builder, kind, [word(at + i) for i in range(count)]))
+                at += count
+            return context.make_tuple(builder, made, values)
+
+        return made(words), codegen
+
+    return unpack
+
+
+def _number_of(context: Any, builder: Any, kind: Any, words: list[Any]) -> Any:
+    as_value = context.get_value_type(kind)
+    if isinstance(kind, types.Float):
+        bits = words[0] if kind.bitwidth == 64 else builder.trunc(words[0], ir.IntType(32))
+        return builder.bitcast(bits, as_value)
+    return words[0] if as_value.width == 64 else builder.trunc(words[0], as_value)
+
+
+def _array_of(context: Any, builder: Any, kind: Any, words: list[Any]) -> Any:
+    """An array that does not own its memory, given its address, its shape and its strides."""
+    array = context.make_array(kind)(context, builder)
+    context.populate_array(
+        array,
+        data=builder.inttoptr(words[0], array.data.type),
+        shape=cgutils.pack_array(builder, words[1 : 1 + kind.ndim]),
+        strides=cgutils.pack_array(builder, words[1 + kind.ndim :]),
+        itemsize=context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype))),
+        meminfo=None,
+    )
+    return array._getvalue()
+
+
+# ---------------------------------------------------------------------------------------------------------
+# What the function returned: copied if it has the right shape.
+
+
+def put(value: Any, out: Number) -> bool:
+    """Copy `value` to `out` and tell whether it has its shape: an array, or its rows in a tuple or a list."""
+    raise NotImplementedError
+
+
+def _is_real(kind: Any) -> bool:
+    return isinstance(kind, (types.Integer, types.Float, types.Boolean))
+
+
+@overload(put)
+def _put_compiled(value, out):
+    if _is_real(value) and out.ndim == 1:
+
+        def put_number(value, out):
+            if out.size != 1:
+                return False
+            out[0] = value
+            return True
+
+        return put_number
+    if isinstance(value, types.BaseTuple) and out.ndim == 1 and all(_is_real(kind) for kind in value.types):  # type: ignore[attr-defined]
+        size = len(value)
+
+        def put_tuple(value, out):
+            if out.size != size:
+                return False
+            i = 0
+            for number in literal_unroll(value):
+                out[i] = number
+                i += 1  # noqa: SIM113
+            return True
+
+        return put_tuple
+    numbers = isinstance(value, types.Array) and value.ndim == 1 and _is_real(value.dtype)
+    if out.ndim == 1 and (numbers or (isinstance(value, types.List) and _is_real(value.dtype))):
+
+        def put_numbers(value, out):
+            if len(value) != out.size:
+                return False
+            for i in range(out.size):
+                out[i] = value[i]
+            return True
+
+        return put_numbers
+    rows = isinstance(value, types.UniTuple | types.List) or (isinstance(value, types.Array) and value.ndim == out.ndim)
+    if rows and out.ndim > 1:
+
+        def put_rows(value, out):
+            if len(value) != len(out):
+                return False
+            for k in range(len(value)):  # noqa: SIM110  all(...) is nothing that Numba compiles
+                if not put(value[k], out[k]):
+                    return False
+            return True
+
+        return put_rows
+    raise TypingError(f"it returns {value}, which is not an array of real numbers with {out.ndim} axes")
+
+
+# ---------------------------------------------------------------------------------------------------------
+# The layer, and the call of it.
+
+
+def _block_layer(fun: Any, kinds: tuple[Any, ...], out: Any) -> Any:
+    unpack = _unpacker(kinds)
+
+    @njit(types.boolean(_X, _Y, _ARGS, out), no_cpython_wrapper=True)  # type: ignore[call-overload]
+    def layer(x, y, words, out):
+        return put(fun(x, y, *unpack(words)), out)
+
+    return layer
+
+
+_PARALLEL = "a launch of threads inside another one, from parallel=True, may abort the process"
+
+
+def _nodes_layer(fun: Any, kinds: tuple[Any, ...], out: Any) -> Any:
+    unpack = _unpacker(kinds)
+
+    @njit(types.boolean(_X, _Y, _ARGS, out), no_cpython_wrapper=True)  # type: ignore[call-overload]
+    def layer(t, y, words, out):
+        own = np.empty(y.shape[1])  # which f may write to
+        for i in range(t.size):
+            own[:] = y[i]
+            if not put(fun(t[i], own, *unpack(words)), out[i]):
+                return False
+        return True
+
+    return layer
+
+
+def on_nodes(fun: Any, args: tuple[Any, ...] = ()) -> Called | str | None:
+    """The machine code of a compiled ``f(t, y, *args)``, t (k,) and y (k, n) -> (k, n), as `on_block`.
+
+    f may return an array, a list or a tuple of numbers, for one equation a number.
+    """
+    return _machine_code(fun, args, (types.float64, types.float64[::1]), 2, _nodes_layer, alone=True)
+
+
+def on_block(fun: Any, args: tuple[Any, ...], ndim: int) -> Called | str | None:
+    """The machine code of a compiled ``fun(x, y, *args)`` that returns an array of `ndim` axes.
+
+    None for a function of Python, and for a compiled one whose call from Python raises a better error; a string, which
+    says why, for one that only Python can call. Takes 0.2 to 0.5 s at the first call for a function and for types of
+    `args`.
+    """
+    return _machine_code(fun, args, (_X, _Y), ndim, _block_layer)
+
+
+def _machine_code(
+    fun: Any, args: tuple[Any, ...], points: tuple[Any, ...], ndim: int, make: Callable[..., Any], alone: bool = False
+) -> Called | str | None:
+    """See `on_block`; points : the types that come before those of `args`; alone : whether no other thread runs."""
+    if not isinstance(fun, dispatcher.Dispatcher):
+        return None
+    kinds = _kinds_of(args)
+    if kinds is None:
+        return "`args` hold something else than real numbers and arrays of them as Numba has them"
+    if fun.targetoptions.get("forceobj"):
+        return "forceobj=True makes it a function of Python"
+    if fun.targetoptions.get("parallel") and not alone:
+        return _PARALLEL
+    layer = _layer_of(fun, kinds, points, ndim, make)
+    if layer is None:
+        return None
+    (compiled,) = layer.overloads.values()
+    if not alone and "numba_parallel_for" in compiled.library.get_llvm_str():
+        return _PARALLEL
+    address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+    return Called(address, args, kinds, layer)
+
+
+def _layer_of(fun: Any, kinds: tuple[Any, ...], points: tuple[Any, ...], ndim: int, make: Callable[..., Any]) -> Any:
+    """The layer around `fun`, made once for each of its compilations; None where Numba cannot compile it."""
+    layers: dict[Any, Any] = fun.__dict__.setdefault("_sigmode_layers", {})
+    key, signature = (kinds, points, ndim), (*points, *kinds)
+    made, layer = layers.get(key, (None, None))
+    if key not in layers or made is not fun.overloads.get(signature):  # `fun.recompile()` makes another one
+        try:
+            layer = make(fun, kinds, types.Array(types.float64, ndim, "C"))
+        except NumbaError:
+            layer = None
+        layers[key] = fun.overloads.get(signature), layer
+    return layer
 
 
 @intrinsic
-def call_address(typingctx, address, t, y):
-    """Call a compiled f(t, y) by its address, in Numba's own convention: exceptions pass through."""
+def _call(typingctx, address, x, y, words, out):
+    arguments = (_X, _Y, _ARGS, out)
 
-    def codegen(context, builder, signature, args):
-        arguments = (types.float64, _VECTOR)
-        kind = context.call_conv.get_function_type(_VECTOR, arguments)
-        pointer = builder.inttoptr(args[0], kind.as_pointer())
-        status, value = context.call_conv.call_function(builder, pointer, _VECTOR, arguments, args[1:])
+    def codegen(context, builder, signature, values):
+        kind = context.call_conv.get_function_type(types.boolean, arguments)
+        pointer = builder.inttoptr(values[0], kind.as_pointer())
+        lent = [_lent(context, builder, *pair) for pair in zip(arguments, values[1:], strict=True)]
+        status, value = context.call_conv.call_function(builder, pointer, types.boolean, arguments, lent)
         with cgutils.if_unlikely(builder, status.is_error):
-            context.call_conv.return_status_propagate(builder, status)
-        return value
+            api = context.get_python_api(builder)
+            lock = api.gil_ensure()
+            api.err_clear()  # what Python code inside `with objmode()` raised
+            api.gil_release(lock)
+        return builder.and_(status.is_ok, value)
 
-    return _VECTOR(types.int64, types.float64, _VECTOR), codegen
-
-
-@entry(f"void(i8, f8, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX})")
-def differences(address, t, y, slope, step, df_dy):
-    """df/dy (n, n) of a compiled f by forward differences; slope : f(t, y)."""
-    for m in range(y.size):
-        shifted = y.copy()
-        shifted[m] += step[m]
-        run = shifted[m] - y[m]
-        moved: Any = call_address(address, t, shifted)  # type: ignore[call-arg]
-        for k in range(y.size):
-            df_dy[k, m] = (moved[k] - slope[k]) / run
+    return types.boolean(types.int64, *arguments), codegen
 
 
-def address(fun: Any) -> tuple[int, Any] | None:
-    """Where the machine code of a Numba-compiled f(t, y) starts, and what keeps it alive; None for any other function.
+def _lent(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """The same array without a claim on its memory: a function that raises an exception gives no claim back."""
+    array = context.make_array(kind)(context, builder, value)
+    array.meminfo = cgutils.get_null_value(array.meminfo.type)
+    array.parent = cgutils.get_null_value(array.parent.type)
+    return array._getvalue()
 
-    A function that returns something else than a float64 vector gets a compiled layer that copies it into one.
+
+@helper
+def call(address, x, y, words, out):
+    """Whether the function at `address` filled in `out`: not if it raised, or returned another shape.
+
+    Python calls it again then, for the exception that the user should see.
     """
-    if not isinstance(fun, dispatcher.Dispatcher):
-        return None
-    try:
-        fun.compile(_FUNCTION.args)
-        compiled: Any = fun.overloads[_FUNCTION.args]
-        if compiled.signature.return_type != _FUNCTION.return_type:
-            fun = _as_vector(fun)
-            compiled = fun.overloads[_FUNCTION.args]
-        return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name), fun
-    except Exception:  # not for these types, or another numba: it is called from Python, as any other function
-        return None
-
-
-def _as_vector(fun: Any) -> Any:
-    @njit(_FUNCTION)
-    def vector(t, y):
-        value = fun(t, y)
-        copy = np.empty(len(value))
-        for k in range(len(value)):
-            copy[k] = value[k]
-        return copy
-
-    return vector
+    return _call(address, x, y, words, out)  # type: ignore[call-arg]

@@ -13,9 +13,9 @@ from ..arrays import Flags, Index, Real
 from . import buffers
 from .buffers import BLOCK
 from .first_order import bars_block, rows_block, trial_block
+from .functions import Called, call
 from .launch import MATRIX, VECTOR, entry, helper, sum_helper
 from .network import ROW_BLOCK, Net, add_in_order, pullback_block
-from .onblock import OnBlock, call_on_block
 
 __all__ = ["loss_and_gradient", "residual", "rows"]
 
@@ -51,7 +51,7 @@ def _squares(r):
 def _residual_block(net, h, start, f, f_args, xi, x, kept, y, slope, r):
     """y and r = dy/dx - f(x, y) at one block of points, all (n, size); whether f could be asked."""
     trial_block(net, h, start, xi, 0, xi.size, kept, y, slope)
-    if not call_on_block(f, x.copy(), y.copy(), f_args, r):
+    if not call(f, x.copy(), y.copy(), f_args, r):
         return False
     for k in range(net.n):
         of_f = r[k]
@@ -96,7 +96,7 @@ def _differences(f, f_args, x, y, sizes, df_dy):
             up[c, i] += step
             down[c, i] -= step
         run = up[c] - down[c]
-        if not (call_on_block(f, x.copy(), up, f_args, ahead) and call_on_block(f, x.copy(), down, f_args, back)):
+        if not (call(f, x.copy(), up, f_args, ahead) and call(f, x.copy(), down, f_args, back)):
             return False
         for k in range(n):
             for i in range(size):
@@ -110,7 +110,7 @@ def _differences(f, f_args, x, y, sizes, df_dy):
 def _df_dy_block(f, f_args, jac, jac_args, x, y, sizes, df_dy):
     if jac == 0:
         return _differences(f, f_args, x, y, sizes, df_dy)
-    return call_on_block(jac, x.copy(), y.copy(), jac_args, df_dy)
+    return call(jac, x.copy(), y.copy(), jac_args, df_dy)
 
 
 @entry(f"void({_NETWORK}, {_FUNCTIONS}, {_KEPT}, {MATRIX}, b1[::1])")
@@ -203,7 +203,7 @@ _Net = tuple[Real, int, int, int, Real, Real, float, Real]
 _NO_ARGS = np.empty(0, dtype=np.int64)
 
 
-def _functions(f: OnBlock, jac: OnBlock | None) -> tuple[int, Index, int, Index] | None:
+def _functions(f: Called, jac: Called | None) -> tuple[int, Index, int, Index] | None:
     """None where `args` are no longer what f and jac are compiled for."""
     of_f = f.words()
     of_jac = _NO_ARGS if jac is None else jac.words()
@@ -221,7 +221,7 @@ def _flags(m: int, of_one: int, most: int) -> Flags:
     return np.empty(min(-(-m // of_one), most), dtype=np.bool_)
 
 
-def residual(net: _Net, f: OnBlock) -> Real | None:
+def residual(net: _Net, f: Called) -> Real | None:
     """r = dy/dx - f(x, y), (n, m): eq. (3). None where f raised an exception or returned another shape."""
     n, n_hidden, xi = net[1], net[2], net[4]
     functions = _functions(f, None)
@@ -233,7 +233,7 @@ def residual(net: _Net, f: OnBlock) -> Real | None:
     return r if np.logical_and.reduce(done) else None
 
 
-def loss_and_gradient(net: _Net, f: OnBlock, jac: OnBlock | None, with_gradient: bool) -> tuple[float, Real] | None:
+def loss_and_gradient(net: _Net, f: Called, jac: Called | None, with_gradient: bool) -> tuple[float, Real] | None:
     """E and dE/dtheta (eqs. 4, 21), the latter empty where it is not asked for; None as for `residual`.
 
     jac : None for central differences of f. The same bits for any number of threads.
@@ -252,7 +252,7 @@ def loss_and_gradient(net: _Net, f: OnBlock, jac: OnBlock | None, with_gradient:
     return float(np.add.reduce(losses)), gradient
 
 
-def rows(net: _Net, f: OnBlock, jac: OnBlock | None) -> Real | None:
+def rows(net: _Net, f: Called, jac: Called | None) -> Real | None:
     """dr/dtheta, (n m, n_theta), one row per residual; None as for `residual`."""
     theta, n, n_hidden, _, xi = net[:5]
     functions = _functions(f, jac)

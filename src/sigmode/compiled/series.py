@@ -10,7 +10,7 @@ import numpy as np
 from ..arrays import Real
 from .launch import CUBE, MATRIX, VECTOR, entry, helper
 
-__all__ = ["continued", "decay", "neglected_by_windows"]
+__all__ = ["continue_series", "continued", "decay", "neglected_by_windows"]
 
 # Two further coefficients are never taken to be smaller than this part of the last two: four coefficients say no more
 # about the decay of a series. Not tuned.
@@ -25,8 +25,8 @@ def decay(a, b, c, d):
     return last, (min(1.0, max(_LEAST_DECAY, last / before)) if before > 0.0 else 1.0)
 
 
-@entry(f"void({VECTOR}, {MATRIX}, i8, f8, f8, {MATRIX})")
-def continued(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
+@helper
+def continue_series(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
     """K (s, n) = the Legendre series with coefficients (s, n), up to a degree, read at offset + ratio nodes."""
     for i in range(nodes.size):
         x = 2.0 * (offset + ratio * nodes[i]) - 1.0
@@ -38,6 +38,12 @@ def continued(nodes: Real, legendre: Real, degree: int, offset: float, ratio: fl
                 before, p = p, ((2 * d - 1) * x * p - (d - 1) * before) / d
                 total += legendre[d, k] * p
             K[i, k] = total
+
+
+@entry(f"void({VECTOR}, {MATRIX}, i8, f8, f8, {MATRIX})")
+def continued(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
+    """`continue_series` for windows that are solved in Python."""
+    continue_series(nodes, legendre, degree, offset, ratio, K)
 
 
 @entry(f"void({CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX})")

@@ -6,23 +6,24 @@ small: one thread.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..arrays import Index, Real
 from .dense import factor, substitute
-from .functions import call_address
+from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
 from .series import decay
 
 __all__ = [
-    "CONVERGED", "HOPELESS", "NOT_YET", "WRONG_LENGTH",
-    "filtered", "neglected", "newton_sweep", "solve_window", "verdict", "weighed",
+    "CONVERGED", "FAILED", "HOPELESS", "NOT_YET",
+    "filtered", "neglected", "neglected_parts", "newton_sweep", "one_sweep",
+    "solve_window", "verdict", "weighed", "weighed_parts",
 ]  # fmt: skip
 
-# What Newton's iteration says after a sweep.
-NOT_YET, CONVERGED, HOPELESS, WRONG_LENGTH = range(4)
+# What Newton's iteration says after a sweep; FAILED where compiled f has to be called from Python.
+NOT_YET, CONVERGED, HOPELESS, FAILED = range(4)
 
 # Up to 50 unknowns factorise again in every sweep; above, only after a sweep that shrank the step by less than a factor
 # of 10. Not tuned.
@@ -132,7 +133,7 @@ def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, fl
 
 
 @plain_helper
-def _sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate):
+def one_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate):
     """One sweep of Newton's iteration, given f in K: the size of the step, infinite if M is singular; whether M is new.
 
     follow : whether df/dy may change from node to node and from sweep to sweep; sweeps, rate : as in `verdict`;
@@ -174,23 +175,19 @@ _TABLES = f"{MATRIX}, {VECTOR}, f8, {CUBE}"  # A, y, h, J
 _STAGES = f"{MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}"  # Y, K, before, step, right
 _SYSTEM = f"{VECTOR}, {VECTOR}, {MATRIX}, {INDICES}, b1"  # atol, rtol, M, pivots, follow
 
-newton_sweep = entry(f"Tuple((f8, b1))({_TABLES}, {_STAGES}, {_SYSTEM}, i8, f8)")(_sweep)
+newton_sweep = entry(f"Tuple((f8, b1))({_TABLES}, {_STAGES}, {_SYSTEM}, i8, f8)")(one_sweep)
 
 
-@entry(f"Tuple((i8, i8, f8, f8, i8))(i8, {VECTOR}, {_TABLES}, {_STAGES}, {_SYSTEM})")
-def solve_window(address, t, A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow):
+@entry(f"Tuple((i8, i8, f8, f8, i8))(i8, {INDICES}, {VECTOR}, {_TABLES}, {_STAGES}, {_SYSTEM})")
+def solve_window(address, words, t, A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow):
     """All sweeps of a window whose f is compiled: (verdict, sweeps, size of the last step, rate, factorisations)."""
     status, sweeps, factorisations = NOT_YET, 0, 0
     size, rate = 0.0, 0.0
     while status == NOT_YET:
-        for i in range(t.size):
-            slope: Any = call_address(address, t[i], Y[i].copy())  # type: ignore[call-arg]
-            if slope.size != y.size:
-                return WRONG_LENGTH, sweeps, size, rate, factorisations
-            for k in range(y.size):
-                K[i, k] = slope[k]
+        if not call(address, t, Y, words, K):
+            return FAILED, sweeps, size, rate, factorisations
         last = size
-        size, fresh = _sweep(
+        size, fresh = one_sweep(
             A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate
         )  # fmt: skip
         status, rate = verdict(size, sweeps, last, rate)
@@ -210,8 +207,8 @@ def solve_window(address, t, A, y, h, J, Y, K, before, step, right, atol, rtol, 
 # All but the third go through the filter I - h g J, which damps what is stiff and with it the noise of f.
 
 
-@entry(f"void({MATRIX}, {MATRIX}, {VECTOR}, f8, f8, {MATRIX}, {VECTOR})")
-def neglected(judged: Real, of_values: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
+@helper
+def neglected_parts(judged: Real, of_values: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
     """The four parts before the filter: parts (2 + s, n), the first, the second and the fourth; own (n,), the third.
 
     judged : (2 s, n), `Basis.judging` times the slopes; of_values : (4, n), the last four coefficients of the values;
@@ -230,7 +227,7 @@ def neglected(judged: Real, of_values: Real, slope: Real, h: float, first: float
         own[k] = last * falls * falls if falls < _FALLING else 0.0
 
 
-@entry(f"b1(f8, {MATRIX}, {MATRIX}, {MATRIX}, {INDICES})")
+@helper
 def filtered(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
     """Overwrite each row b of parts (m, n) with the solution of (I - shift df_dy) x = b; whether that can be done."""
     n = df_dy.shape[0]
@@ -245,8 +242,8 @@ def filtered(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> 
     return True
 
 
-@entry(f"f8({MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, {VECTOR})")
-def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) -> float:
+@helper
+def weighed_parts(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) -> float:
     """The fourth part plus the largest of the others, in units of the tolerance; parts as the filter left them."""
     s, n = Y.shape
     largest = 0.0
@@ -258,3 +255,16 @@ def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) ->
         weight = atol[k] + rtol[k] * max(abs(y[k]), abs(Y[s - 1, k]))
         largest = max(largest, abs(parts[0, k]) / weight, abs(parts[1, k]) / weight, own[k] / weight)
     return largest + difference
+
+
+@entry(f"void({MATRIX}, {MATRIX}, {VECTOR}, f8, f8, {MATRIX}, {VECTOR})")
+def neglected(judged: Real, of_values: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
+    """`neglected_parts` for windows that are solved in Python."""
+    neglected_parts(judged, of_values, slope, h, first, parts, own)
+
+
+@entry(f"f8({MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, {VECTOR})")
+def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) -> float:
+    """`weighed_parts` for windows that are solved in Python."""
+    found: float = weighed_parts(parts, own, y, Y, atol, rtol)
+    return found

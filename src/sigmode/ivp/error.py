@@ -9,12 +9,13 @@ from scipy.sparse import issparse
 
 from ..arguments import EPS
 from ..arrays import Number, Real
+from ..compiled.march import CHEAP_JACOBIAN
 from ..trial.basis import basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
 from ..user.field import VectorField
 from ..user.growth import fastest
-from .window import CHEAP_JACOBIAN, make_window
+from .window import make_window
 
 __all__ = ["GlobalError", "global_error", "unseen"]
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import DenseOutput, OdeSolver
 from scipy.optimize import OptimizeResult
-from scipy.sparse import issparse
 from scipy.special import expit
 
 from .. import arguments
@@ -22,7 +21,7 @@ from ..callback import checked as checked_callback
 from ..trial.basis import Basis, basis
 from ..trial.network import Network
 from ..user.field import VectorField
-from .window import CHEAP_JACOBIAN, make_window
+from .march import March
 
 __all__ = ["NeuralCollocation", "NeuralOutput"]
 
@@ -42,30 +41,12 @@ _ABSOLUTE_FLOOR = 1e-6
 _FIRST_BY_Y, _FIRST_BY_F = 10.0, 5.0
 # The part of the first window at whose end df/dt is looked at. Not tuned.
 _PROBE = 0.01
-# Of the estimated error, before the root: as in other solvers. Not tuned.
-_SAFETY = 0.5
-# Limits on the ratio of the lengths of two windows. Not tuned.
-_SMALLEST_RATIO, _LARGEST_RATIO = 0.1, 4.0
-# A window whose error was too large becomes shorter at least by this factor. Not tuned.
-_REJECTED_RATIO = 0.9
-# The ratio after Newton's method failed, and the largest one after the window that then worked. Not tuned.
-_FAILED_RATIO, _LARGEST_AFTER_FAILURE = 0.3, 1.5
-# Degree of the polynomial that predicts the next window's slopes. Not tuned.
-_PREDICTED_DEGREE = 6
-# Sweeps after which a window does not become longer. Not tuned.
-_MANY_SWEEPS = 8
-# For more than `CHEAP_JACOBIAN` equations df/dy is kept while Newton's last rate and number of sweeps are below these.
-# Not tuned.
-_FAST_RATE, _FEW_SWEEPS = 0.05, 5
 # A window with s functions is reported as s/8 steps, of about two radians of an oscillation each (docs/decisions.md,
 # "Marching").
 _FUNCTIONS_PER_STEP = 8
 # A window shorter than this many floating-point numbers is one step. Not tuned.
 _SHORT_WINDOW = 1000
-# The march is stuck if 2000 windows gain less than 1e-6 of the span. Not tuned.
-_STUCK_WINDOWS, _STUCK_GAIN = 2000, 1e-6
 STOPPED = "`callback` stopped the integration."
-_STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
 
 
 class NeuralOutput(DenseOutput):  # type: ignore[misc]
@@ -240,17 +221,15 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self._field = VectorField(fun, self.n, self.y.dtype, vectorized, jac, jac_sparsity)
         self.max_step = arguments.positive(max_step, "max_step", infinite=True)
         self.rtol, self.atol = arguments.tolerances(rtol, atol, self.n)
-        self.max_windows = arguments.count(max_windows, "max_windows")
+        max_windows = arguments.count(max_windows, "max_windows")
         asked = None if substeps is None else arguments.count(substeps, "substeps")
         self.callback = checked_callback(callback)
-        self._tried = 0
-        self._mark = (0, float(t0))  # windows tried, and t, when progress was last looked at
         self._pending: list[tuple[float, Number]] = []  # steps of the last window that are still to be reported
         self._one_step = first_step is not None
         self._basis = basis(_width(self.rtol))
         self.substeps: int = asked or -(-self._basis.s // _FUNCTIONS_PER_STEP)
         relative = np.maximum(_PART_OF_TOLERANCE * self.rtol, _LEAST_RTOL) * np.ones(self.n)
-        self._small = np.where(self.rtol > 0, self.atol / self.rtol, 0.0) * np.ones(self.n)
+        small = np.where(self.rtol > 0, self.atol / self.rtol, 0.0) * np.ones(self.n)
         self.f = self._slope()
         # Relative to what y is or soon becomes, where `atol` is zero: no weight may vanish.
         floor = _ABSOLUTE_FLOOR * (abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span()))
@@ -258,16 +237,15 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             self.n
         )
         absolute = np.maximum(absolute, np.finfo(float).tiny)
-        self._window = make_window(self._basis, self._field, absolute, relative)
-        self._window.legendre[0] = self.f
-        self._degree, self._length = 0, 1.0  # of the slopes known: constant
-        self._df_dy: Any = None
-        self._may_grow = True
         if first_step is None:
-            self.h_abs = self._first_length(absolute / relative)
+            h_abs = self._first_length(absolute / relative)
         else:
-            self.h_abs = _first_step(first_step, t0, t_bound)
+            h_abs = _first_step(first_step, t0, t_bound)
+        weights = absolute, relative, small
+        span = self.t, self.t_bound
+        self._march = March(self._basis, self._field, weights, span, self.y, self.f, self.max_step, max_windows, h_abs)
         self._last: _Solved | None = None
+        self._y_start = self.y
         self.nfev = self._field.nfev
 
     def _span(self) -> float:
@@ -299,89 +277,16 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
     def _step_impl(self) -> tuple[bool, str | None]:
         if self._pending:
             return self._report()
-        if not np.isfinite(self.f).all():
-            return False, self._not_finite(self.t, int(np.argmin(np.isfinite(self.f))))
-        shortest = 10 * abs(np.nextafter(self.t, self.direction * np.inf) - self.t)
-        h_abs = min(self.h_abs, self.max_step) if self._tried or self.h_abs >= shortest else shortest
-        bad = None
-        inside = False  # whether what is known of the slopes is from a longer window that starts here
-        while True:
-            if h_abs < shortest:
-                return False, self.TOO_SMALL_STEP if bad is None else self._not_finite(*bad)
-            if self._tried >= self.max_windows:
-                return False, f"The limit of {self.max_windows} windows (`max_windows`) was reached."
-            if self._stuck():
-                return False, _STUCK.format(t=self.t)
-            self._tried += 1
-            h_abs = min(h_abs, self._span())
-            t = self._nodes(h_abs)
-            h = t[-1] - self.t
-            fresh = self._df_dy is None
-            error = self._try(t, h, inside)
-            if fresh and not self._finite_jacobian():
-                return False, f"`jac` returned a value that is not finite at t = {self.t:.6g}."
-            self.nfev, self.njev, self.nlu = self._field.nfev, self._field.njev, self._window.nlu
-            if error is None:
-                self._may_grow = False
-                bad = self._bad(t)
-                if fresh or self._field.constant or bad is not None:
-                    h_abs *= _FAILED_RATIO
-                self._df_dy = self._df_dy if fresh else None  # the same window again with df/dy made anew
-                continue
-            factor = (_SAFETY / error) ** (1.0 / (self._basis.s + 1)) if error > 0.0 else _LARGEST_RATIO
-            if error <= 1.0:
-                break
-            self._length, self._degree, inside = h, self._basis.s - 1, True
-            h_abs *= max(_SMALLEST_RATIO, min(_REJECTED_RATIO, factor))
-        return self._accept(float(t[-1]), h, factor)
-
-    def _stuck(self) -> bool:
-        """Whether many windows have led nearly nowhere."""
-        if self._tried < self._mark[0] + _STUCK_WINDOWS:
-            return False
-        gained = abs(self.t - self._mark[1])
-        self._mark = (self._tried, self.t)
-        long = self._span() if math.isfinite(self._span()) else abs(self.t)
-        return gained < _STUCK_GAIN * long and self.h_abs < _STUCK_GAIN * long
-
-    def _nodes(self, h_abs: float) -> Number:
-        """The nodes of a window, none of them outside of the span."""
-        end = self.t + self.direction * h_abs
-        if self.direction * (end - self.t_bound) >= 0.0:
-            end = self.t_bound
-        t = self.t + (end - self.t) * self._basis.nodes
-        t[-1] = end
-        return np.asarray(np.minimum(t, end) if self.direction > 0 else np.maximum(t, end))
-
-    def _try(self, t: Number, h: float, inside: bool) -> float | None:
-        """The error of one window in units of the tolerance, or None where Newton's method did not converge."""
-        window = self._window
-        with np.errstate(all="ignore"):
-            if self._df_dy is None:
-                self._df_dy = self._field.jacobian(self.t, self.y, self.f, h * self.f, self._small)
-            window.predict(window.legendre, self._degree, 0.0 if inside else 1.0, h / self._length, self.y, h)
-            if not window.solve(t, self.y, h, self._df_dy):
-                return None
-            error = window.estimate(self.y, self.f, h, self._df_dy)
-        return error if math.isfinite(error) else None
-
-    def _accept(self, t: float, h: float, factor: float) -> tuple[bool, str | None]:
-        window = self._window
-        y = window.Y[-1].copy()
-        self._last = _Solved(self.t, h, self.y, y, window.K.copy(), self._basis)
-        self._pending = self._steps(t, h)
-        self.t, self.y = t, y
-        self._length, self._degree = h, min(_PREDICTED_DEGREE, self._basis.s - 1)
-        if window.sweeps >= _MANY_SWEEPS:
-            factor = min(factor, 1.0)
-        self.h_abs = abs(h) * min(factor, _LARGEST_RATIO if self._may_grow else _LARGEST_AFTER_FAILURE)
-        self._may_grow = True
-        if self.t != self.t_bound:
-            if self.n <= CHEAP_JACOBIAN or window.rate > _FAST_RATE or window.sweeps > _FEW_SWEEPS:
-                self._df_dy = None
-            with np.errstate(all="ignore"):
-                self.f = self._slope()
-            self.nfev = self._field.nfev
+        march = self._march
+        why = march.next()
+        self.nfev, self.njev, self.nlu = self._field.nfev, self._field.njev, march.nlu
+        if why is not None:
+            return False, why
+        y, h = march.y.copy(), march.h
+        self._last = _Solved(march.start, h, self._y_start, y, march.K.copy(), self._basis)
+        self._y_start = y
+        self._pending = self._steps(march.t, h)
+        self.t, self.y = march.t, y
         try:
             tell(self.callback, t=self.t, y=self.y.copy(), nfev=self.nfev)
         except Stopped:
@@ -406,18 +311,6 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
     def _dense_output_impl(self) -> NeuralOutput:
         assert self._last is not None
         return NeuralOutput(self.t_old, self.t, self._last)
-
-    def _finite_jacobian(self) -> bool:
-        """Whether the df/dy that the user gave is; differences of an f that is not are not meant."""
-        given = self._field.given
-        return not given or bool(np.isfinite(self._df_dy.data if issparse(self._df_dy) else self._df_dy).all())
-
-    def _bad(self, t: Number) -> tuple[float, int] | None:
-        node = self._window.bad_node()
-        return (float(t[node[0]]), node[1]) if node else None
-
-    def _not_finite(self, t: float, component: int) -> str:
-        return f"`fun` returned a value that is not finite at t = {t:.6g}, component {component}."
 
 
 def _width(rtol: Real) -> int:

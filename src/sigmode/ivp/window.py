@@ -11,9 +11,8 @@ from ..arrays import Number, Real
 from ..compiled.series import continued
 from ..compiled.window import (
     CONVERGED,
+    FAILED,
     NOT_YET,
-    WRONG_LENGTH,
-    filtered,
     neglected,
     newton_sweep,
     solve_window,
@@ -24,9 +23,7 @@ from ..trial.basis import Basis
 from ..user.field import VectorField
 from .shifted import Shifted, Solvers, shifted
 
-__all__ = ["CHEAP_JACOBIAN", "Window", "make_window"]
-
-CHEAP_JACOBIAN = 10  # equations up to which df/dy is made anew in each window; not tuned
+__all__ = ["ManySystems", "Window", "make_window", "one_system"]
 
 # Unknowns s n up to which one dense system is faster than s systems of n; it may follow df/dy from node to node
 # (`bench/test_ivp.py`, threshold).
@@ -35,8 +32,12 @@ _ONE_SYSTEM = 100
 
 def make_window(basis: Basis, field: VectorField, atol: Real, rtol: Real) -> Window:
     """The window that suits the size and kind of the problem."""
-    small = field.n * basis.s <= _ONE_SYSTEM and field.dtype.kind == "f"
-    return (OneSystem if small else ManySystems)(basis, field, atol, rtol)
+    return (OneSystem if one_system(basis, field) else ManySystems)(basis, field, atol, rtol)
+
+
+def one_system(basis: Basis, field: VectorField) -> bool:
+    """Whether all nodes of a window are one dense system of real numbers."""
+    return field.n * basis.s <= _ONE_SYSTEM and field.dtype.kind == "f"
 
 
 class Window:
@@ -78,23 +79,6 @@ class Window:
         """Newton's method for Y = y + h A f(t, Y) from the present Y; whether it converged."""
         raise NotImplementedError
 
-    def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
-        """The local error in units of the tolerance; slope is f at the start."""
-        basis, pairs, parts = self.basis, self._pairs, self._parts
-        judged = basis.judging @ self.K
-        of_values = basis.last_four @ self.Y
-        neglected(pairs(judged), pairs(of_values), pairs(slope), h, basis.first, parts, self._own)
-        damped = self._filter(parts, h, df_dy)
-        if damped is None:
-            return np.inf
-        self.legendre = judged[: basis.s]
-        size = self._size
-        return weighed(damped, _joined(self._own, y), size(y), size(self.Y), self.atol, self.rtol)
-
-    def _filter(self, parts: Real, h: float, df_dy: Any) -> Real | None:
-        """Each row of parts, (2 + s, n or pairs), through the inverse of I - h g J; sizes, (2 + s, n)."""
-        raise NotImplementedError
-
     def bad_node(self) -> tuple[int, int] | None:
         """The first node and component where f is not finite, or None."""
         bad = np.argwhere(~(np.isfinite(self.K) & np.isfinite(self._before)))
@@ -111,22 +95,22 @@ class OneSystem(Window):
         self._M = np.empty((s * n, s * n))
         self._right = np.empty(s * n)
         self._pivots = np.empty(s * n, dtype=np.int64)
-        self._small, self._small_pivots = np.empty((n, n)), np.empty(n, dtype=np.int64)
 
     def solve(self, t: Real, y: Number, h: float, df_dy: Any) -> bool:
         self._J[:] = df_dy
         A, J, Y, K, M, pivots = self.basis.A, self._J, self.Y, self.K, self._M, self._pivots
         before, step, right, atol, rtol = self._before, self._step, self._right, self.atol, self.rtol
         follow = not self.field.constant
-        if self.field.address:
+        compiled = self.field.compiled
+        words = compiled.words() if compiled else None
+        if compiled and words is not None:
             status, self.sweeps, self.step, self.rate, factorised = solve_window(
-                self.field.address, t, A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow
+                compiled.address, words, t, A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow
             )
             self.nlu += factorised
             self.field.nfev += self.sweeps * t.size
-            if status == WRONG_LENGTH:
-                self.field.nodes(t, Y, K)  # says what is wrong
-            return bool(status == CONVERGED)
+            if status != FAILED:
+                return bool(status == CONVERGED)
         sweeps, size, rate = 0, 0.0, 0.0
         status = NOT_YET
         while status == NOT_YET:
@@ -140,10 +124,6 @@ class OneSystem(Window):
             self.nlu += fresh
         self.sweeps, self.step, self.rate = sweeps, size, rate
         return status == CONVERGED
-
-    def _filter(self, parts: Real, h: float, df_dy: Any) -> Real | None:
-        shift = h / (2 * self.basis.s)
-        return parts if filtered(shift, df_dy, parts, self._small, self._small_pivots) else None
 
 
 class ManySystems(Window):
@@ -164,6 +144,7 @@ class ManySystems(Window):
         return self._systems
 
     def solve(self, t: Real, y: Number, h: float, df_dy: Any) -> bool:
+        """As of `Window`."""
         A, eigen = self.basis.A, self.basis.eigen
         self.sweeps, self.step, self.rate = 0, 0.0, 0.0
         half = self.field.dtype.kind == "f"
@@ -193,6 +174,19 @@ class ManySystems(Window):
             status, self.rate = verdict(self.step, self.sweeps, last, self.rate)
             self.sweeps += 1
         return status == CONVERGED
+
+    def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
+        """The local error in units of the tolerance; slope is f at the start."""
+        basis, pairs, parts = self.basis, self._pairs, self._parts
+        judged = basis.judging @ self.K
+        of_values = basis.last_four @ self.Y
+        neglected(pairs(judged), pairs(of_values), pairs(slope), h, basis.first, parts, self._own)
+        damped = self._filter(parts, h, df_dy)
+        if damped is None:
+            return np.inf
+        self.legendre = judged[: basis.s]
+        size = self._size
+        return weighed(damped, _joined(self._own, y), size(y), size(self.Y), self.atol, self.rtol)
 
     def _filter(self, parts: Real, h: float, df_dy: Any) -> Real | None:
         """By the eigenvalue closest to the real axis, where `OneSystem` has 1/(2s): its factors are there."""

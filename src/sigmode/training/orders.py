@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import Real
 from ..compiled import first_order, fused, second_order
-from ..compiled.onblock import OnBlock
+from ..compiled.functions import Called
 from ..trial.form import Form
 from ..trial.network import Network
 
@@ -69,7 +69,7 @@ class Fused:
     """
 
     def __init__(
-        self, network: Network, conditions: Real, h: float, x: Real, xi: Real, f: OnBlock, jac: OnBlock | None
+        self, network: Network, conditions: Real, h: float, x: Real, xi: Real, f: Called, jac: Called | None
     ) -> None:
         self._net = network.n, network.n_hidden, network.kind, xi, x.copy(), h, conditions[0].copy()
         self._f, self._jac = f, jac

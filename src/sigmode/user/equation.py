@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arguments import function, warn
 from ..arrays import Flags, Real
-from ..compiled.onblock import OnBlock, on_block
+from ..compiled.functions import Called, on_block
 from .differences import alternating, central, disagreement, size_of
 from .results import checked, parts
 
@@ -58,13 +58,13 @@ class RightHandSide:
         """df/dy by central differences with one call of `fun`."""
         return central(self, x, y)
 
-    def on_block(self) -> tuple[OnBlock, OnBlock | None] | None:
+    def on_block(self) -> tuple[Called, Called | None] | None:
         """`fun` and `jac`, which may be missing, as kernels call them; None where Python has to."""
         fun = self._machine_code("fun", 2)
         jac = None if self.jac is None or fun is None else self._machine_code("jac", 3)
         return None if fun is None or (jac is None and self.jac is not None) else (fun, jac)
 
-    def _machine_code(self, name: str, ndim: int) -> OnBlock | None:
+    def _machine_code(self, name: str, ndim: int) -> Called | None:
         code = on_block(getattr(self, name), self.args, ndim)
         if isinstance(code, str):
             warn(f"`{name}` is compiled, but called through Python, which is slower: {code}.")

@@ -10,7 +10,7 @@ from scipy.sparse import csc_matrix, eye_array, issparse
 
 from ..arguments import WrongKind, function
 from ..arrays import Number, Real
-from ..compiled import functions
+from ..compiled.functions import Called, on_nodes
 from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreement, replaced
 from .results import checked
 
@@ -37,8 +37,8 @@ class VectorField:
     ----------
     nfev, njev : int
         Calls of `fun`, not counting those for differences, and evaluations of df/dy, as SciPy counts them.
-    address : int
-        Of the compiled f, or 0.
+    compiled : Called or None
+        The machine code of f.
     given, constant : bool
         Whether df/dy comes from the user, and whether it is one matrix for all t and y.
     """
@@ -54,15 +54,19 @@ class VectorField:
         self._whole: bool | None = None if vectorized else False  # may t be an array? Not known yet
         self._turn = 0
         self._shape = (n,)
-        compiled = None if vectorized or self.dtype.kind == "c" else functions.address(fun)
-        self.address: int = compiled[0] if compiled else 0
-        self._alive = compiled  # the machine code lives as long as this
+        code = None if vectorized or self.dtype.kind == "c" else on_nodes(fun)
+        self.compiled = code if isinstance(code, Called) else None
         self._jac = jac
         self.given = jac is not None
         self.constant = jac is not None and not callable(jac)
         if self.constant:
             self._jac = self._matrix(jac)
         self._sparsity = Sparsity(sparsity, n) if sparsity is not None else None
+
+    @property
+    def differences(self) -> bool:
+        """Whether df/dy is made by differences of f in every direction."""
+        return not self.given and self._sparsity is None
 
     def __call__(self, t: float, y: Number) -> Number:
         """f at one point, (n,), an array of its own."""
@@ -108,10 +112,6 @@ class VectorField:
         if self._sparsity is not None:
             matrix = self._sparsity.differences(columns, y, slope, step)
             return matrix.toarray(order="C") if self.n <= _DENSE else matrix
-        if self.address:
-            dense = np.empty((self.n, self.n))
-            functions.differences(self.address, t, y, slope, step, dense)
-            return dense
         return at_once(columns, y, slope, step)
 
     def _agrees(self, matrix: Any, t: float, y: Number, slope: Number, size: Real) -> bool:
