@@ -322,3 +322,64 @@ def test_substeps_are_steps_of_the_same_solution():
     assert_allclose(four.sol(t), one.sol(t), rtol=1e-13)
     assert_allclose(sm.Solution.from_ode_solution(four.sol)(t), one.sol(t), rtol=1e-13)
     assert len(sm.Solution.from_ode_solution(four.sol).y) == len(one.t) - 1
+
+
+class TestCompiledWithArgs:
+    """`args` reach compiled f by its address, from either solve_ivp, and other values need no other code."""
+
+    @staticmethod
+    def make():
+        return numba.njit(lambda t, y, rate, k, table: (y[1] * table[0, 1], -rate * y[0] * k))
+
+    @pytest.mark.parametrize("solve", [solve_ivp, sm.solve_ivp])
+    def test_the_solution_is_that_of_plain_f(self, solve, monkeypatch):
+        fun = self.make()
+        seen = []
+        original = sm.NeuralCollocation.__init__
+
+        def watched(self, *args, **options):
+            original(self, *args, **options)
+            seen.append(self._field.compiled is not None)
+
+        monkeypatch.setattr(sm.NeuralCollocation, "__init__", watched)
+        made = None
+        for args in ((1.0, 2, np.ones((2, 2))), (2.0, 3, np.full((2, 2), 0.5))):
+            options = {"method": sm.NeuralCollocation, "rtol": 1e-8, "atol": 1e-10}
+            res = solve(fun, (0, 5), [1.0, 0.0], args=args, **options)
+            assert all(seen)
+            frequency = np.sqrt(args[0] * args[1] * args[2][0, 1])
+            assert_allclose(res.y[0, -1], np.cos(5.0 * frequency), atol=1e-6)
+            assert made in (None, [layer for _, layer in fun._sigmode_layers.values()])
+            made = [layer for _, layer in fun._sigmode_layers.values()]
+        assert len(made) == 1
+
+    def test_numbers_tuples_lists_and_arrays_may_be_returned(self):
+        for fun in (
+            lambda t, y: (y[1], -y[0]),
+            lambda t, y: (y[1], 0),
+            lambda t, y: [y[1], -y[0]],
+            lambda t, y: np.array([y[1], -y[0]]),
+        ):
+            res = sm.solve_ivp(numba.njit(fun), (0, 1), [1.0, 0.5], rtol=1e-8)
+            assert_allclose(res.y[:, -1], sm.solve_ivp(fun, (0, 1), [1.0, 0.5], rtol=1e-8).y[:, -1], rtol=1e-8)
+        res = sm.solve_ivp(numba.njit(lambda t, y: -y[0]), (0, 1), [1.0], rtol=1e-8)
+        assert_allclose(res.y[0, -1], np.exp(-1), rtol=1e-7)
+
+    def test_other_args_are_passed_by_python_with_a_warning(self):
+        fun = numba.njit(lambda t, y, name: -y if name == "decay" else y)
+        with pytest.warns(UserWarning, match="`fun` is compiled, but called through Python.*`args`"):
+            res = solve_ivp(fun, (0, 1), [1.0], method=sm.NeuralCollocation, args=("decay",))
+        assert_allclose(res.y[0, -1], np.exp(-1), rtol=1e-3)
+
+    def test_events_and_jac_get_args_too(self):
+        def hits(t, y, rate):
+            return y[0] - 0.5 / rate
+
+        hits.terminal = True
+        jac = numba.njit(lambda t, y, rate: np.array([[-rate]]))
+        res = sm.solve_ivp(
+            numba.njit(lambda t, y, rate: -rate * y), (0, 5), [1.0], args=(2.0,), events=hits, jac=jac, rtol=1e-8
+        )
+        assert_allclose(res.t[-1], np.log(4.0) / 2.0, rtol=1e-7)
+        with pytest.raises(TypeError, match="'args' cannot be unpacked"):
+            sm.solve_ivp(lambda t, y, a: -y, (0, 1), [1.0], args=3.0)

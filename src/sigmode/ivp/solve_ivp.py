@@ -16,7 +16,7 @@ from .. import arguments
 from ..arguments import SMALLEST_RTOL
 from ..arrays import Number
 from ..trial.solution import Solution
-from ..user.field import VectorField
+from ..user.field import VectorField, WithArgs
 from .error import GlobalError, global_error, unseen
 from .method import STOPPED, NeuralCollocation
 
@@ -118,6 +118,11 @@ def solve_ivp(
     t_span = _checked_span(t_span)
     y0 = _checked_y0(y0)
     t_eval = _checked_t_eval(t_eval, t_span)
+    if args is not None:
+        args = _checked_args(args)
+        fun, events = WithArgs(fun, args), _with_args(events, args)
+        if callable(options.get("jac")):
+            options["jac"] = WithArgs(options["jac"], args)
     events, terminal = _checked_events(events)
     if math.isinf(t_span[1]) and y0.size and not terminal:
         raise ValueError(f"`t_span` must be finite unless an event is terminal, got {t_span}.")
@@ -129,7 +134,7 @@ def solve_ivp(
                 f"`method` {method!r} has no estimate of its global error: use NeuralCollocation or "
                 "error_control='local'."
             )
-        res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, args, **options)
+        res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, **options)
         res.error = np.full(np.shape(res.y), np.nan)
         return res
     options = _known(method, options)
@@ -140,11 +145,11 @@ def solve_ivp(
     def run(longest: float, **tolerances: Any) -> Any:
         longest = min(longest_asked, longest) if math.isfinite(longest) else longest_asked
         return scipy_solve_ivp(
-            fun, t_span, y0, method, t_eval, True, events, vectorized, args,
+            fun, t_span, y0, method, t_eval, True, events, vectorized,
             max_step=longest, **tolerances, **options,
         )  # fmt: skip
 
-    bound = _Bound(fun, args, vectorized, options, y0, rtol, atol)
+    bound = _Bound(fun, vectorized, options, y0, rtol, atol)
     return _solve(run, bound, rtol, atol, error_control == "global", t_eval is not None)
 
 
@@ -223,7 +228,6 @@ class _Bound:
     def __init__(
         self,
         fun: Callable[..., Any],
-        args: tuple[Any, ...] | None,
         vectorized: bool,
         options: dict[str, Any],
         y0: Number,
@@ -232,11 +236,7 @@ class _Bound:
     ) -> None:
         self.n = y0.size
         self._y0, self._rtol, self._atol = y0, rtol * np.ones(self.n), atol * np.ones(self.n)
-        jac = options.get("jac")
-        if args is not None:
-            fun = _with_args(fun, args)
-            jac = _with_args(jac, args) if callable(jac) else jac
-        self._arguments = (fun, self.n, y0.dtype, vectorized, jac, options.get("jac_sparsity"))
+        self._arguments = (fun, self.n, y0.dtype, vectorized, options.get("jac"), options.get("jac_sparsity"))
         self._field: VectorField | None = None
         self._used = self._atol
 
@@ -288,8 +288,27 @@ def _envelope(error: Number) -> Number:
     return np.asarray(np.maximum(error, 0.5 * np.maximum(padded[:, :-2], padded[:, 2:])))
 
 
-def _with_args(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
-    return lambda t, y: function(t, y, *args)
+def _checked_args(args: Any) -> tuple[Any, ...]:
+    try:
+        return tuple(args)
+    except TypeError:
+        raise TypeError(
+            f"Supplied 'args' cannot be unpacked. Please supply `args` as a tuple (e.g. `args=({args},)`)"
+        ) from None
+
+
+def _with_args(events: Any, args: tuple[Any, ...]) -> Any:
+    """The events with `args`, and with their attributes."""
+    if events is None:
+        return None
+    bound = []
+    for event in (events,) if callable(events) else tuple(events):
+        function = WithArgs(event, args) if callable(event) else event
+        for name in ("terminal", "direction"):
+            if hasattr(event, name) and function is not event:
+                setattr(function, name, getattr(event, name))
+        bound.append(function)
+    return bound[0] if callable(events) else bound
 
 
 def _check_method(method: Any) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csc_matrix, eye_array, issparse
 
-from ..arguments import WrongKind, function
+from ..arguments import WrongKind, function, warn
 from ..arrays import Number, Real
 from ..compiled.functions import Called, on_nodes
 from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreement, replaced
 from .results import checked
 
-__all__ = ["VectorField"]
+__all__ = ["VectorField", "WithArgs"]
 
 # In every seventh call for a whole window one node is compared with a single call. Odd, so that all nodes have their
 # turn. Not tuned.
@@ -24,6 +24,33 @@ _SAME_VALUE = 1e-12
 # Equations up to which a sparse df/dy is dealt with as a dense one. Not tuned.
 _DENSE = 40
 _COMPLEX = "`y0` is real: pass a complex `y0`"
+
+
+class WithArgs:
+    """A function of t and y that passes `args` on, too."""
+
+    def __init__(self, fun: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self.fun, self.args = fun, args
+
+    def __call__(self, t: Any, y: Any) -> Any:
+        """The value of the function."""
+        return self.fun(t, y, *self.args)
+
+
+def _parts(fun: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The user's own function and its `args`, where that is what `fun` is made of.
+
+    `scipy.integrate.solve_ivp` hides them in a lambda, which keeps the function as a default and `args` in its closure.
+    """
+    if isinstance(fun, WithArgs):
+        return fun.fun, fun.args
+    code = getattr(fun, "__code__", None)
+    if code is not None and code.co_freevars == ("args",) and str(fun.__module__).startswith("scipy.integrate."):
+        own: tuple[Any, ...] = fun.__defaults__ or ()
+        args = fun.__closure__[0].cell_contents
+        if len(own) == 1 and isinstance(args, tuple):
+            return own[0], args
+    return fun, ()
 
 
 class VectorField:
@@ -54,8 +81,10 @@ class VectorField:
         self._whole: bool | None = None if vectorized else False  # may t be an array? Not known yet
         self._turn = 0
         self._shape = (n,)
-        code = None if vectorized or self.dtype.kind == "c" else on_nodes(fun)
+        code = None if vectorized or self.dtype.kind == "c" else on_nodes(*_parts(fun))
         self.compiled = code if isinstance(code, Called) else None
+        if isinstance(code, str):
+            warn(f"`fun` is compiled, but called through Python, which is slower: {code}.")
         self._jac = jac
         self.given = jac is not None
         self.constant = jac is not None and not callable(jac)
