@@ -1,5 +1,7 @@
 """NeuralCollocation inside SciPy's solve_ivp: accuracy, kinds of f and df/dy, sizes."""
 
+import functools
+
 import numba
 import numpy as np
 import pytest
@@ -337,6 +339,7 @@ class TestCompiledWithArgs:
         seen = []
         original = sm.NeuralCollocation.__init__
 
+        @functools.wraps(original)
         def watched(self, *args, **options):
             original(self, *args, **options)
             seen.append(self._field.compiled is not None)
