@@ -172,7 +172,8 @@ def as_tuple(t, y):
 @pytest.mark.parametrize("fun", [lotka_volterra, as_tuple])
 def test_compiled_f_gives_the_same_solution(fun):
     plain, compiled = run(lotka_volterra), run(numba.njit(fun))
-    assert compiled.nfev == pytest.approx(plain.nfev, rel=0.1)
+    assert plain.nfev < compiled.nfev < 3 * plain.nfev  # many calls of f instead of matrices
+    assert compiled.nlu < plain.nlu / 2
     assert_allclose(compiled.y[:, -1], plain.y[:, -1], rtol=1e-9)
     jac = numba.njit(lambda t, y: np.array([[1.5 - y[1], -y[0]], [y[1], -3 + y[0]]]))
     assert_allclose(run(numba.njit(fun), jac=jac).y[:, -1], plain.y[:, -1], rtol=1e-9)

@@ -17,7 +17,7 @@ from ..arrays import Index, Real
 from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 from .series import continue_series
-from .window import CONVERGED, NOT_YET, filtered, neglected_parts, one_sweep, verdict, weighed_parts
+from .window import CONVERGED, NOT_YET, converged, filtered, neglected_parts, one_sweep, verdict, weighed_parts
 
 __all__ = [
     "ACCEPTED",
@@ -28,6 +28,7 @@ __all__ = [
     "BAD",
     "BAD_T",
     "BOUND",
+    "CHEAP_JACOBIAN",
     "CONSTANT",
     "COUNTS",
     "DEGREE",
@@ -40,6 +41,8 @@ __all__ = [
     "KNOWN",
     "LIMIT",
     "LONGEST",
+    "MARK_T",
+    "MAY_GROW",
     "MINE",
     "MOST",
     "NFEV",
@@ -48,6 +51,7 @@ __all__ = [
     "NOT_FINITE",
     "NUMBERS",
     "RATE",
+    "SIMPLE",
     "START",
     "STUCK",
     "SWEEPS",
@@ -69,12 +73,13 @@ T, BOUND, DIRECTION, LONGEST, H_ABS, TRIAL, H, KNOWN, START, SIZE, RATE, ERROR, 
 )
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
 # here; FRESH : whether df/dy was made for this window; MINE : whether windows are solved here; DIFFERENCES : whether
-# df/dy is made here; BAD : the component of f that is not finite, or -1.
+# df/dy is made here; SIMPLE : whether sweeps are simple, without df/dy; BAD : the component of f that is not finite, or
+# -1.
 (
     PHASE, TRIED, MOST, MARK, DEGREE, INSIDE, HAS_JACOBIAN, FRESH, CONSTANT, MAY_GROW, SWEEPS, NFEV, NJEV, NLU, BAD,
-    MINE, DIFFERENCES, COUNTS,
-) = range(18)  # fmt: skip
-_BEGIN, _LENGTH, _PREDICT, _SWEEP, _JUDGE, _DONE = range(6)
+    MINE, DIFFERENCES, SIMPLE, COUNTS,
+) = range(19)  # fmt: skip
+_BEGIN, _LENGTH, _JACOBIAN, _PREDICT, _SWEEP, _JUDGE, _DONE = range(7)
 
 # Of the estimated error, before the root: as in other solvers. Not tuned.
 _SAFETY = 0.5
@@ -92,6 +97,11 @@ _MANY_SWEEPS = 8
 # sweeps are below these. Not tuned.
 CHEAP_JACOBIAN = 10
 _FAST_RATE, _FEW_SWEEPS = 0.05, 5
+# Simple sweeps contract by about h L / k in the k-th (docs/ivp.md). They are given up where they contract by less than
+# the first number, from the fourth on, and after as many as the second one; Newton's windows give way to them where h L
+# is below the third. Not tuned.
+_TOO_SLOW, _MOST_SIMPLE, _SIMPLE_BELOW = 0.7, 18, 2.0
+_SLOW_AFTER = 4
 # The march is stuck if 2000 windows gain less than 1e-6 of the span. Not tuned.
 _STUCK_WINDOWS, _STUCK_GAIN = 2000, 1e-6
 # Relative step of forward differences, as in user/differences.py.
@@ -99,10 +109,11 @@ _FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
 
 
 class Tables(NamedTuple):
-    """Of the basis: nodes (s,), A (s, s), judging (2 s, s), last_four (4, s)."""
+    """Of the basis: nodes (s,), A (s, s) and its transpose, judging (2 s, s), last_four (4, s)."""
 
     nodes: Real
     A: Real
+    transposed: Real
     judging: Real
     last_four: Real
 
@@ -191,8 +202,7 @@ def _place(numbers, counts, nodes, t):
         t[i] = min(at, end) if direction > 0.0 else max(at, end)
     t[t.size - 1] = end
     numbers[H] = end - start
-    counts[FRESH] = 0 if counts[HAS_JACOBIAN] else 1
-    counts[PHASE] = _PREDICT
+    counts[PHASE] = _JACOBIAN
     return -1
 
 
@@ -219,27 +229,81 @@ def _differences(address, words, numbers, memory):
 
 
 @helper
+def _integrate(h, transposed, memory):
+    """y + h A K, in the place of the last step. Nodes are the innermost loop: there are more of them than equations."""
+    s, n = memory.K.shape
+    total = memory.right[:s]
+    for k in range(n):
+        total[:] = 0.0
+        for j in range(s):
+            slope = h * memory.K[j, k]
+            row = transposed[j]
+            for i in range(s):
+                total[i] += slope * row[i]
+        for i in range(s):
+            memory.step[i, k] = memory.y[k] + total[i]
+
+
+@helper
 def _predict(numbers, counts, tables, memory):
     """Start values Y from the slopes that are known, and df/dy at every node."""
     offset = 0.0 if counts[INSIDE] else 1.0
     h = numbers[H]
     continue_series(tables.nodes, memory.legendre, counts[DEGREE], offset, h / numbers[KNOWN], memory.K)
+    _integrate(h, tables.transposed, memory)
     s, n = memory.Y.shape
     for i in range(s):
         for k in range(n):
-            memory.Y[i, k] = 0.0
-        for j in range(s):
-            a = h * tables.A[i, j]
-            for k in range(n):
-                memory.Y[i, k] += a * memory.K[j, k]
-        for k in range(n):
-            memory.Y[i, k] += memory.y[k]
+            memory.Y[i, k] = memory.step[i, k]
             for m in range(n):
                 memory.J[i, k, m] = memory.df_dy[k, m]
     counts[SWEEPS] = 0
     numbers[SIZE] = 0.0
     numbers[RATE] = 0.0
     counts[PHASE] = _SWEEP
+
+
+@helper
+def _simple_sweep(numbers, counts, tables, memory):
+    """Y = y + h A f(Y); whether there is to be another one. Where these sweeps are too slow, Newton's take over."""
+    last, sweeps = numbers[SIZE], counts[SWEEPS]
+    _integrate(numbers[H], tables.transposed, memory)
+    size = 0.0
+    s, n = memory.Y.shape
+    for i in range(s):
+        for k in range(n):
+            value = memory.step[i, k]
+            weight = memory.atol[k] + memory.rtol[k] * max(abs(memory.y[k]), abs(value))
+            part = abs(value - memory.Y[i, k]) / weight
+            size = part if not part <= size else size  # NaN stays
+            memory.Y[i, k] = value
+    now = size / last if sweeps > 0 else 1.0
+    slower = max(now, numbers[RATE]) if sweeps > 1 else now
+    counts[SWEEPS] += 1
+    numbers[SIZE] = size
+    numbers[RATE] = now
+    if converged(sweeps, size, now, slower):
+        numbers[ERROR] = _estimate(numbers, counts, tables, memory)
+        if not math.isnan(numbers[ERROR]):
+            counts[PHASE] = _JUDGE
+            return False
+    elif size < np.inf and sweeps < _MOST_SIMPLE and (sweeps < _SLOW_AFTER or now < _TOO_SLOW):
+        return True
+    counts[SIMPLE] = 0
+    counts[PHASE] = _JACOBIAN
+    return False
+
+
+@helper
+def _norm(numbers, memory):
+    """h times the norm of df/dy in units of the tolerance: how simple sweeps would contract in the next window."""
+    largest = 0.0
+    for k in range(memory.y.size):
+        total = 0.0
+        for m in range(memory.y.size):
+            total += abs(memory.df_dy[k, m]) * (memory.atol[m] + memory.rtol[m] * abs(memory.y[m]))
+        largest = max(largest, total / (memory.atol[k] + memory.rtol[k] * abs(memory.y[k])))
+    return largest * numbers[H_ABS]
 
 
 @helper
@@ -257,7 +321,7 @@ def _sweep(numbers, counts, tables, memory):
     counts[NLU] += 1 if fresh else 0
     if said == NOT_YET:
         return True
-    numbers[ERROR] = _estimate(numbers, tables, memory) if said == CONVERGED else np.nan
+    numbers[ERROR] = _estimate(numbers, counts, tables, memory) if said == CONVERGED else np.nan
     if math.isnan(numbers[ERROR]):
         _find_bad(numbers, counts, memory)
     counts[PHASE] = _JUDGE
@@ -287,7 +351,7 @@ def _times(matrix, K, product):
 
 
 @helper
-def _estimate(numbers, tables, memory):
+def _estimate(numbers, counts, tables, memory):
     """The local error in units of the tolerance; NaN where there is none."""
     s, n = memory.Y.shape
     judged = np.empty((2 * s, n))
@@ -297,7 +361,7 @@ def _estimate(numbers, tables, memory):
     _times(tables.judging, memory.K, judged)
     _times(tables.last_four, memory.Y, of_values)
     neglected_parts(judged, of_values, memory.f, numbers[H], tables.nodes[0], parts, own)
-    if not filtered(numbers[H] / (2 * s), memory.df_dy, parts, memory.square, memory.pivots):
+    if not counts[SIMPLE] and not filtered(numbers[H] / (2 * s), memory.df_dy, parts, memory.square, memory.pivots):
         return np.nan
     memory.legendre[:] = judged[:s]
     error = weighed_parts(parts, own, memory.y, memory.Y, memory.atol, memory.rtol)
@@ -336,7 +400,7 @@ def _accept(numbers, counts, memory, n):
     numbers[KNOWN] = numbers[H]
     counts[DEGREE] = min(_PREDICTED_DEGREE, s - 1)
     factor = numbers[FACTOR]
-    if counts[SWEEPS] >= _MANY_SWEEPS:
+    if counts[SWEEPS] >= _MANY_SWEEPS and not counts[SIMPLE]:
         factor = min(factor, 1.0)
     largest = _LARGEST_RATIO if counts[MAY_GROW] else _LARGEST_AFTER_FAILURE
     numbers[H_ABS] = abs(numbers[H]) * min(factor, largest)
@@ -349,7 +413,7 @@ def _accept(numbers, counts, memory, n):
     return True
 
 
-_TABLES = f"{VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}"
+_TABLES = f"{VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}"
 _OF_Y = ", ".join([VECTOR] * 7)  # atol to t
 _OF_NODES = ", ".join([MATRIX] * 6)  # Y to df_dy
 _ROOM = f"{CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {INDICES}"
@@ -357,14 +421,14 @@ _ROOM = f"{CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {INDICES}"
 
 @entry(f"i8({VECTOR}, {INDICES}, i8, {INDICES}, i8, {_TABLES}, {_OF_Y}, {_OF_NODES}, {_ROOM})")
 def advance(
-    numbers, counts, address, words, n, nodes, A, judging, last_four,
+    numbers, counts, address, words, n, nodes, A, transposed, judging, last_four,
     atol, rtol, small, y, f, start, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
 ):  # fmt: skip
     """Go on until something is needed, or a window is accepted, or none can be.
 
     address, words : of compiled f, see `functions.Called`; address 0 where f is a function of Python. n : equations.
     """
-    tables = Tables(nodes, A, judging, last_four)
+    tables = Tables(nodes, A, transposed, judging, last_four)
     memory = Memory(
         atol, rtol, small, y, f, start, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots
     )  # fmt: skip
@@ -378,11 +442,14 @@ def advance(
             why = _place(numbers, counts, nodes, t)
             if why >= 0:
                 return why
+        elif phase == _JACOBIAN:
+            counts[FRESH] = 0 if counts[HAS_JACOBIAN] or counts[SIMPLE] else 1
+            counts[PHASE] = _PREDICT
             if counts[FRESH] and not (counts[DIFFERENCES] and _differences(address, words, numbers, memory)):
                 return ASK_JACOBIAN
             counts[NJEV] += counts[FRESH]
         elif phase == _PREDICT:
-            counts[HAS_JACOBIAN] = 1
+            counts[HAS_JACOBIAN] = 0 if counts[SIMPLE] else 1
             if not counts[MINE]:
                 counts[PHASE] = _JUDGE
                 return ASK_WINDOW
@@ -390,7 +457,11 @@ def advance(
             if not _asked(address, words, counts, t, Y, K):
                 return ASK_NODES
         elif phase == _SWEEP:
-            if _sweep(numbers, counts, tables, memory) and not _asked(address, words, counts, t, Y, K):
+            if counts[SIMPLE]:
+                again = _simple_sweep(numbers, counts, tables, memory)
+            else:
+                again = _sweep(numbers, counts, tables, memory)
+            if again and not _asked(address, words, counts, t, Y, K):
                 return ASK_NODES
         elif phase == _JUDGE:
             if _judge(numbers, counts, t.size):
@@ -398,6 +469,8 @@ def advance(
                 if counts[MINE]:
                     start[:] = y
                     y[:] = Y[t.size - 1]
+                    if address != 0 and not counts[SIMPLE]:
+                        counts[SIMPLE] = 1 if _norm(numbers, memory) < _SIMPLE_BELOW else 0
                 if more and not _slope(address, words, counts, numbers[T], y, f):
                     return ASK_SLOPE
         else:

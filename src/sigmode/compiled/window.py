@@ -17,9 +17,20 @@ from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
 from .series import decay
 
 __all__ = [
-    "CONVERGED", "FAILED", "HOPELESS", "NOT_YET",
-    "filtered", "neglected", "neglected_parts", "newton_sweep", "one_sweep",
-    "solve_window", "verdict", "weighed", "weighed_parts",
+    "CONVERGED",
+    "FAILED",
+    "HOPELESS",
+    "NOT_YET",
+    "converged",
+    "filtered",
+    "neglected",
+    "neglected_parts",
+    "newton_sweep",
+    "one_sweep",
+    "solve_window",
+    "verdict",
+    "weighed",
+    "weighed_parts",
 ]  # fmt: skip
 
 # What Newton's iteration says after a sweep; FAILED where compiled f has to be called from Python.
@@ -101,7 +112,7 @@ def _assemble(A, h, J, M):
 
 
 @plain_helper
-def _converged(sweeps: int, size: float, now: float, slower: float) -> bool:
+def converged(sweeps: int, size: float, now: float, slower: float) -> bool:
     """Whether what is left is small, or is rounding and almost small."""
     if size == 0.0 or (sweeps == 0 and size < _SMALL_FIRST_STEP * _MAY_REMAIN):
         return True
@@ -127,7 +138,7 @@ def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, fl
     the next one and a half: what is left is judged by the slower one of the last two rates.
     """
     now = size / last if sweeps > 0 else 1.0
-    if _converged(sweeps, size, now, max(now, rate) if sweeps > 1 else now):
+    if converged(sweeps, size, now, max(now, rate) if sweeps > 1 else now):
         return CONVERGED, now
     return (HOPELESS if _hopeless(sweeps, size, now) else NOT_YET), now
 

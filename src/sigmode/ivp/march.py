@@ -71,7 +71,7 @@ class March:
         df_dy = np.empty((n, n))
         rooms = np.empty((s, n, n)), np.empty((s * n, s * n)), np.empty(s * n), np.empty((n, n))
         pivots = np.empty(s * n, dtype=np.int64)
-        tables = basis.nodes, basis.A, basis.judging, basis.last_four
+        tables = basis.nodes, basis.A, basis.transposed, basis.judging, basis.last_four
         self._memory = (*tables, *vectors, self._t, *nodes, df_dy, *rooms, pivots)
         self._address, self._words = 0, np.empty(0, dtype=np.int64)
         if not mine:
@@ -84,6 +84,7 @@ class March:
         words = compiled.words() if compiled else None
         if compiled and words is not None:
             self._address, self._words = compiled.address, words
+            self._counts[m.SIMPLE] = 1  # many calls of f cost less than one matrix
 
     @property
     def t(self) -> float:

@@ -41,6 +41,7 @@ class Basis:
     ----------
     nodes : (s,), in (0, 1], the last one 1; first : float, the first one
     A : (s, s), integration matrix Phi Psi^-1, by a backward-stable solve: Phi = xi s, Psi its derivative
+    transposed : (s, s), its transpose in C order
     difference : (s, s), A minus that of the polynomials of degree s - 1 on the same nodes
     to_legendre : (s, s), from values at the nodes to coefficients of the shifted Legendre polynomials
     judging : (2 s, s), `to_legendre` above `difference`: what a window's slopes are multiplied by to judge them
@@ -56,6 +57,7 @@ class Basis:
         self._hidden = np.concatenate([w, -w * centre])
         phi, psi = self._functions(self.nodes)
         self.A = np.ascontiguousarray(np.linalg.solve(psi.T, phi.T).T)
+        self.transposed = np.ascontiguousarray(self.A.T)
         self._q, self._r = (np.ascontiguousarray(part) for part in np.linalg.qr(psi))
         self._at_end = self._functions(np.ones(1))[0][0]
         at_nodes = 2.0 * self.nodes - 1.0
