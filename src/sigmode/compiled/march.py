@@ -17,6 +17,7 @@ from ..arrays import Index, Real
 from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 from .series import continue_series
+from .simple import SIMPLE_BELOW, differences, goes_on, integrate, norm, taken_over
 from .window import CONVERGED, NOT_YET, converged, filtered, neglected_parts, one_sweep, verdict, weighed_parts
 
 __all__ = [
@@ -97,15 +98,8 @@ _MANY_SWEEPS = 8
 # sweeps are below these. Not tuned.
 CHEAP_JACOBIAN = 10
 _FAST_RATE, _FEW_SWEEPS = 0.05, 5
-# Simple sweeps contract by about h L / k in the k-th (docs/ivp.md). They are given up where they contract by less than
-# the first number, from the fourth on, and after as many as the second one; Newton's windows give way to them where h L
-# is below the third. Not tuned.
-_TOO_SLOW, _MOST_SIMPLE, _SIMPLE_BELOW = 0.7, 18, 2.0
-_SLOW_AFTER = 4
 # The march is stuck if 2000 windows gain less than 1e-6 of the span. Not tuned.
 _STUCK_WINDOWS, _STUCK_GAIN = 2000, 1e-6
-# Relative step of forward differences, as in user/differences.py.
-_FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
 
 
 class Tables(NamedTuple):
@@ -207,50 +201,12 @@ def _place(numbers, counts, nodes, t):
 
 
 @helper
-def _differences(address, words, numbers, memory):
-    """df/dy by forward differences of compiled f, as `VectorField.jacobian`; False where Python has to be asked."""
-    y, f, J, h = memory.y, memory.f, memory.df_dy, numbers[H]
-    n = y.size
-    moved = np.empty((n, n))
-    rows = np.empty((n, n))
-    run = np.empty(n)
-    for m in range(n):
-        size = max(max(abs(y[m]), abs(h * f[m])), memory.small[m])
-        step = _FORWARD_STEP * (size if size > 0.0 else 1.0)
-        rows[m] = y
-        rows[m, m] += -step if f[m] < 0.0 else step
-        run[m] = rows[m, m] - y[m]
-    if not call(address, np.full(n, numbers[T]), rows, words, moved):
-        return False
-    for k in range(n):
-        for m in range(n):
-            J[k, m] = (moved[m, k] - f[k]) / run[m]
-    return True
-
-
-@helper
-def _integrate(h, transposed, memory):
-    """y + h A K, in the place of the last step. Nodes are the innermost loop: there are more of them than equations."""
-    s, n = memory.K.shape
-    total = memory.right[:s]
-    for k in range(n):
-        total[:] = 0.0
-        for j in range(s):
-            slope = h * memory.K[j, k]
-            row = transposed[j]
-            for i in range(s):
-                total[i] += slope * row[i]
-        for i in range(s):
-            memory.step[i, k] = memory.y[k] + total[i]
-
-
-@helper
 def _predict(numbers, counts, tables, memory):
     """Start values Y from the slopes that are known, and df/dy at every node."""
     offset = 0.0 if counts[INSIDE] else 1.0
     h = numbers[H]
     continue_series(tables.nodes, memory.legendre, counts[DEGREE], offset, h / numbers[KNOWN], memory.K)
-    _integrate(h, tables.transposed, memory)
+    integrate(h, tables.transposed, memory.y, memory.K, memory.right, memory.step)
     s, n = memory.Y.shape
     for i in range(s):
         for k in range(n):
@@ -267,16 +223,8 @@ def _predict(numbers, counts, tables, memory):
 def _simple_sweep(numbers, counts, tables, memory):
     """Y = y + h A f(Y); whether there is to be another one. Where these sweeps are too slow, Newton's take over."""
     last, sweeps = numbers[SIZE], counts[SWEEPS]
-    _integrate(numbers[H], tables.transposed, memory)
-    size = 0.0
-    s, n = memory.Y.shape
-    for i in range(s):
-        for k in range(n):
-            value = memory.step[i, k]
-            weight = memory.atol[k] + memory.rtol[k] * max(abs(memory.y[k]), abs(value))
-            part = abs(value - memory.Y[i, k]) / weight
-            size = part if not part <= size else size  # NaN stays
-            memory.Y[i, k] = value
+    integrate(numbers[H], tables.transposed, memory.y, memory.K, memory.right, memory.step)
+    size = taken_over(memory.step, memory.y, memory.atol, memory.rtol, memory.Y)
     now = size / last if sweeps > 0 else 1.0
     slower = max(now, numbers[RATE]) if sweeps > 1 else now
     counts[SWEEPS] += 1
@@ -287,23 +235,11 @@ def _simple_sweep(numbers, counts, tables, memory):
         if not math.isnan(numbers[ERROR]):
             counts[PHASE] = _JUDGE
             return False
-    elif size < np.inf and sweeps < _MOST_SIMPLE and (sweeps < _SLOW_AFTER or now < _TOO_SLOW):
+    elif goes_on(size, sweeps, now):
         return True
     counts[SIMPLE] = 0
     counts[PHASE] = _JACOBIAN
     return False
-
-
-@helper
-def _norm(numbers, memory):
-    """h times the norm of df/dy in units of the tolerance: how simple sweeps would contract in the next window."""
-    largest = 0.0
-    for k in range(memory.y.size):
-        total = 0.0
-        for m in range(memory.y.size):
-            total += abs(memory.df_dy[k, m]) * (memory.atol[m] + memory.rtol[m] * abs(memory.y[m]))
-        largest = max(largest, total / (memory.atol[k] + memory.rtol[k] * abs(memory.y[k])))
-    return largest * numbers[H_ABS]
 
 
 @helper
@@ -445,7 +381,10 @@ def advance(
         elif phase == _JACOBIAN:
             counts[FRESH] = 0 if counts[HAS_JACOBIAN] or counts[SIMPLE] else 1
             counts[PHASE] = _PREDICT
-            if counts[FRESH] and not (counts[DIFFERENCES] and _differences(address, words, numbers, memory)):
+            if counts[FRESH] and not (
+                counts[DIFFERENCES]
+                and differences(address, words, numbers[T], numbers[H], memory.y, memory.f, memory.small, memory.df_dy)
+            ):
                 return ASK_JACOBIAN
             counts[NJEV] += counts[FRESH]
         elif phase == _PREDICT:
@@ -470,7 +409,7 @@ def advance(
                     start[:] = y
                     y[:] = Y[t.size - 1]
                     if address != 0 and not counts[SIMPLE]:
-                        counts[SIMPLE] = 1 if _norm(numbers, memory) < _SIMPLE_BELOW else 0
+                        counts[SIMPLE] = 1 if norm(memory.df_dy, y, atol, rtol) * numbers[H_ABS] < SIMPLE_BELOW else 0
                 if more and not _slope(address, words, counts, numbers[T], y, f):
                     return ASK_SLOPE
         else:

@@ -10,12 +10,13 @@ from scipy.sparse import issparse
 from ..arguments import EPS
 from ..arrays import Number, Real
 from ..compiled.march import CHEAP_JACOBIAN
-from ..trial.basis import basis
+from ..compiled.simple import compare
+from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
 from ..user.field import VectorField
 from ..user.growth import fastest
-from .window import make_window
+from .window import make_window, one_system
 
 __all__ = ["GlobalError", "global_error", "unseen"]
 
@@ -66,14 +67,73 @@ def global_error(solution: Solution, field: VectorField, atol: Real, rtol: Real,
 
     An implicit method damps what grows by more than exp(s) in a window, in u as in z: such windows are reported.
     """
-    n = field.n
     wider = basis(min(solution.network.n_hidden + 1 + _MORE_FUNCTIONS, _MOST_FUNCTIONS))
-    window = make_window(wider, field, _SOLVED_TO * atol, np.maximum(_SOLVED_TO * rtol, _ROUNDING))
-    counts = np.array([field.nfev, field.njev])
+    weights = _SOLVED_TO * atol, np.maximum(_SOLVED_TO * rtol, _ROUNDING)
+    before = field.nfev, field.njev
+    with np.errstate(all="ignore"):
+        found = _compiled(solution, field, wider, weights, small) if one_system(wider, field) else None
+        if found is None:
+            field.nfev, field.njev = before
+            found = _called(solution, field, wider, weights, small)
+    growing = max((_growth(*each) for each in found.growth), default=0.0)
+    longest = _followed(solution) / growing if growing else np.inf
+    return GlobalError(*found[:2], field.nfev - before[0], field.njev - before[1], found.nlu, longest)
+
+
+class _Found(NamedTuple):
+    """x, error : as of `GlobalError`; nlu : matrices; growth : what `_growth` is to look at, window by window."""
+
+    x: Number
+    error: Number
+    nlu: int
+    growth: list[tuple[Any, float, float]]
+
+
+def _followed(solution: Solution) -> float:
+    return _FOLLOWED * (solution.network.n_hidden + 1)
+
+
+def _compiled(
+    solution: Solution, field: VectorField, wider: Basis, weights: tuple[Real, Real], small: Real
+) -> _Found | None:
+    """The second march in compiled code; None where f has to be called from Python."""
+    words = field.compiled.words() if field.compiled and field.differences else None
+    if words is None or field.compiled is None:
+        return None
+    atol, rtol = weights
+    u = solution.at_windows(wider.nodes)
+    start = solution.x[:-1]
+    end = np.append(solution.x[1:-1], start[-1] + solution.h[-1])
+    K, s, n = u.shape
+    t, z, left, df_dy = np.empty((K, s)), np.empty_like(u), np.zeros(K), np.empty((K, n, n))
+    done, calls = compare(
+        field.compiled.address, words, start, end, solution.h, solution.y, u, wider.nodes, wider.A, wider.transposed,
+        atol, rtol, np.ascontiguousarray(small, dtype=float), _MAY_REMAIN / _SOLVED_TO, t, z, left, df_dy,
+    )  # fmt: skip
+    if calls < 0:
+        return None
+    field.nfev += calls
+    field.njev += min(done + 1, K)
+    uncertain = left[:, None, None] * (atol + rtol * abs(u)) + _ROUNDING * abs(u)
+    error = (abs(u - z) + uncertain)[:done].reshape(-1, n)
+    pieces, errors = [solution.x[:1], t[:done].ravel()], [np.zeros((1, n)), error]
+    if done < K:
+        pieces += [t[done], solution.x[-1:]]
+        errors.append(np.full((s + 1, n), np.inf))
+    lengths = abs(solution.h)
+    least = _followed(solution) / np.maximum(lengths, np.append(0.0, lengths[:-1]))
+    growth = [(df_dy[k], least[k], float(solution.h[k])) for k in range(min(done + 1, K))]
+    return _Found(np.concatenate(pieces), np.concatenate(errors).T, 0, growth)
+
+
+def _called(solution: Solution, field: VectorField, wider: Basis, weights: tuple[Real, Real], small: Real) -> _Found:
+    """The second march window by window."""
+    n = field.n
+    window = make_window(wider, field, *weights)
     pieces, errors = [solution.x[:1]], [np.zeros((1, n))]
     z = solution.y[0].copy()
     df_dy = None
-    before, growing, follows = 0.0, 0.0, _FOLLOWED * (solution.network.n_hidden + 1)
+    before, growth, follows = 0.0, [], _followed(solution)
     for k, start in enumerate(solution.x[:-1]):
         h = float(solution.h[k])
         end = solution.x[k + 1] if k + 1 < len(solution.h) else start + h
@@ -81,15 +141,13 @@ def global_error(solution: Solution, field: VectorField, atol: Real, rtol: Real,
         t[-1] = end
         t = np.clip(t, min(start, end), max(start, end))
         u = solution.window_values(k, wider.nodes).T
-        with np.errstate(all="ignore"):
-            if df_dy is None:
-                slope = field(float(start), z)
-                df_dy = field.jacobian(float(start), z, slope, h * slope, small)
-                growth = _growth(df_dy, follows / max(abs(h), before), h)
-                growing = max(growing, growth)
-            before = abs(h)
-            window.Y[:] = u + (z - solution.y[k])
-            left = 0.0 if window.solve(t, z, h, df_dy) else window.step
+        if df_dy is None:
+            slope = field(float(start), z)
+            df_dy = field.jacobian(float(start), z, slope, h * slope, small)
+            growth.append((df_dy, follows / max(abs(h), before), h))
+        before = abs(h)
+        window.Y[:] = u + (z - solution.y[k])
+        left = 0.0 if window.solve(t, z, h, df_dy) else window.step
         pieces.append(t)
         if not left * _SOLVED_TO < _MAY_REMAIN:
             pieces.append(solution.x[-1:])
@@ -100,9 +158,7 @@ def global_error(solution: Solution, field: VectorField, atol: Real, rtol: Real,
         z = window.Y[-1].copy()
         if n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
-    nfev, njev = np.array([field.nfev, field.njev]) - counts
-    longest = follows / growing if growing else np.inf
-    return GlobalError(np.concatenate(pieces), np.concatenate(errors).T, int(nfev), int(njev), window.nlu, longest)
+    return _Found(np.concatenate(pieces), np.concatenate(errors).T, window.nlu, growth)
 
 
 def _growth(df_dy: Any, least: float, h: float) -> float:

@@ -138,6 +138,16 @@ class Network:
             value[:, part] = np.einsum("mkj,jm->km", V[row[part]], (w**nu)[:, None] * s)
         return value + c[row].T if nu == 0 and c.size else value
 
+    def of_all(self, theta: Real, xi: Real) -> Real:
+        """N at the points xi (m,) of networks whose hidden layers are the same, (K, n, m)."""
+        w, b, _, _ = self.split(theta[0])
+        V = theta[:, 2 * self.n_hidden : (2 + self.n) * self.n_hidden].reshape(-1, self.n_hidden)
+        values = (V @ _derivative(self.activation, np.multiply.outer(w, xi) + b[:, None], 0)).reshape(
+            -1, self.n, xi.size
+        )
+        c = theta[:, (2 + self.n) * self.n_hidden :]
+        return np.asarray(values + c[:, :, None] if c.size else values)
+
     def magnitude(self, theta: Real, nu: int) -> Real:
         """Rounding error of the nu-th derivative of N by xi on [0, 1], (n,), in units of the unit roundoff.
 

@@ -113,6 +113,11 @@ class Solution:
         theta = np.zeros((1, network.n_theta), dtype=y0.dtype)
         return cls(np.array([x0, x1]), y0[None].copy(), theta, network, h=np.zeros(1))
 
+    def at_windows(self, xi: Real) -> Real:
+        """y at the points xi (m,) of every window of a march, (K, m, n): first order, one hidden layer for all."""
+        values = self.network.of_all(self.theta, xi)
+        return np.ascontiguousarray((self.y[:, :, None] + xi * values).transpose(0, 2, 1))
+
     def window_values(self, k: int, xi: Real) -> Real:
         """y at the points xi of window k, (n, m)."""
         value = self.form.product(lambda i: self.network.derivative(self.theta[k], xi, i), xi, 0)
