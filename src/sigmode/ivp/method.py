@@ -274,6 +274,11 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             return length
         return min(length, self._basis.s / _FIRST_BY_F / math.sqrt(bend))
 
+    @property
+    def window(self) -> _Solved | None:
+        """The last window that was accepted."""
+        return self._last
+
     def _step_impl(self) -> tuple[bool, str | None]:
         if self._pending:
             return self._report()

@@ -17,6 +17,7 @@ from ..arguments import SMALLEST_RTOL
 from ..arrays import Number
 from ..trial.solution import Solution
 from ..user.field import VectorField, WithArgs
+from . import loop
 from .error import GlobalError, global_error, unseen
 from .method import STOPPED, NeuralCollocation
 
@@ -142,12 +143,13 @@ def solve_ivp(
     options.setdefault("substeps", 1 if events is None else _STEPS_FOR_EVENTS)
     longest_asked = options.pop("max_step", math.inf)
 
-    def run(longest: float, **tolerances: Any) -> Any:
+    def run(longest: float, **tolerances: Any) -> tuple[Any, Solution]:
         longest = min(longest_asked, longest) if math.isfinite(longest) else longest_asked
-        return scipy_solve_ivp(
-            fun, t_span, y0, method, t_eval, True, events, vectorized,
-            max_step=longest, **tolerances, **options,
-        )  # fmt: skip
+        chosen = {"max_step": longest, **tolerances, **options}
+        if events is None:
+            return loop.solve(method, fun, t_span, y0, t_eval, vectorized, chosen)
+        res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, True, events, vectorized, **chosen)
+        return res, _as_solution(res, y0)
 
     bound = _Bound(fun, vectorized, options, y0, rtol, atol)
     return _solve(run, bound, rtol, atol, error_control == "global", t_eval is not None)
@@ -160,11 +162,11 @@ def _solve(run: Callable[..., Any], bound: _Bound, rtol: Number, atol: Number, c
     worst = _Worst(math.inf, 0.0, 0)
     spent = np.zeros(3, dtype=int)
     for attempt in range(_ATTEMPTS):
-        res = run(rtol=np.maximum(factor * rtol, SMALLEST_RTOL), atol=factor * atol, longest=longest)
+        tolerances = {"rtol": np.maximum(factor * rtol, SMALLEST_RTOL), "atol": factor * atol}
+        res, solution = run(longest, **tolerances)
         if chosen and len(res.t) == 0:
             res.t, res.y = np.empty(0), np.empty((bound.n, 0))
         with np.errstate(all="ignore"):  # what overflows is part of the answer
-            solution = _as_solution(res, bound)
             estimate, now = bound(solution, factor)
         spent += [res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu]
         res.sol = solution.with_error(estimate.x, estimate.error)
@@ -276,10 +278,10 @@ def _worst(solution: Solution, estimate: GlobalError, atol: Number, rtol: Number
     return _Worst(largest, float(x[at]), int(component), alone)
 
 
-def _as_solution(res: Any, bound: _Bound) -> Solution:
+def _as_solution(res: Any, y0: Number) -> Solution:
     if all(hasattr(part, "theta") for part in res.sol.interpolants) and res.sol.interpolants:
         return Solution.from_ode_solution(res.sol)
-    return Solution.constant(float(res.sol.ts[0]), float(res.sol.ts[-1]), bound._y0)
+    return Solution.constant(float(res.sol.ts[0]), float(res.sol.ts[-1]), y0)
 
 
 def _envelope(error: Number) -> Number:
