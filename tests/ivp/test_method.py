@@ -387,3 +387,31 @@ class TestCompiledWithArgs:
         assert_allclose(res.t[-1], np.log(4.0) / 2.0, rtol=1e-7)
         with pytest.raises(TypeError, match="'args' cannot be unpacked"):
             sm.solve_ivp(lambda t, y, a: -y, (0, 1), [1.0], args=3.0)
+
+
+class TestComplexStep:
+    """An imaginary part of 1e-20 carries a derivative, and is solved as exactly as the real part."""
+
+    @pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
+    @pytest.mark.parametrize("solve", [solve_ivp, sm.solve_ivp])
+    def test_derivatives_are_at_least_as_good_as_those_of_rk45(self, solve, rtol):
+        logistic = lambda t, y: y * (1 - y)
+        grown = np.exp(5.0)
+        exact = grown / (0.9 + 0.1 * grown) ** 2
+        options = {"rtol": rtol, "atol": 1e-3 * rtol}
+        errors = []
+        for solver, method in ((solve, sm.NeuralCollocation), (solve_ivp, "RK45")):
+            res = solver(logistic, (0, 5), [0.1 + 1e-20j], method=method, **options)
+            errors.append(abs(res.y[0, -1].imag / 1e-20 / exact - 1))
+        assert errors[0] <= errors[1]
+
+    def test_of_a_system_by_a_parameter(self):
+        """d/dw of cos(w t) at w = 2."""
+        fun = lambda t, y: np.array([y[1], -((2.0 + 1e-20j) ** 2) * y[0]])
+        res = solve_ivp(fun, (0, 10), [1.0 + 0j, 0.0], method=sm.NeuralCollocation, rtol=1e-8, atol=1e-10)
+        assert_allclose(res.y[0, -1].imag / 1e-20, -10.0 * np.sin(20.0), rtol=1e-6)
+
+    def test_what_is_real_stays_real(self):
+        res = solve_ivp(lambda t, y: -y * (1 + t), (0, 3), [1.0 + 0j], method=sm.NeuralCollocation, rtol=1e-9)
+        assert res.success
+        assert not res.y.imag.any()

@@ -7,6 +7,7 @@ need no other code.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -259,10 +260,16 @@ def _machine_code(
     if layer is None:
         return None
     (compiled,) = layer.overloads.values()
-    if not alone and "numba_parallel_for" in compiled.library.get_llvm_str():
+    if not alone and _launches(compiled):
         return _PARALLEL
     address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
     return Called(address, args, kinds, layer)
+
+
+@functools.lru_cache(maxsize=256)
+def _launches(compiled: Any) -> bool:
+    """Whether machine code launches threads."""
+    return "numba_parallel_for" in compiled.library.get_llvm_str()
 
 
 def _layer_of(fun: Any, kinds: tuple[Any, ...], points: tuple[Any, ...], ndim: int, make: Callable[..., Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import OdeSolver
 from scipy.integrate import solve_ivp as scipy_solve_ivp
+from scipy.optimize import OptimizeResult
 
 from .. import arguments
 from ..arguments import SMALLEST_RTOL
@@ -55,6 +57,13 @@ def solve_ivp(
     vectorized: bool = False,
     args: tuple[Any, ...] | None = None,
     *,
+    rtol: ArrayLike = 1e-3,
+    atol: ArrayLike = 1e-6,
+    first_step: float | None = None,
+    max_step: float = math.inf,
+    jac: Any = None,
+    jac_sparsity: Any = None,
+    callback: Callable[[OptimizeResult], Any] | None = None,
     error_control: str = "global",
     **options: Any,
 ) -> Any:
@@ -76,8 +85,13 @@ def solve_ivp(
         "global": solve again with tighter tolerances until the estimated global error is at most
         ``atol + rtol abs(y)`` everywhere; if it cannot be, ``success`` is False. "local": solve once; the estimate is
         there, but does not decide on anything.
+    rtol, atol, first_step, max_step, jac, jac_sparsity
+        As in `scipy.integrate.Radau`.
+    callback : callable, optional
+        ``callback(intermediate_result)`` after each window, see `NeuralCollocation`. It may raise ``StopIteration``:
+        the result ends with that window.
     **options
-        Of the method, such as ``rtol``, ``atol`` (1e-3 and 1e-6 by default), ``jac``, ``max_step``, ``callback``.
+        Others of the method.
 
     Returns
     -------
@@ -122,8 +136,9 @@ def solve_ivp(
     if args is not None:
         args = _checked_args(args)
         fun, events = WithArgs(fun, args), _with_args(events, args)
-        if callable(options.get("jac")):
-            options["jac"] = WithArgs(options["jac"], args)
+        jac = WithArgs(jac, args) if callable(jac) else jac
+    chosen = {"first_step": first_step, "jac": jac, "jac_sparsity": jac_sparsity, "callback": callback}
+    options |= {name: value for name, value in chosen.items() if value is not None}
     events, terminal = _checked_events(events)
     if math.isinf(t_span[1]) and y0.size and not terminal:
         raise ValueError(f"`t_span` must be finite unless an event is terminal, got {t_span}.")
@@ -135,16 +150,17 @@ def solve_ivp(
                 f"`method` {method!r} has no estimate of its global error: use NeuralCollocation or "
                 "error_control='local'."
             )
+        given = {"rtol": (rtol, 1e-3), "atol": (atol, 1e-6), "max_step": (max_step, math.inf)}
+        options |= {name: value for name, (value, default) in given.items() if np.ndim(value) or value != default}
         res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, **options)
         res.error = np.full(np.shape(res.y), np.nan)
         return res
     options = _known(method, options)
-    rtol, atol = arguments.tolerances(options.pop("rtol", 1e-3), options.pop("atol", 1e-6), y0.size)
+    rtol, atol = arguments.tolerances(rtol, atol, y0.size)
     options.setdefault("substeps", 1 if events is None else _STEPS_FOR_EVENTS)
-    longest_asked = options.pop("max_step", math.inf)
 
     def run(longest: float, **tolerances: Any) -> tuple[Any, Solution]:
-        longest = min(longest_asked, longest) if math.isfinite(longest) else longest_asked
+        longest = min(max_step, longest) if math.isfinite(longest) else max_step
         chosen = {"max_step": longest, **tolerances, **options}
         if events is None:
             return loop.solve(method, fun, t_span, y0, t_eval, vectorized, chosen)
@@ -319,9 +335,14 @@ def _check_method(method: Any) -> None:
     raise ValueError(f"`method` must be one of {_SCIPY_METHODS} or an OdeSolver class, got {method!r}.")
 
 
+@functools.cache
+def _parameters(method: type) -> frozenset[str]:
+    return frozenset(inspect.signature(method).parameters)
+
+
 def _known(method: type, options: dict[str, Any]) -> dict[str, Any]:
     """The options that the method has; for the others one warning, however often it will be called."""
-    unknown = [name for name in options if name not in inspect.signature(method).parameters]
+    unknown = [name for name in options if name not in _parameters(method)]
     if unknown and method is NeuralCollocation:
         arguments.no_effect(unknown)
         options = {name: value for name, value in options.items() if name not in unknown}
