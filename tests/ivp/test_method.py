@@ -13,6 +13,7 @@ from scipy.sparse import csc_array, diags_array
 import sigmode as sm
 from sigmode.compiled import launch
 from sigmode.trial.basis import basis
+from sigmode.user.field import VectorField
 
 # ---------------------------------------------------------------------------------------------------------
 # The basis
@@ -415,3 +416,44 @@ class TestComplexStep:
         res = solve_ivp(lambda t, y: -y * (1 + t), (0, 3), [1.0 + 0j], method=sm.NeuralCollocation, rtol=1e-9)
         assert res.success
         assert not res.y.imag.any()
+
+
+class TestAllNodesInOneCall:
+    """Plain f that only computes and takes all nodes at once is found out, and compared with single calls."""
+
+    @staticmethod
+    def solved(fun, y0=(1.0, 0.0)):
+        field = VectorField(fun, 2, float, False)
+        t = np.linspace(0.0, 1.0, 8)
+        Y, K = np.tile(y0, (8, 1)) + t[:, None], np.empty((8, 2))
+        field.nodes(t, Y, K)
+        assert_equal(K, [fun(moment, y) for moment, y in zip(t, Y, strict=True)])
+        return field
+
+    def test_one_call_where_it_works(self):
+        field = self.solved(lambda t, y: np.array([y[1], -y[0] * np.cos(t)]))
+        assert field._whole
+        assert field.nfev == 8
+
+    @pytest.mark.parametrize(
+        "fun",
+        [
+            lambda t, y: np.array([y[1], -y[0] if t < 0.5 else y[0]]),  # raises an exception
+            lambda t, y: np.array([y[1], -y.sum()]),  # another meaning
+            lambda t, y: np.array([y[1], -y[0] * np.max(y)]),
+            lambda t, y: np.array([y[1], 1.0]),  # a ragged array
+        ],
+    )
+    def test_single_calls_where_it_does_not(self, fun):
+        assert self.solved(fun)._whole is False
+
+    def test_what_leaves_a_trace_sees_one_point_at_a_time(self):
+        seen = []
+
+        def fun(t, y):
+            seen.append((t, y.shape))
+            return -y
+
+        solve_ivp(fun, (0, 1), [1.0, 2.0], method=sm.NeuralCollocation)
+        assert {shape for _, shape in seen} == {(2,)}
+        assert all(np.ndim(t) == 0 for t, _ in seen)

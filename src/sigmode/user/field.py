@@ -12,6 +12,7 @@ from ..arguments import WrongKind, function, warn
 from ..arrays import Number, Real
 from ..compiled.functions import Called, on_nodes
 from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreement, replaced
+from .pure import is_pure
 from .results import checked
 
 __all__ = ["VectorField", "WithArgs"]
@@ -78,7 +79,8 @@ class VectorField:
         self.nfev = self.njev = 0
         self.vectorized = bool(vectorized)
         self._checked = False
-        self._whole: bool | None = None if vectorized else False  # may t be an array? Not known yet
+        # May all nodes go into one call? Not known yet, if it may be tried.
+        self._whole: bool | None = None if vectorized or is_pure(*_parts(fun)) else False
         self._turn = 0
         self._shape = (n,)
         code = None if vectorized or self.dtype.kind == "c" else on_nodes(*_parts(fun))
@@ -175,10 +177,12 @@ class VectorField:
         return np.array([self._single(t, row) for row in rows]).reshape(rows.shape)
 
     def _try_whole(self, t: Number, Y: Number, K: Number) -> bool:
-        """All nodes in one call with t as an array, where `fun` turns out to allow that.
+        """All nodes in one call, t (s,) and y (n, s), where `fun` turns out to allow that.
 
-        SciPy only promises k values of y for one t. So the result is compared with single calls: at all nodes the
-        first time, from then on in every seventh call at one node.
+        SciPy promises no more than k values of y for one t, and without `vectorized` not even that; but sums and
+        products of y[0], y[1] do not care, and a function that only computes cannot tell. So the result is compared
+        with single calls: at all nodes the first time, from then on in every seventh call at one node. What raises an
+        exception, or differs, is called point by point from then on (docs/decisions.md, "Marching").
         """
         try:
             value = self._result(self.fun(t.copy(), np.ascontiguousarray(Y.T)), Y.T.shape).T

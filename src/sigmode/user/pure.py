@@ -1,0 +1,69 @@
+"""Whether a function does nothing but compute: then it may be called with arrays to see whether it takes them."""
+
+from __future__ import annotations
+
+import builtins
+import dis
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+__all__ = ["is_pure"]
+
+# What would leave a trace, or has one of its own.
+_LEAVES_TRACES = {
+    "STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR", "DELETE_ATTR", "DELETE_GLOBAL", "IMPORT_NAME", "YIELD_VALUE",
+    "MAKE_FUNCTION",
+}  # fmt: skip
+_BUILTINS = {
+    "abs", "complex", "enumerate", "float", "int", "len", "list", "max", "min", "pow", "range", "sum", "tuple", "zip",
+}  # fmt: skip
+# What NumPy has that reads files or writes to its arguments.
+_NOT_OF_NUMPY = {
+    "copyto", "dump", "fill", "fromfile", "genfromtxt", "load", "loadtxt", "memmap", "place", "put", "putmask", "resize",
+    "save", "savetxt", "savez", "seterr", "setflags", "sort", "tofile",
+}  # fmt: skip
+# Functions that call functions, at most. Not tuned.
+_DEPTH = 3
+
+
+def is_pure(fun: Any, args: tuple[Any, ...] = (), depth: int = _DEPTH) -> bool:
+    """Whether `fun` is a function of Python made of arithmetic and NumPy alone, with constants that nothing can change.
+
+    A cautious look at its code: anything unknown says no. A function that notes its calls in a list, draws, prints or
+    has a state of its own must see what `scipy.integrate.solve_ivp` promises, one t and one y.
+    """
+    if not isinstance(fun, FunctionType) or depth == 0:
+        return False
+    code = fun.__code__
+    instructions = list(dis.get_instructions(code))
+    operations = {instruction.opname for instruction in instructions}
+    writes = "STORE_SUBSCR" in operations or any(each.argrepr.endswith("=") for each in instructions)  # a[0] = , a +=
+    constants = [*args, *(fun.__defaults__ or ()), *(fun.__kwdefaults__ or {}).values()]
+    try:
+        constants += [cell.cell_contents for cell in fun.__closure__ or ()]
+    except ValueError:  # not assigned yet
+        return False
+    for name in code.co_names:
+        if name in fun.__globals__:
+            constants.append(fun.__globals__[name])
+        elif hasattr(builtins, name):
+            if name not in _BUILTINS:
+                return False
+        elif name in _NOT_OF_NUMPY or not (hasattr(np, name) or hasattr(np.ndarray, name)):
+            return False
+    arrays = any(isinstance(value, np.ndarray) for value in constants)
+    if operations & _LEAVES_TRACES or (writes and arrays):
+        return False
+    return all(_is_constant(value, depth) for value in constants)
+
+
+def _is_constant(value: Any, depth: int) -> bool:
+    if isinstance(value, (int, float, complex, np.generic, np.ndarray, np.ufunc)):
+        return True
+    if isinstance(value, tuple):
+        return all(_is_constant(part, depth) for part in value)
+    if isinstance(value, ModuleType):
+        return value is np
+    return is_pure(value, depth=depth - 1)
