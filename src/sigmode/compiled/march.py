@@ -1,31 +1,38 @@
-"""The march: one window after the other, in one compiled function that asks for what it cannot compute itself.
+"""The march: its step control, and for compiled f all of it.
 
-`advance` goes on until a window is accepted, or until it needs the user's function and that is no machine code: then it
-returns a request, and goes on where it stopped when it is called again.  What it knows between two calls is in two
-vectors, `numbers` and `counts`, whose places have the names below, and in the arrays of `Memory`.  docs/windows.md
-derives a window, docs/ivp.md the step control.
+`steer` goes on until it needs something: df/dy, a window, the slope at its end.  `advance` has all that itself where f
+is machine code, and goes on until a window is accepted. What they know between two calls is in two vectors, `numbers`
+and `counts`, whose places have the names below.  docs/windows.md derives a window, docs/ivp.md the step control.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from ..arrays import Index, Real
 from .functions import call
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
 from .series import continue_series
-from .simple import SIMPLE_BELOW, differences, goes_on, integrate, norm, taken_over
-from .window import CONVERGED, NOT_YET, converged, filtered, neglected_parts, one_sweep, verdict, weighed_parts
+from .simple import SIMPLE_BELOW, call_once, differences, goes_on, integrate, norm, taken_over
+from .window import (
+    CONVERGED,
+    HOPELESS,
+    NOT_YET,
+    converged,
+    filter_parts,
+    neglected_parts,
+    one_sweep,
+    verdict,
+    weighed_parts,
+)
 
 __all__ = [
     "ACCEPTED",
     "ASK_JACOBIAN",
-    "ASK_NODES",
     "ASK_SLOPE",
     "ASK_WINDOW",
+    "AT_BOUND",
     "BAD",
     "BAD_T",
     "BOUND",
@@ -33,10 +40,8 @@ __all__ = [
     "CONSTANT",
     "COUNTS",
     "DEGREE",
-    "DIFFERENCES",
     "DIRECTION",
     "ERROR",
-    "HAS_JACOBIAN",
     "H_ABS",
     "INSIDE",
     "KNOWN",
@@ -44,7 +49,6 @@ __all__ = [
     "LONGEST",
     "MARK_T",
     "MAY_GROW",
-    "MINE",
     "MOST",
     "NFEV",
     "NJEV",
@@ -57,14 +61,15 @@ __all__ = [
     "STUCK",
     "SWEEPS",
     "TOO_SMALL",
-    "TRIED",
     "H",
     "T",
     "advance",
+    "steer",
 ]  # fmt: skip
 
-# What `advance` returns: a request for f at t, for f at the nodes, for df/dy at t, for a whole window; or an end.
-ASK_SLOPE, ASK_NODES, ASK_JACOBIAN, ASK_WINDOW, ACCEPTED, TOO_SMALL, LIMIT, STUCK, NOT_FINITE = range(9)
+# What they return: a window was accepted, and a request for the slope at its end, or none is needed; a request for
+# df/dy or for a window; or an end.
+ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ACCEPTED, TOO_SMALL, LIMIT, STUCK, NOT_FINITE = range(9)
 
 # Places in `numbers`. H_ABS, TRIAL : lengths of the next and of the present window; H : the latter with sign; KNOWN :
 # of the window whose slopes are known; START : of the accepted window; SIZE, RATE : of Newton's last step; ERROR : NaN
@@ -73,14 +78,13 @@ T, BOUND, DIRECTION, LONGEST, H_ABS, TRIAL, H, KNOWN, START, SIZE, RATE, ERROR, 
     16
 )
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
-# here; FRESH : whether df/dy was made for this window; MINE : whether windows are solved here; DIFFERENCES : whether
-# df/dy is made here; SIMPLE : whether sweeps are simple, without df/dy; BAD : the component of f that is not finite, or
-# -1.
+# here; FRESH : whether df/dy was made for this window; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
+# component of f that is not finite, or -1.
 (
     PHASE, TRIED, MOST, MARK, DEGREE, INSIDE, HAS_JACOBIAN, FRESH, CONSTANT, MAY_GROW, SWEEPS, NFEV, NJEV, NLU, BAD,
-    MINE, DIFFERENCES, SIMPLE, COUNTS,
-) = range(19)  # fmt: skip
-_BEGIN, _LENGTH, _JACOBIAN, _PREDICT, _SWEEP, _JUDGE, _DONE = range(7)
+    SIMPLE, COUNTS,
+) = range(17)  # fmt: skip
+_BEGIN, _LENGTH, _JACOBIAN, _WINDOW, _JUDGE, _DONE = range(6)
 
 # Of the estimated error, before the root: as in other solvers. Not tuned.
 _SAFETY = 0.5
@@ -102,44 +106,7 @@ _FAST_RATE, _FEW_SWEEPS = 0.05, 5
 _STUCK_WINDOWS, _STUCK_GAIN = 2000, 1e-6
 
 
-class Tables(NamedTuple):
-    """Of the basis: nodes (s,), A (s, s) and its transpose, judging (2 s, s), last_four (4, s)."""
-
-    nodes: Real
-    A: Real
-    transposed: Real
-    judging: Real
-    last_four: Real
-
-
-class Memory(NamedTuple):
-    """atol, rtol, small, y, f, start : (n,); t : (s,); Y, K, before, step, legendre : (s, n); df_dy : (n, n).
-
-    small : what does not matter in y, for differences; f : the slope at y; start : y at the start of the window that
-    was accepted. The rest is work space: J (s, n, n), M (s n, s n), right (s n,), square (n, n), pivots (s n,).
-    """
-
-    atol: Real
-    rtol: Real
-    small: Real
-    y: Real
-    f: Real
-    start: Real
-    t: Real
-    Y: Real
-    K: Real
-    before: Real
-    step: Real
-    legendre: Real
-    df_dy: Real
-    J: Real
-    M: Real
-    right: Real
-    square: Real
-    pivots: Index
-
-
-@helper
+@plain_helper
 def _stuck(numbers, counts):
     """Whether many windows have led nearly nowhere."""
     if counts[TRIED] < counts[MARK] + _STUCK_WINDOWS:
@@ -153,17 +120,18 @@ def _stuck(numbers, counts):
     return gained < _STUCK_GAIN * long and numbers[H_ABS] < _STUCK_GAIN * long
 
 
-@helper
+@plain_helper
 def _shortest(numbers):
-    t = numbers[T]
-    return 10.0 * abs(np.nextafter(t, numbers[DIRECTION] * np.inf) - t)
+    """Ten times the distance of two floating-point numbers at t."""
+    _, exponent = math.frexp(numbers[T])
+    return 10.0 * math.ldexp(1.0, max(exponent - 53, -1074))
 
 
-@helper
-def _begin(numbers, counts, memory):
+@plain_helper
+def _begin(numbers, counts, f):
     """The length to try first; or NOT_FINITE."""
-    for k in range(memory.f.size):
-        if not math.isfinite(memory.f[k]):
+    for k in range(f.size):
+        if not math.isfinite(f[k]):
             counts[BAD] = k
             numbers[BAD_T] = numbers[T]
             return NOT_FINITE
@@ -176,7 +144,7 @@ def _begin(numbers, counts, memory):
     return -1
 
 
-@helper
+@plain_helper
 def _place(numbers, counts, nodes, t):
     """The nodes of the window of length TRIAL, none of them outside of the span; or why there is none."""
     if numbers[TRIAL] < _shortest(numbers):
@@ -201,78 +169,64 @@ def _place(numbers, counts, nodes, t):
 
 
 @helper
-def _predict(numbers, counts, tables, memory):
+def _predict(numbers, counts, nodes, transposed, legendre, y, df_dy, Y, K, step, right, J):
     """Start values Y from the slopes that are known, and df/dy at every node."""
     offset = 0.0 if counts[INSIDE] else 1.0
     h = numbers[H]
-    continue_series(tables.nodes, memory.legendre, counts[DEGREE], offset, h / numbers[KNOWN], memory.K)
-    integrate(h, tables.transposed, memory.y, memory.K, memory.right, memory.step)
-    s, n = memory.Y.shape
+    continue_series(nodes, legendre, counts[DEGREE], offset, h / numbers[KNOWN], K)
+    integrate(h, transposed, y, K, right, step)
+    s, n = Y.shape
     for i in range(s):
         for k in range(n):
-            memory.Y[i, k] = memory.step[i, k]
+            Y[i, k] = step[i, k]
             for m in range(n):
-                memory.J[i, k, m] = memory.df_dy[k, m]
+                J[i, k, m] = df_dy[k, m]
     counts[SWEEPS] = 0
     numbers[SIZE] = 0.0
     numbers[RATE] = 0.0
-    counts[PHASE] = _SWEEP
 
 
 @helper
-def _simple_sweep(numbers, counts, tables, memory):
-    """Y = y + h A f(Y); whether there is to be another one. Where these sweeps are too slow, Newton's take over."""
+def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, step, right):
+    """Y = y + h A f(Y): CONVERGED, NOT_YET, or HOPELESS where these sweeps are too slow."""
     last, sweeps = numbers[SIZE], counts[SWEEPS]
-    integrate(numbers[H], tables.transposed, memory.y, memory.K, memory.right, memory.step)
-    size = taken_over(memory.step, memory.y, memory.atol, memory.rtol, memory.Y)
+    integrate(numbers[H], transposed, y, K, right, step)
+    size = taken_over(step, y, atol, rtol, Y)
     now = size / last if sweeps > 0 else 1.0
     slower = max(now, numbers[RATE]) if sweeps > 1 else now
     counts[SWEEPS] += 1
     numbers[SIZE] = size
     numbers[RATE] = now
     if converged(sweeps, size, now, slower):
-        numbers[ERROR] = _estimate(numbers, counts, tables, memory)
-        if not math.isnan(numbers[ERROR]):
-            counts[PHASE] = _JUDGE
-            return False
-    elif goes_on(size, sweeps, now):
-        return True
-    counts[SIMPLE] = 0
-    counts[PHASE] = _JACOBIAN
-    return False
+        return CONVERGED
+    return NOT_YET if goes_on(size, sweeps, now) else HOPELESS
 
 
 @helper
-def _sweep(numbers, counts, tables, memory):
-    """One of Newton's sweeps; whether there is to be another one."""
-    last, sweeps = numbers[SIZE], counts[SWEEPS]
+def _sweep(numbers, counts, A, y, atol, rtol, Y, K, before, step, right, J, M, pivots):
+    """One of Newton's sweeps: CONVERGED, NOT_YET or HOPELESS."""
+    last, sweeps, rate = numbers[SIZE], counts[SWEEPS], numbers[RATE]
+    follow = counts[CONSTANT] == 0
     size, fresh = one_sweep(
-        tables.A, memory.y, numbers[H], memory.J, memory.Y, memory.K, memory.before, memory.step, memory.right,
-        memory.atol, memory.rtol, memory.M, memory.pivots, counts[CONSTANT] == 0, sweeps, numbers[RATE],
+        A, y, numbers[H], J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate
     )  # fmt: skip
-    said, rate = verdict(size, sweeps, last, numbers[RATE])
+    said, rate = verdict(size, sweeps, last, rate)
     numbers[SIZE] = size
     numbers[RATE] = rate
     counts[SWEEPS] += 1
     counts[NLU] += 1 if fresh else 0
-    if said == NOT_YET:
-        return True
-    numbers[ERROR] = _estimate(numbers, counts, tables, memory) if said == CONVERGED else np.nan
-    if math.isnan(numbers[ERROR]):
-        _find_bad(numbers, counts, memory)
-    counts[PHASE] = _JUDGE
-    return False
+    return said
 
 
 @helper
-def _find_bad(numbers, counts, memory):
+def _find_bad(numbers, counts, t, K, before):
     """The first node and component where f is not finite."""
     counts[BAD] = -1
-    for i in range(memory.t.size):
-        for k in range(memory.y.size):
-            if not (math.isfinite(memory.K[i, k]) and math.isfinite(memory.before[i, k])):
+    for i in range(K.shape[0]):
+        for k in range(K.shape[1]):
+            if not (math.isfinite(K[i, k]) and math.isfinite(before[i, k])):
                 counts[BAD] = k
-                numbers[BAD_T] = memory.t[i]
+                numbers[BAD_T] = t[i]
                 return
 
 
@@ -287,24 +241,26 @@ def _times(matrix, K, product):
 
 
 @helper
-def _estimate(numbers, counts, tables, memory):
+def _estimate(h, simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_dy, square, pivots, legendre):
     """The local error in units of the tolerance; NaN where there is none."""
-    s, n = memory.Y.shape
+    s, n = Y.shape
     judged = np.empty((2 * s, n))
     of_values = np.empty((4, n))
     parts = np.empty((2 + s, n))
     own = np.empty(n)
-    _times(tables.judging, memory.K, judged)
-    _times(tables.last_four, memory.Y, of_values)
-    neglected_parts(judged, of_values, memory.f, numbers[H], tables.nodes[0], parts, own)
-    if not counts[SIMPLE] and not filtered(numbers[H] / (2 * s), memory.df_dy, parts, memory.square, memory.pivots):
+    _times(judging, K, judged)
+    _times(last_four, Y, of_values)
+    neglected_parts(judged, of_values, f, h, first, parts, own)
+    if not simple and not filter_parts(h / (2 * s), df_dy, parts, square, pivots):
         return np.nan
-    memory.legendre[:] = judged[:s]
-    error = weighed_parts(parts, own, memory.y, memory.Y, memory.atol, memory.rtol)
+    for d in range(s):
+        for k in range(n):
+            legendre[d, k] = judged[d, k]
+    error = weighed_parts(parts, own, y, Y, atol, rtol)
     return error if math.isfinite(error) else np.nan
 
 
-@helper
+@plain_helper
 def _judge(numbers, counts, s):
     """Whether the window is accepted, and the length of the next one."""
     error = numbers[ERROR]
@@ -327,12 +283,12 @@ def _judge(numbers, counts, s):
     return True
 
 
-@helper
-def _accept(numbers, counts, memory, n):
+@plain_helper
+def _accept(numbers, counts, t, n):
     """Go to the end of the window; whether there is more to come."""
-    s = memory.t.size
+    s = t.size
     numbers[START] = numbers[T]
-    numbers[T] = memory.t[s - 1]
+    numbers[T] = t[s - 1]
     numbers[KNOWN] = numbers[H]
     counts[DEGREE] = min(_PREDICTED_DEGREE, s - 1)
     factor = numbers[FACTOR]
@@ -349,29 +305,17 @@ def _accept(numbers, counts, memory, n):
     return True
 
 
-_TABLES = f"{VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}"
-_OF_Y = ", ".join([VECTOR] * 7)  # atol to t
-_OF_NODES = ", ".join([MATRIX] * 6)  # Y to df_dy
-_ROOM = f"{CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {INDICES}"
+@plain_helper
+def steer(numbers: Real, counts: Index, n: int, nodes: Real, t: Real, f: Real) -> int:
+    """The step control: go on until something is needed: df/dy, a window, the slope at its end; or until it ends.
 
-
-@entry(f"i8({VECTOR}, {INDICES}, i8, {INDICES}, i8, {_TABLES}, {_OF_Y}, {_OF_NODES}, {_ROOM})")
-def advance(
-    numbers, counts, address, words, n, nodes, A, transposed, judging, last_four,
-    atol, rtol, small, y, f, start, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
-):  # fmt: skip
-    """Go on until something is needed, or a window is accepted, or none can be.
-
-    address, words : of compiled f, see `functions.Called`; address 0 where f is a function of Python. n : equations.
+    For Python where f is called from there, and compiled for `advance`. n : equations; nodes : (s,), of the basis;
+    t : (s,), of the window; f : the slope where it starts, to be looked at for numbers that are not finite, or empty.
     """
-    tables = Tables(nodes, A, transposed, judging, last_four)
-    memory = Memory(
-        atol, rtol, small, y, f, start, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots
-    )  # fmt: skip
     while True:
         phase = counts[PHASE]
         if phase == _BEGIN:
-            why = _begin(numbers, counts, memory)
+            why = _begin(numbers, counts, f)
             if why >= 0:
                 return why
         elif phase == _LENGTH:
@@ -380,56 +324,94 @@ def advance(
                 return why
         elif phase == _JACOBIAN:
             counts[FRESH] = 0 if counts[HAS_JACOBIAN] or counts[SIMPLE] else 1
-            counts[PHASE] = _PREDICT
-            if counts[FRESH] and not (
-                counts[DIFFERENCES]
-                and differences(address, words, numbers[T], numbers[H], memory.y, memory.f, memory.small, memory.df_dy)
-            ):
+            counts[PHASE] = _WINDOW
+            if counts[FRESH]:
                 return ASK_JACOBIAN
-            counts[NJEV] += counts[FRESH]
-        elif phase == _PREDICT:
+        elif phase == _WINDOW:
             counts[HAS_JACOBIAN] = 0 if counts[SIMPLE] else 1
-            if not counts[MINE]:
-                counts[PHASE] = _JUDGE
-                return ASK_WINDOW
-            _predict(numbers, counts, tables, memory)
-            if not _asked(address, words, counts, t, Y, K):
-                return ASK_NODES
-        elif phase == _SWEEP:
-            if counts[SIMPLE]:
-                again = _simple_sweep(numbers, counts, tables, memory)
-            else:
-                again = _sweep(numbers, counts, tables, memory)
-            if again and not _asked(address, words, counts, t, Y, K):
-                return ASK_NODES
+            counts[PHASE] = _JUDGE
+            return ASK_WINDOW
         elif phase == _JUDGE:
             if _judge(numbers, counts, t.size):
-                more = _accept(numbers, counts, memory, n)
-                if counts[MINE]:
-                    start[:] = y
-                    y[:] = Y[t.size - 1]
-                    if address != 0 and not counts[SIMPLE]:
-                        counts[SIMPLE] = 1 if norm(memory.df_dy, y, atol, rtol) * numbers[H_ABS] < SIMPLE_BELOW else 0
-                if more and not _slope(address, words, counts, numbers[T], y, f):
-                    return ASK_SLOPE
+                return ASK_SLOPE if _accept(numbers, counts, t, n) else AT_BOUND
         else:
             counts[PHASE] = _BEGIN
             return ACCEPTED
 
 
 @helper
-def _asked(address, words, counts, t, Y, K):
-    """f at the nodes; False where Python has to be asked."""
-    if address == 0 or not call(address, t, Y, words, K):
-        return False
-    counts[NFEV] += t.size
+def _solve(
+    numbers, counts, address, words, nodes, A, transposed, judging, last_four,
+    atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
+):  # fmt: skip
+    """One window, its error in `numbers`; False where f has to be called from Python."""
+    _predict(numbers, counts, nodes, transposed, legendre, y, df_dy, Y, K, step, right, J)
+    said = NOT_YET
+    while said == NOT_YET:
+        if not call(address, t, Y, words, K):
+            return False
+        counts[NFEV] += t.size
+        if counts[SIMPLE]:
+            said = _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, step, right)
+        else:
+            said = _sweep(numbers, counts, A, y, atol, rtol, Y, K, before, step, right, J, M, pivots)
+    numbers[ERROR] = np.nan
+    if said == CONVERGED:
+        numbers[ERROR] = _estimate(
+            numbers[H], counts[SIMPLE], nodes[0], judging, last_four, y, f, atol, rtol, Y, K, df_dy, square, pivots,
+            legendre,
+        )  # fmt: skip
+    if math.isnan(numbers[ERROR]):
+        if counts[SIMPLE]:  # the same window by Newton's method
+            counts[SIMPLE] = 0
+            counts[PHASE] = _JACOBIAN
+        else:
+            _find_bad(numbers, counts, t, K, before)
     return True
 
 
-@helper
-def _slope(address, words, counts, t, y, f):
-    """f at one point; False where Python has to be asked."""
-    if address == 0 or not call(address, np.full(1, t), y.reshape(1, y.size), words, f.reshape(1, y.size)):
-        return False
-    counts[NFEV] += 1
-    return True
+_TABLES = f"{VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}"
+_OF_Y = ", ".join([VECTOR] * 7)  # atol to t
+_OF_NODES = ", ".join([MATRIX] * 6)  # Y to df_dy
+_ROOM = f"{CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {INDICES}"
+
+
+@entry(f"i8({VECTOR}, {INDICES}, i8, {INDICES}, b1, {_TABLES}, {_OF_Y}, {_OF_NODES}, {_ROOM})")
+def advance(
+    numbers, counts, address, words, own_df_dy, nodes, A, transposed, judging, last_four,
+    atol, rtol, small, y, f, start, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
+):  # fmt: skip
+    """`steer` with windows of a compiled f: go on until one is accepted, or Python is needed.
+
+    address, words : of f, see `functions.Called`; own_df_dy : whether df/dy is the user's.
+    nodes (s,), A (s, s), its transpose, judging (2 s, s), last_four (4, s) : of the basis.
+    atol, rtol, small, y, f, start : (n,); small : what does not matter in y, for differences; f : the slope at y;
+    start : y at the start of the window that was accepted.
+    t (s,), Y, K, before, step, legendre (s, n), df_dy (n, n) : of the window. The rest is work space: J (s, n, n),
+    M (s n, s n), right (s n,), square (n, n), pivots (s n,).
+    """
+    n = y.size
+    while True:
+        asked = steer(numbers, counts, n, nodes, t, f)
+        if asked == ASK_JACOBIAN:
+            if own_df_dy or not differences(address, words, numbers[T], numbers[H], y, f, small, df_dy):
+                return asked
+            counts[NJEV] += 1
+        elif asked == ASK_WINDOW:
+            if not _solve(
+                numbers, counts, address, words, nodes, A, transposed, judging, last_four,
+                atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
+            ):  # fmt: skip
+                return asked
+        elif asked in (ASK_SLOPE, AT_BOUND):
+            for k in range(n):
+                start[k] = y[k]
+                y[k] = Y[t.size - 1, k]
+            if not counts[SIMPLE]:
+                counts[SIMPLE] = 1 if norm(df_dy, y, atol, rtol) * numbers[H_ABS] < SIMPLE_BELOW else 0
+            if asked == ASK_SLOPE:
+                if not call_once(address, numbers[T], y, words, f):
+                    return asked
+                counts[NFEV] += 1
+        else:
+            return asked

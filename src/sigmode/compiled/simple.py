@@ -9,7 +9,7 @@ from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 from .window import CONVERGED, NOT_YET, converged, one_sweep, verdict
 
-__all__ = ["SIMPLE_BELOW", "compare", "differences", "goes_on", "integrate", "norm", "taken_over"]
+__all__ = ["SIMPLE_BELOW", "call_once", "compare", "differences", "goes_on", "integrate", "norm", "taken_over"]
 
 # Simple sweeps contract by about h L / k in the k-th (docs/ivp.md). They are given up where they contract by less than
 # the first number, from the fourth on, and after as many as the second one; Newton's windows give way to them where h L
@@ -18,6 +18,22 @@ _TOO_SLOW, _MOST_SIMPLE, SIMPLE_BELOW = 0.7, 18, 2.0
 _SLOW_AFTER = 4
 # Relative step of forward differences, as in user/differences.py.
 _FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
+
+
+@helper
+def call_once(address, t, y, words, f):
+    """f at one point, (n,); False where Python has to be asked."""
+    at = np.empty(1)
+    at[0] = t
+    row = np.empty((1, y.size))
+    slope = np.empty((1, y.size))
+    for k in range(y.size):
+        row[0, k] = y[k]
+    if not call(address, at, row, words, slope):
+        return False
+    for k in range(y.size):
+        f[k] = slope[0, k]
+    return True
 
 
 @helper
@@ -30,10 +46,14 @@ def differences(address, words, t, h, y, f, small, df_dy):
     for m in range(n):
         size = max(max(abs(y[m]), abs(h * f[m])), small[m])
         step = _FORWARD_STEP * (size if size > 0.0 else 1.0)
-        rows[m] = y
+        for k in range(n):
+            rows[m, k] = y[k]
         rows[m, m] += -step if f[m] < 0.0 else step
         run[m] = rows[m, m] - y[m]
-    if not call(address, np.full(n, t), rows, words, moved):
+    at = np.empty(n)
+    for m in range(n):
+        at[m] = t
+    if not call(address, at, rows, words, moved):
         return False
     for k in range(n):
         for m in range(n):
@@ -47,7 +67,8 @@ def integrate(h, transposed, y, K, total, Y):
     s, n = K.shape
     row_of_y = total[:s]
     for k in range(n):
-        row_of_y[:] = 0.0
+        for i in range(s):
+            row_of_y[i] = 0.0
         for j in range(s):
             slope = h * K[j, k]
             row = transposed[j]
@@ -116,7 +137,10 @@ def _by_newton(address, words, t, h, A, z, df_dy, atol, rtol, room, Y, K, new):
     """What Newton's method leaves of the window, in units of the tolerance, 0 where it converged, and its sweeps."""
     s, n = Y.shape
     J = np.empty((s, n, n))
-    J[:] = df_dy
+    for i in range(s):
+        for k in range(n):
+            for m in range(n):
+                J[i, k, m] = df_dy[k, m]
     before = np.empty((s, n))
     M = np.empty((s * n, s * n))
     pivots = np.empty(s * n, dtype=np.int64)
@@ -156,16 +180,16 @@ def compare(
     """
     K, s, n = u.shape
     now = y[0].copy()
-    slope = np.empty((1, n))
+    slope = np.empty(n)
     slopes = np.empty((s, n))
     new = np.empty((s, n))
     room = np.empty(s * n)
     calls = 0
     for k in range(K):
         _nodes(start[k], end[k], h[k], nodes, t[k])
-        if not call(address, start[k : k + 1], now.reshape(1, n), words, slope):
+        if not call_once(address, start[k], now, words, slope):
             return k, -1
-        if not differences(address, words, start[k], h[k], now, slope[0], small, df_dy[k]):
+        if not differences(address, words, start[k], h[k], now, slope, small, df_dy[k]):
             return k, -1
         calls += 1
         for i in range(s):
@@ -187,7 +211,8 @@ def compare(
             if sweeps < 0:
                 return k, -1
             calls += sweeps * s
-        now[:] = z[k, s - 1]
+        for c in range(n):
+            now[c] = z[k, s - 1, c]
         if not left[k] < may_remain:
             return k, calls
     return K, calls

@@ -22,6 +22,7 @@ __all__ = [
     "HOPELESS",
     "NOT_YET",
     "converged",
+    "filter_parts",
     "filtered",
     "neglected",
     "neglected_parts",
@@ -239,7 +240,7 @@ def neglected_parts(judged: Real, of_values: Real, slope: Real, h: float, first:
 
 
 @helper
-def filtered(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
+def filter_parts(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
     """Overwrite each row b of parts (m, n) with the solution of (I - shift df_dy) x = b; whether that can be done."""
     n = df_dy.shape[0]
     for k in range(n):
@@ -279,3 +280,10 @@ def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) ->
     """`weighed_parts` for windows that are solved in Python."""
     found: float = weighed_parts(parts, own, y, Y, atol, rtol)
     return found
+
+
+@entry(f"b1(f8, {MATRIX}, {MATRIX}, {MATRIX}, {INDICES})")
+def filtered(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
+    """`filter_parts` for windows that are solved in Python."""
+    done: bool = filter_parts(shift, df_dy, parts, M, pivots)
+    return done

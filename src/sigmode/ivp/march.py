@@ -1,4 +1,4 @@
-"""The compiled march seen from Python: its memory, and the answers to what it asks for."""
+"""The march seen from Python: its memory, and the answers to what its step control asks for."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from ..arrays import Number, Real
+from ..arrays import Index, Number, Real
 from ..compiled import march as m
 from ..trial.basis import Basis
 from ..user.field import VectorField
-from .window import ManySystems, one_system
+from .window import make_window, one_system
 
 __all__ = ["March"]
 
 _TOO_SMALL = "Required step size is less than spacing between numbers."
+_NOT_LOOKED_AT = np.empty(0)
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
 
 
@@ -24,10 +25,8 @@ class March:
 
     Attributes
     ----------
-    t, y, f : where it is, the value and the slope there
-    start, y_start, h : of the last window
-    Y, K : (s, n), its values and slopes at the nodes
-    nlu : int, matrices factorised so far
+    y, f : (n,), value and slope where the march is; y_start : the value at the start of the last window
+    Y, K : (s, n), values and slopes at the nodes of the last window
     """
 
     def __init__(
@@ -43,48 +42,37 @@ class March:
         h_abs: float,
     ) -> None:
         """weights : atol, rtol, and what does not matter in y, (n,) each; h_abs : the first length."""
-        self.basis, self.field = basis, field
-        atol, rtol, self._small = weights
+        self._basis, self._field, self._small = basis, field, weights[2]
         self.y, self.f, self.y_start = y, f, y
-        self._large: ManySystems | None = None
-        if not one_system(basis, field):
-            self._large = ManySystems(basis, field, atol, rtol)
-            self._large.legendre[0] = f
         self._df_dy: Any = None
+        self._t = np.empty(basis.s)
         self._numbers, self._counts = np.zeros(m.NUMBERS), np.zeros(m.COUNTS, dtype=np.int64)
         t0, bound = span
         at = {m.T: t0, m.BOUND: bound, m.DIRECTION: np.sign(bound - t0) or 1.0, m.LONGEST: max_step, m.H_ABS: h_abs}
         for place, value in {**at, m.KNOWN: 1.0, m.MARK_T: t0}.items():
             self._numbers[place] = value
-        self._counts[[m.MOST, m.MAY_GROW, m.BAD, m.MINE]] = max_windows, 1, -1, self._large is None
-        self._t = np.empty(basis.s)
-        self._pending = False  # whether a window of `_large` waits for being accepted
-        self._make_memory(atol, rtol, y, f)
+        self._counts[[m.MOST, m.MAY_GROW, m.BAD]] = max_windows, 1, -1
+        self._window = make_window(basis, field, *weights[:2])
+        self._window.legendre[0] = f
+        self.Y, self.K = self._window.Y, self._window.K
+        self._memory: tuple[Any, ...] | None = None
+        if field.compiled and one_system(basis, field) and (words := field.compiled.words()) is not None:
+            self._make_memory(weights, field.compiled.address, words)
 
-    def _make_memory(self, atol: Real, rtol: Real, y: Number, f: Number) -> None:
-        """The arrays that `advance` works with; without equations where windows are solved in Python."""
-        basis, s, mine = self.basis, self.basis.s, self._large is None
-        n = self.field.n if mine else 0
-        every = (atol, rtol, self._small, y, f, y)
-        vectors = [np.array(values, dtype=np.float64) if mine else np.empty(0) for values in every]
-        nodes = [np.zeros((s, n)) for _ in range(5)]
-        df_dy = np.empty((n, n))
-        rooms = np.empty((s, n, n)), np.empty((s * n, s * n)), np.empty(s * n), np.empty((n, n))
-        pivots = np.empty(s * n, dtype=np.int64)
-        tables = basis.nodes, basis.A, basis.transposed, basis.judging, basis.last_four
-        self._memory = (*tables, *vectors, self._t, *nodes, df_dy, *rooms, pivots)
-        self._address, self._words = 0, np.empty(0, dtype=np.int64)
-        if not mine:
-            return
+    def _make_memory(self, weights: tuple[Real, Real, Real], address: int, words: Index) -> None:
+        """The arrays that `advance` works with."""
+        basis, n, s = self._basis, self._field.n, self._basis.s
+        self._counts[m.SIMPLE] = 1  # many calls of f cost less than one matrix
+        vectors = [np.array(values, dtype=np.float64) for values in (*weights, self.y, self.f, self.y)]
         self.y, self.f, self.y_start = vectors[3:]
-        self.Y, self.K = nodes[:2]
-        nodes[4][0] = f
-        self._df_dy = df_dy
-        compiled = self.field.compiled
-        words = compiled.words() if compiled else None
-        if compiled and words is not None:
-            self._address, self._words = compiled.address, words
-            self._counts[m.SIMPLE] = 1  # many calls of f cost less than one matrix
+        self._df_dy = np.empty((n, n))
+        before, step, legendre = np.zeros((s, n)), np.zeros((s, n)), self._window.legendre
+        rooms = np.empty((s, n, n)), np.empty((s * n, s * n)), np.empty(s * n), np.empty((n, n))
+        self._memory = (
+            address, words, not self._field.differences,
+            basis.nodes, basis.A, basis.transposed, basis.judging, basis.last_four, *vectors,
+            self._t, self.Y, self.K, before, step, legendre, self._df_dy, *rooms, np.empty(s * n, dtype=np.int64),
+        )  # fmt: skip
 
     @property
     def t(self) -> float:
@@ -104,78 +92,80 @@ class March:
     @property
     def nlu(self) -> int:
         """Matrices factorised so far."""
-        return int(self._counts[m.NLU]) + (self._large.nlu if self._large else 0)
+        return int(self._counts[m.NLU]) + self._window.nlu
 
     def next(self) -> str | None:
         """Go to the end of the next window; why it cannot, or None."""
-        numbers, counts, field = self._numbers, self._counts, self.field
+        counts, field = self._counts, self._field
         counts[m.CONSTANT] = field.constant
-        counts[m.DIFFERENCES] = self._address != 0 and field.differences
+        asked = -1
         with np.errstate(all="ignore"):
-            while True:
-                asked = m.advance(numbers, counts, self._address, self._words, field.n, *self._memory)
-                if asked == m.ASK_NODES:
-                    field.nodes(self._t, self.Y, self.K)
+            while asked < m.ACCEPTED:
+                asked = self._advance()
+                if asked == m.ASK_WINDOW:
+                    self._solve()
                 elif asked == m.ASK_JACOBIAN:
                     if not self._jacobian():
                         return f"`jac` returned a value that is not finite at t = {self.t:.6g}."
-                elif asked == m.ASK_WINDOW:
-                    self._window()
-                elif asked == m.ASK_SLOPE:
-                    self._go_on()
-                    self._slope()
-                else:
-                    break
+                elif asked in (m.ASK_SLOPE, m.AT_BOUND):
+                    self._accept(asked == m.ASK_SLOPE)
         field.nfev += int(counts[m.NFEV])
         field.njev += int(counts[m.NJEV])
         counts[m.NFEV] = counts[m.NJEV] = 0
-        if asked == m.ACCEPTED:
-            self._go_on()
-            return None
-        return self._why(asked)
+        return None if asked == m.ACCEPTED else self._why(asked)
 
-    def _slope(self) -> None:
-        slope = self.field(self.t, self.y) if self.field.n else self.y
-        if self._large is None:
-            self.f[:] = slope
-        else:
-            self.f = slope
+    def _advance(self) -> int:
+        if self._memory is not None:
+            found: int = m.advance(self._numbers, self._counts, *self._memory)
+            return found
+        if not self._counts[m.HAS_JACOBIAN] and not np.isfinite(self.f).all():
+            self._numbers[m.BAD_T], self._counts[m.BAD] = self.t, int(np.argmin(np.isfinite(self.f)))
+            return m.NOT_FINITE
+        found = m.steer(self._numbers, self._counts, self._field.n, self._basis.nodes, self._t, _NOT_LOOKED_AT)
+        return int(found)
 
     def _jacobian(self) -> bool:
         """df/dy where the march is; whether it is finite, if it is the user's."""
         change = self._numbers[m.H] * self.f
-        matrix = self.field.jacobian(self.t, self.y, self.f, change, self._small)
-        self._counts[m.CONSTANT] = self.field.constant  # a wrong one has been replaced
-        if self._large is None:
+        matrix = self._field.jacobian(self.t, self.y, self.f, change, self._small)
+        self._counts[m.CONSTANT] = self._field.constant  # a wrong one has been replaced
+        if self._memory is not None:
             self._df_dy[:] = matrix
         else:
             self._df_dy = matrix
         values = matrix.data if issparse(matrix) else matrix
-        return not self.field.given or bool(np.isfinite(values).all())
+        return not self._field.given or bool(np.isfinite(values).all())
 
-    def _window(self) -> None:
-        """One window of a problem that is large or complex."""
-        numbers, counts, window = self._numbers, self._counts, self._large
-        assert window is not None
+    def _solve(self) -> None:
+        """One window by calls from Python."""
+        numbers, counts, window = self._numbers, self._counts, self._window
         h = self.h
         ratio = h / numbers[m.KNOWN]
         window.predict(window.legendre, int(counts[m.DEGREE]), 0.0 if counts[m.INSIDE] else 1.0, ratio, self.y, h)
+        if self._memory is not None and counts[m.SIMPLE]:  # compiled f failed where no df/dy is known
+            counts[m.SIMPLE] = 0
+            self._jacobian()
         solved = window.solve(self._t, self.y, h, self._df_dy)
         error = window.estimate(self.y, self.f, h, self._df_dy) if solved else np.nan
-        numbers[m.ERROR] = error if np.isfinite(error) else np.nan
         numbers[m.RATE], counts[m.SWEEPS] = window.rate, window.sweeps
-        bad = None if np.isfinite(error) else window.bad_node()
-        counts[m.BAD] = -1 if bad is None and not np.isfinite(error) else counts[m.BAD] if bad is None else bad[1]
+        numbers[m.ERROR] = error if np.isfinite(error) else np.nan
+        if np.isfinite(error):
+            return
+        bad = window.bad_node()
+        counts[m.BAD] = -1 if bad is None else bad[1]
         if bad is not None:
             numbers[m.BAD_T] = self._t[bad[0]]
-        self._pending = True
 
-    def _go_on(self) -> None:
-        """Take over the window that `_window` found."""
-        if self._large is not None and self._pending:
-            self._pending = False
-            self.Y, self.K = self._large.Y, self._large.K
-            self.y_start, self.y = self.y, self.Y[-1].copy()
+    def _accept(self, slope: bool) -> None:
+        """Go to the end of the window, and ask for the slope there unless that is the end of the span."""
+        if self._memory is None:
+            self.y_start, self.y = self.y, self._window.Y[-1].copy()
+        if slope:
+            found = self._field(self.t, self.y) if self._field.n else self.y
+            if self._memory is None:
+                self.f = found
+            else:
+                self.f[:] = found
 
     def _why(self, asked: int) -> str:
         if asked == m.NOT_FINITE:

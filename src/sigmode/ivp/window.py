@@ -14,6 +14,7 @@ from ..compiled.window import (
     CONVERGED,
     FAILED,
     NOT_YET,
+    filtered,
     neglected,
     newton_sweep,
     solve_window,
@@ -80,6 +81,10 @@ class Window:
         """Newton's method for Y = y + h A f(t, Y) from the present Y; whether it converged."""
         raise NotImplementedError
 
+    def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
+        """The local error in units of the tolerance; slope is f at the start."""
+        raise NotImplementedError
+
     def bad_node(self) -> tuple[int, int] | None:
         """The first node and component where f is not finite, or None."""
         bad = np.argwhere(~(np.isfinite(self.K) & np.isfinite(self._before)))
@@ -96,6 +101,7 @@ class OneSystem(Window):
         self._M = np.empty((s * n, s * n))
         self._right = np.empty(s * n)
         self._pivots = np.empty(s * n, dtype=np.int64)
+        self._small, self._small_pivots = np.empty((n, n)), np.empty(n, dtype=np.int64)
 
     def solve(self, t: Real, y: Number, h: float, df_dy: Any) -> bool:
         self._J[:] = df_dy
@@ -125,6 +131,17 @@ class OneSystem(Window):
             self.nlu += fresh
         self.sweeps, self.step, self.rate = sweeps, size, rate
         return status == CONVERGED
+
+    def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
+        """The local error in units of the tolerance; slope is f at the start."""
+        basis = self.basis
+        judged = basis.judging @ self.K
+        neglected(judged, basis.last_four @ self.Y, slope, h, basis.first, self._parts, self._own)
+        if not filtered(h / (2 * basis.s), df_dy, self._parts, self._small, self._small_pivots):
+            return np.inf
+        self.legendre = judged[: basis.s]
+        found: float = weighed(self._parts, self._own, y, self.Y, self.atol, self.rtol)
+        return found
 
 
 class ManySystems(Window):
@@ -202,7 +219,7 @@ class ManySystems(Window):
         return self.atol * np.minimum(1.0, imaginary / np.maximum(real, tiny)) + tiny, imaginary
 
     def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
-        """The local error in units of the tolerance; slope is f at the start."""
+        """As of `Window`."""
         basis, pairs, parts = self.basis, self._pairs, self._parts
         judged = basis.judging @ self.K
         of_values = basis.last_four @ self.Y

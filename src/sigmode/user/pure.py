@@ -21,7 +21,8 @@ _BUILTINS = {
 }  # fmt: skip
 # What NumPy has that reads files or writes to its arguments.
 _NOT_OF_NUMPY = {
-    "copyto", "dump", "fill", "fromfile", "genfromtxt", "load", "loadtxt", "memmap", "place", "put", "putmask", "resize",
+    "copyto", "dump", "fill", "fromfile", "genfromtxt", "load", "loadtxt", "memmap", "place", "put", "putmask",
+    "resize",
     "save", "savetxt", "savez", "seterr", "setflags", "sort", "tofile",
 }  # fmt: skip
 # Functions that call functions, at most. Not tuned.
