@@ -8,9 +8,11 @@ and `counts`, whose places have the names below.  docs/windows.md derives a wind
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from ..arrays import Index, Real
 from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
 from .series import continue_series
@@ -306,7 +308,7 @@ def _accept(numbers, counts, t, n):
 
 
 @plain_helper
-def steer(numbers: Real, counts: Index, n: int, nodes: Real, t: Real, f: Real) -> int:
+def steer(numbers: Real, counts: Index, n: int, nodes: Real, t: Real, f: Real) -> Any:
     """The step control: go on until something is needed: df/dy, a window, the slope at its end; or until it ends.
 
     For Python where f is called from there, and compiled for `advance`. n : equations; nodes : (s,), of the basis;
