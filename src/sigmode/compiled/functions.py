@@ -260,15 +260,16 @@ def _machine_code(
     if layer is None:
         return None
     (compiled,) = layer.overloads.values()
-    if not alone and _launches(compiled):
+    if not alone and _launches(layer):
         return _PARALLEL
     address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
     return Called(address, args, kinds, layer)
 
 
 @functools.lru_cache(maxsize=256)
-def _launches(compiled: Any) -> bool:
-    """Whether machine code launches threads."""
+def _launches(layer: Any) -> bool:
+    """Whether the machine code of a layer launches threads."""
+    (compiled,) = layer.overloads.values()
     return "numba_parallel_for" in compiled.library.get_llvm_str()
 
 
