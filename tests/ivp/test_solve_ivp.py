@@ -6,6 +6,7 @@ import signal
 import threading
 import warnings
 
+import numba
 import numpy as np
 import pytest
 import scipy.integrate
@@ -589,3 +590,21 @@ def test_ctrl_c():
     finally:
         timer.cancel()
     assert sm.solve_ivp(*DECAY).success
+
+
+@pytest.mark.parametrize("compile_it", [False, True])
+def test_a_stopped_run_ends_with_the_window_that_the_callback_saw_last(compile_it):
+    seen = []
+
+    def watch(state):
+        seen.append((state.t, state.y))
+        if len(seen) == 3:
+            raise StopIteration
+
+    fun = lambda t, y: np.array([y[1], -y[0]])
+    fun = numba.njit(fun) if compile_it else fun
+    res = sm.solve_ivp(fun, (0, 100), [1.0, 0.0], rtol=1e-6, callback=watch)
+    assert (res.status, res.success) == (-1, False)
+    assert res.t[-1] == res.sol.x[-1] == seen[-1][0]
+    assert_equal(res.y[:, -1], seen[-1][1])
+    assert abs(res.y[0, -1] - np.cos(res.t[-1])) < 1e-4
