@@ -457,3 +457,20 @@ class TestAllNodesInOneCall:
         solve_ivp(fun, (0, 1), [1.0, 2.0], method=sm.NeuralCollocation)
         assert {shape for _, shape in seen} == {(2,)}
         assert all(np.ndim(t) == 0 for t, _ in seen)
+
+
+def test_f_may_return_the_same_array_every_time():
+    """Robertson's problem: differences for df/dy must not see the last value in all of them."""
+    room = np.zeros(3)
+
+    def fun(t, y):
+        room[0] = -0.04 * y[0] + 1e4 * y[1] * y[2]
+        room[2] = 3e7 * y[1] ** 2
+        room[1] = -room[0] - room[2]
+        return room
+
+    res = sm.solve_ivp(fun, (0, 1e4), [1.0, 0.0, 0.0], rtol=1e-6, atol=1e-10)
+    own = sm.solve_ivp(lambda t, y: fun(t, y).copy(), (0, 1e4), [1.0, 0.0, 0.0], rtol=1e-6, atol=1e-10)
+    assert res.success
+    assert res.nfev == own.nfev
+    assert_equal(res.y, own.y)

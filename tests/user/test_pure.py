@@ -72,6 +72,7 @@ IMPURE = {
     "appends": counting, "writes an array": in_place, "prints": printing, "global": remembering, "default": with_list,
     "object": Callable(), "method": Callable().__call__, "closure": closing(SEEN),
     "other modules": lambda t, y: math.sin(t) * y, "file": lambda t, y: np.load("table.npy") * y,
+    "out": lambda t, y: np.add(TABLE, 1.0, out=TABLE)[0] * y, "draws": lambda t, y: np.random.random() * y,  # noqa: NPY002
     "random": lambda t, y: np.random.default_rng().normal() * y if SEEN else y, "builtin": np.sin,
 }  # fmt: skip
 

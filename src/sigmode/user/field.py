@@ -174,7 +174,10 @@ class VectorField:
         """f at one t for each row of `rows`, (k, n), uncounted."""
         if self.vectorized:
             return self._result(self.fun(t, np.ascontiguousarray(rows.T)), rows.T.shape).T
-        return np.array([self._single(t, row) for row in rows]).reshape(rows.shape)
+        values = np.empty(rows.shape, dtype=self.dtype)
+        for value, row in zip(values, rows, strict=True):
+            value[:] = self._single(t, row)  # at once: f may return the same array every time
+        return values
 
     def _try_whole(self, t: Number, Y: Number, K: Number) -> bool:
         """All nodes in one call, t (s,) and y (n, s), where `fun` turns out to allow that.

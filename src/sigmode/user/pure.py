@@ -19,12 +19,13 @@ _LEAVES_TRACES = {
 _BUILTINS = {
     "abs", "complex", "enumerate", "float", "int", "len", "list", "max", "min", "pow", "range", "sum", "tuple", "zip",
 }  # fmt: skip
-# What NumPy has that reads files or writes to its arguments.
+# What NumPy has that draws, reads files or writes to its arguments; and the keywords that make it do so.
 _NOT_OF_NUMPY = {
-    "copyto", "dump", "fill", "fromfile", "genfromtxt", "load", "loadtxt", "memmap", "place", "put", "putmask",
-    "resize",
-    "save", "savetxt", "savez", "seterr", "setflags", "sort", "tofile",
+    "at", "byteswap", "copyto", "dump", "fill", "fill_diagonal", "fromfile", "genfromtxt", "load", "loadtxt", "memmap",
+    "nan_to_num", "partition", "place", "put", "putmask", "random", "resize", "save", "savetxt", "savez", "seterr",
+    "setflags", "sort", "tofile",
 }  # fmt: skip
+_KEYWORDS = {"out", "copy"}
 # Functions that call functions, at most. Not tuned.
 _DEPTH = 3
 
@@ -54,8 +55,9 @@ def is_pure(fun: Any, args: tuple[Any, ...] = (), depth: int = _DEPTH) -> bool:
                 return False
         elif name in _NOT_OF_NUMPY or not (hasattr(np, name) or hasattr(np.ndarray, name)):
             return False
+    keywords = {name for names in code.co_consts if isinstance(names, tuple) for name in names if isinstance(name, str)}
     arrays = any(isinstance(value, np.ndarray) for value in constants)
-    if operations & _LEAVES_TRACES or (writes and arrays):
+    if operations & _LEAVES_TRACES or keywords & _KEYWORDS or (writes and arrays):
         return False
     return all(_is_constant(value, depth) for value in constants)
 
