@@ -9,8 +9,8 @@ from scipy.sparse import issparse
 
 from ..arguments import EPS
 from ..arrays import Number, Real
+from ..compiled.compare import compare
 from ..compiled.march import CHEAP_JACOBIAN
-from ..compiled.simple import compare
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution

@@ -1,0 +1,118 @@
+"""The second march beside a march of compiled f, in wider windows: their difference is the global error."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Index, Real
+from .functions import call
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
+from .simple import SIMPLE_BELOW, call_once, differences, goes_on, integrate, norm, taken_over
+from .window import CONVERGED, NOT_YET, converged, one_sweep, verdict
+
+__all__ = ["compare"]
+
+
+@helper
+def _by_simple_sweeps(address, words, t, h, transposed, z, atol, rtol, room, Y, K, new):
+    """Whether simple sweeps solve the window, and how many it took; -1 where Python has to be asked."""
+    last, rate = 0.0, 0.0
+    sweeps = 0
+    while True:
+        if not call(address, t, Y, words, K):
+            return False, -1
+        integrate(h, transposed, z, K, room, new)
+        size = taken_over(new, z, atol, rtol, Y)
+        now = size / last if sweeps > 0 else 1.0
+        if converged(sweeps, size, now, max(now, rate) if sweeps > 1 else now):
+            return True, sweeps + 1
+        if not goes_on(size, sweeps, now):
+            return False, sweeps + 1
+        last, rate = size, now
+        sweeps += 1
+
+
+@helper
+def _by_newton(address, words, t, h, A, z, df_dy, atol, rtol, room, Y, K, new):
+    """What Newton's method leaves of the window, in units of the tolerance, 0 where it converged, and its sweeps."""
+    s, n = Y.shape
+    J = np.empty((s, n, n))
+    for i in range(s):
+        for k in range(n):
+            for m in range(n):
+                J[i, k, m] = df_dy[k, m]
+    before = np.empty((s, n))
+    M = np.empty((s * n, s * n))
+    pivots = np.empty(s * n, dtype=np.int64)
+    size, rate, sweeps = 0.0, 0.0, 0
+    while True:
+        if not call(address, t, Y, words, K):
+            return np.inf, -1
+        last = size
+        size, _ = one_sweep(A, z, h, J, Y, K, before, new, room, atol, rtol, M, pivots, True, sweeps, rate)
+        said, rate = verdict(size, sweeps, last, rate)
+        sweeps += 1
+        if said != NOT_YET:
+            return (0.0 if said == CONVERGED else size), sweeps
+
+
+@helper
+def _nodes(start, end, h, nodes, t):
+    for i in range(t.size):
+        at = start + h * nodes[i]
+        t[i] = min(max(at, min(start, end)), max(start, end))
+    t[t.size - 1] = end
+
+
+@entry(
+    f"Tuple((i8, i8))(i8, {INDICES}, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX}, {CUBE}, {VECTOR}, {MATRIX}, {MATRIX},"
+    f" {VECTOR}, {VECTOR}, {VECTOR}, f8, {MATRIX}, {CUBE}, {VECTOR}, {CUBE})"
+)
+def compare(
+    address: int, words: Index, start: Real, end: Real, h: Real, y: Real, u: Real, nodes: Real, A: Real,
+    transposed: Real, atol: Real, rtol: Real, small: Real, may_remain: float, t: Real, z: Real, left: Real, df_dy: Real,
+) -> tuple[int, int]:  # fmt: skip
+    """A second solution z, by wider windows, beside a march u: the windows done, and the calls of f, -1 if one failed.
+
+    start, end, h : (K,); y : (K, n), u at the starts; u, z : (K, s, n), at the nodes; t : (K, s); left : (K,), what
+    Newton's method left in units of the tolerance atol + rtol |y|; df_dy : (K, n, n), at the starts. Ends where more
+    is left than `may_remain`.
+    """
+    K, s, n = u.shape
+    now = y[0].copy()
+    slope = np.empty(n)
+    slopes = np.empty((s, n))
+    new = np.empty((s, n))
+    room = np.empty(s * n)
+    calls = 0
+    for k in range(K):
+        _nodes(start[k], end[k], h[k], nodes, t[k])
+        if not call_once(address, start[k], now, words, slope):
+            return k, -1
+        if not differences(address, words, start[k], h[k], now, slope, small, df_dy[k]):
+            return k, -1
+        calls += 1
+        for i in range(s):
+            for c in range(n):
+                z[k, i, c] = u[k, i, c] + (now[c] - y[k, c])
+        left[k] = 0.0
+        done = False
+        if abs(h[k]) * norm(df_dy[k], now, atol, rtol) < SIMPLE_BELOW:
+            done, sweeps = _by_simple_sweeps(
+                address, words, t[k], h[k], transposed, now, atol, rtol, room, z[k], slopes, new
+            )  # fmt: skip
+            if sweeps < 0:
+                return k, -1
+            calls += sweeps * s
+        if not done:
+            left[k], sweeps = _by_newton(
+                address, words, t[k], h[k], A, now, df_dy[k], atol, rtol, room, z[k], slopes, new
+            )  # fmt: skip
+            if sweeps < 0:
+                return k, -1
+            calls += sweeps * s
+        for c in range(n):
+            now[c] = z[k, s - 1, c]
+        if not left[k] < may_remain:
+            return k, calls
+    return K, calls
