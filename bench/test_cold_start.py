@@ -10,6 +10,7 @@ BARE = "import numba, scipy.integrate, scipy.interpolate"
 IMPORT = "import sigmode"
 FIRST = {
     "solve_ivp": "sm.solve_ivp(lambda t, y: [y[1], -y[0]], (0, 10), [1.0, 0.0])",
+    "solve_ivp, compiled f": "import numba; sm.solve_ivp(numba.njit(lambda t, y: (y[1], -y[0])), (0, 10), [1.0, 0.0])",
     "train": "sm.train(sm.Collocation(lambda x, y: np.array([y[1], -y[0]]), (0, 5), [0.0, 1.0], n_hidden=30))",
     "solve_bvp": """sm.solve_bvp(lambda x, y: np.vstack([y[1], -np.exp(y[0])]), lambda ya, yb: np.array([ya[0], yb[0]]),
              np.linspace(0, 1, 5), np.zeros((2, 5)), tol=1e-9)""",
