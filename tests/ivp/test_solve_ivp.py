@@ -187,7 +187,7 @@ def test_the_solution_has_derivatives_and_can_be_saved(tmp_path):
     assert_allclose(res.sol(res.t), res.y, rtol=1e-14, atol=1e-14)
     assert np.isnan(res.sol(31.0)).all()
     assert (res.sol.t_min, res.sol.t_max) == (0.0, 30.0)
-    assert_equal(res.sol.ts, res.t)
+    assert np.isin(res.sol.ts, res.t).all()
     res.sol.save(tmp_path / "circle")
     again = sm.Solution.load(tmp_path / "circle")
     assert_equal(again(t), res.sol(t))
@@ -307,6 +307,8 @@ def test_a_callback_that_stops_a_later_attempt_ends_with_what_it_saw():
         return np.array([10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]])
 
     def callback(state):
+        if state.phase == "estimate":
+            return
         again = bool(seen) and state.t < seen[-1]
         seen.append(state.t)
         if again:
@@ -382,7 +384,7 @@ BAD = {
     "args no tuple": ({"args": 3.0}, TypeError, "args"),
     "event not callable": ({"events": 3}, TypeError, "`events`"),
     "event not callable in list": ({"events": [3]}, TypeError, "`events`"),
-    "event array": ({"events": lambda t, y: y}, ValueError, "`events` must return one number"),
+    "event array": ({"events": lambda t, y: [y[0], 1.0]}, ValueError, "`events` must return one real number"),
     "jac shape": ({"jac": np.eye(2)}, ValueError, "`jac` is expected to have shape"),
     "jac callable shape": ({"jac": lambda t, y: np.eye(2)}, ValueError, "`jac` is expected to have shape"),
     "jac of one row": ({"jac": [1.0, 2.0], "y0": [1.0, 1.0], "fun": circle}, ValueError, r"actually has \(2,\)"),

@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 
 from ..arguments import EPS
 from ..arrays import Number, Real
+from ..callback import Callback, tell
 from ..compiled.compare import compare
 from ..compiled.march import CHEAP_JACOBIAN
 from ..trial.basis import Basis, basis
@@ -54,7 +55,9 @@ class GlobalError(NamedTuple):
     longest: float = np.inf
 
 
-def global_error(solution: Solution, field: VectorField, atol: Real, rtol: Real, small: Real) -> GlobalError:
+def global_error(
+    solution: Solution, field: VectorField, atol: Real, rtol: Real, small: Real, watch: Callback | None = None
+) -> GlobalError:
     """Estimate the error of a marching solution u by a better one z, ``e = u - z``.
 
     On each window z has three basis functions more than u and starts from where z, not u, was at the end of the
@@ -63,6 +66,7 @@ def global_error(solution: Solution, field: VectorField, atol: Real, rtol: Real,
     sweeps: the cost is about half of the solution's.
 
     atol, rtol : (n,), the tolerance that errors are to be compared with. small : (n,), as in `VectorField.jacobian`.
+    watch : told of each window, with ``t`` and ``y``.
     Infinite from the first window on where z cannot be found.
 
     An implicit method damps what grows by more than exp(s) in a window, in u as in z: such windows are reported.
@@ -74,7 +78,7 @@ def global_error(solution: Solution, field: VectorField, atol: Real, rtol: Real,
         found = _compiled(solution, field, wider, weights, small) if one_system(wider, field) else None
         if found is None:
             field.nfev, field.njev = before
-            found = _called(solution, field, wider, weights, small)
+            found = _called(solution, field, wider, weights, small, watch)
     growing = max((_growth(*each) for each in found.growth), default=0.0)
     longest = _followed(solution) / growing if growing else np.inf
     return GlobalError(*found[:2], field.nfev - before[0], field.njev - before[1], found.nlu, longest)
@@ -126,7 +130,14 @@ def _compiled(
     return _Found(np.concatenate(pieces), np.concatenate(errors).T, 0, growth)
 
 
-def _called(solution: Solution, field: VectorField, wider: Basis, weights: tuple[Real, Real], small: Real) -> _Found:
+def _called(
+    solution: Solution,
+    field: VectorField,
+    wider: Basis,
+    weights: tuple[Real, Real],
+    small: Real,
+    watch: Callback | None,
+) -> _Found:
     """The second march window by window."""
     n = field.n
     window = make_window(wider, field, *weights)
@@ -156,6 +167,7 @@ def _called(solution: Solution, field: VectorField, wider: Basis, weights: tuple
         uncertain = left * (window.atol + window.rtol * abs(u)) + _ROUNDING * abs(u)
         errors.append(abs(u - window.Y) + uncertain)
         z = window.Y[-1].copy()
+        tell(watch, t=float(end), y=z.copy(), nfev=field.nfev, t0=float(solution.x[0]), t_bound=float(solution.x[-1]))
         if n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
     return _Found(np.concatenate(pieces), np.concatenate(errors).T, window.nlu, growth)

@@ -1,4 +1,4 @@
-"""The loop over windows of a march without events: the result of `scipy.integrate.solve_ivp` without its steps."""
+"""The loop over windows: the result of `scipy.integrate.solve_ivp`, with events found on the solution itself."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ from typing import Any
 import numpy as np
 from scipy.optimize import OptimizeResult
 
-from ..arrays import Number
+from ..arrays import Index, Number, Real
 from ..trial.solution import Solution
-from .method import STOPPED, NeuralCollocation
+from .events import Event, Events
+from .method import NeuralCollocation, SolvedWindow
 
 __all__ = ["solve"]
 
-_FINISHED = "The solver successfully reached the end of the integration interval."  # SciPy's words
+# SciPy's words.
+_FINISHED = "The solver successfully reached the end of the integration interval."
+_ENDED_BY_EVENT = "A termination event occurred."
+# Straight lines between the points of `res.t` stay within this part of a component's range, or of its tolerance: 1 %,
+# less what the slopes at the nodes do not show of the bend at the start of a window. Not tuned.
+_STRAIGHT = 0.008
+# A window is reported at no more points than this many per function. Not tuned.
+_MOST_POINTS_PER_FUNCTION = 4
+# A window shorter than this many floating-point numbers is not cut. Not tuned.
+_SHORT_WINDOW = 1000
 
 
 def solve(
@@ -23,49 +33,90 @@ def solve(
     t_span: tuple[float, float],
     y0: Number,
     t_eval: Number | None,
-    vectorized: bool,
+    events: list[Event] | None,
     options: dict[str, Any],
 ) -> tuple[OptimizeResult, Solution]:
     """The result, without `sol`, and the solution.
 
     A march that `callback` stopped ends with the window that it saw last.
     """
-    solver = method(fun, t_span[0], y0, t_span[1], vectorized=vectorized, **options)
-    t, y = [solver.t], [solver.y]
-    windows: list[Any] = []
+    substeps = options.pop("substeps", None)
+    solver = method(fun, t_span[0], y0, t_span[1], substeps=substeps or 1, **options)
+    watched = Events(events, solver.t, solver.y) if events is not None else None
+    windows: list[SolvedWindow] = []
     message: str | None = None
-    while solver.status == "running":
+    at = None
+    while solver.status == "running" and at is None:
         message = solver.step()
-        if solver.status == "failed" and message != STOPPED:
-            break
-        if solver.window is not None and (not windows or solver.window is not windows[-1]):
-            windows.append(solver.window)
-        t.append(solver.t)
-        y.append(solver.y)
-    finished = solver.status == "finished"
-    sol = _joined(windows, t[-1]) if windows else Solution.constant(t[0], t[-1], solver.y)
-    res = OptimizeResult(
-        t=np.array(t), y=np.array(y).T.reshape(solver.n, len(t)), t_events=None, y_events=None,
-        nfev=solver.nfev, njev=solver.njev, nlu=solver.nlu,
-        status=0 if finished else -1, message=_FINISHED if finished else message, success=finished,
-    )  # fmt: skip
+        window = solver.window
+        if window is not None and (not windows or window is not windows[-1]):
+            windows.append(window)
+            at = watched.look(window, window.end) if watched else None
+    finished = solver.status == "finished" or at is not None
+    end = at if at is not None else windows[-1].end if windows else solver.t
+    res = OptimizeResult(nfev=solver.nfev, njev=solver.njev, nlu=solver.nlu, success=finished, status=-1)
+    res.message = message
+    if finished:
+        res.status, res.message = (1, _ENDED_BY_EVENT) if at is not None else (0, _FINISHED)
+    res.t_events, res.y_events = watched.arrays() if watched else (None, None)
+    if not windows:
+        sol = Solution.constant(t_span[0], end, solver.y)
+        res.t = np.array([t_span[0], end] if finished else [end])
+    else:
+        stacked = _Stacked(windows)
+        sol = stacked.joined(end)
+        parts = stacked.parts(solver.atol, solver.rtol) if substeps is None else np.full(len(windows), substeps)
+        res.t = _times(sol.x, parts)
     if t_eval is not None:
-        some = bool(windows) or finished
-        res.t = t_eval[(t_eval - t[-1]) * solver.direction <= 0.0] if some else np.empty(0)
-        res.y = sol(res.t)
+        inside = (t_eval - end) * solver.direction <= 0.0
+        res.t = t_eval[inside] if windows or finished else np.empty(0)
+    res.y = sol(res.t)
+    if t_eval is None and windows and at is None:
+        res.y[:, -1] = windows[-1].y
     return res, sol
 
 
-def _joined(windows: list[Any], end: float) -> Solution:
-    """One solution of the windows, whose networks share their hidden layer."""
-    first = windows[0]
-    h = np.array([window.h for window in windows])
-    starts = np.array([window.y_start for window in windows])
-    if starts.dtype.kind == "c":
-        theta = np.array([window.theta for window in windows])
-    else:
-        slopes = np.array([window.K for window in windows]).transpose(2, 0, 1)
-        rises = np.array([window.y for window in windows]) - starts
-        theta = first.basis.thetas(slopes, h, rises.T)
-    x = np.array([window.start for window in windows] + [end])
-    return Solution(x, starts, theta, first.network, h=h)
+class _Stacked:
+    """All windows of a march, whose networks share their hidden layer, as arrays."""
+
+    def __init__(self, windows: list[SolvedWindow]) -> None:
+        self._windows = windows
+        self._basis = windows[0].basis
+        self._h = np.array([window.h for window in windows])
+        self._starts = np.array([window.y_start for window in windows])
+        self._slopes = np.array([window.K for window in windows])
+
+    def joined(self, end: float) -> Solution:
+        """One solution."""
+        windows = self._windows
+        if self._starts.dtype.kind == "c":
+            theta = np.array([window.theta for window in windows])
+        else:
+            rises = np.array([window.y for window in windows]) - self._starts
+            theta = self._basis.thetas(self._slopes.transpose(2, 0, 1), self._h, rises.T)
+        x = np.array([window.start for window in windows] + [end])
+        return Solution(x, self._starts, theta, windows[0].network, h=self._h)
+
+    def parts(self, atol: Real, rtol: Real) -> Index:
+        """Into how many parts each window is to be cut so that straight lines follow the solution, (K,).
+
+        A line over the part 1/c of a window is off by at most y''/(8 c**2), y'' by xi.
+        """
+        h = self._h[:, None, None]
+        values = self._starts[:, None] + h * (self._basis.A @ self._slopes)
+        values = np.concatenate([self._starts[:1, None], values.reshape(1, -1, values.shape[2])], axis=1)[0]
+        extent = np.maximum(np.ptp(values.real, axis=0), np.ptp(values.imag, axis=0))
+        allowed = _STRAIGHT * np.maximum(extent, atol + rtol * abs(values).max(axis=0)) + np.finfo(float).tiny
+        bend = abs(h * np.diff(self._slopes, axis=1) / np.diff(self._basis.nodes)[:, None]).max(axis=1)
+        parts = np.ceil(np.sqrt((bend / (8.0 * allowed)).max(axis=1)))
+        return np.asarray(np.clip(parts, 1, _MOST_POINTS_PER_FUNCTION * self._basis.s), dtype=np.int64)
+
+
+def _times(x: Real, parts: Index) -> Real:
+    """The ends x (K + 1,) of windows, and the points that cut each into as many parts, where these are distinct."""
+    short = abs(np.diff(x)) < _SHORT_WINDOW * np.spacing(abs(x[1:]))
+    pieces = [
+        start + (end - start) * np.arange(count) / count
+        for start, end, count in zip(x[:-1].tolist(), x[1:].tolist(), np.where(short, 1, parts).tolist(), strict=True)
+    ]
+    return np.concatenate([*pieces, x[-1:]])

@@ -23,7 +23,7 @@ from ..trial.network import Network
 from ..user.field import VectorField
 from .march import March
 
-__all__ = ["NeuralCollocation", "NeuralOutput"]
+__all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput", "SolvedWindow"]
 
 # Functions per window: 2 for each digit of rtol and 2 more, between 6 and 22. They resolve what the tolerance asks for
 # on windows of about s/3 radians of an oscillation (docs/decisions.md, "Marching").
@@ -62,7 +62,7 @@ class NeuralOutput(DenseOutput):  # type: ignore[misc]
         The value there.
     """
 
-    def __init__(self, t_old: float, t: float, window: _Solved) -> None:
+    def __init__(self, t_old: float, t: float, window: SolvedWindow) -> None:
         super().__init__(t_old, t)
         self.start, self.h, self.y_start = window.start, window.h, window.y_start
         self._window = window
@@ -86,11 +86,11 @@ class NeuralOutput(DenseOutput):  # type: ignore[misc]
         return np.asarray(y if t.ndim else y[:, 0])
 
 
-class _Solved:
-    """An accepted window: start, length with sign, values at both ends, slopes K (s, n) at the nodes."""
+class SolvedWindow:
+    """An accepted window: start, end, length with sign, values at both ends, slopes K (s, n) at the nodes."""
 
-    def __init__(self, start: float, h: float, y_start: Number, y: Number, K: Number, used: Basis) -> None:
-        self.start, self.h, self.y_start, self.y, self.K, self.basis = start, h, y_start, y, K, used
+    def __init__(self, start: float, end: float, h: float, y_start: Number, y: Number, K: Number, used: Basis) -> None:
+        self.start, self.end, self.h, self.y_start, self.y, self.K, self.basis = start, end, h, y_start, y, K, used
 
     @functools.cached_property
     def theta(self) -> Number:
@@ -106,6 +106,10 @@ class _Solved:
         """The trial solution at the points xi, (n, m). As `Network.derivative`, with what does not change at hand."""
         w, b, V, c, start = self._prepared
         return np.asarray(start + xi * (V @ expit(w * xi + b) + c))
+
+    def at(self, t: float) -> Number:
+        """The trial solution at one time, (n,)."""
+        return self.values(np.array([(t - self.start) / self.h]))[:, 0]
 
     @functools.cached_property
     def _prepared(self) -> tuple[Number, ...]:
@@ -161,8 +165,10 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         of an oscillation. SciPy looks for events by changes of sign between steps: of two zeros in one step it sees
         none. A first window of length `first_step` is one step.
     callback : callable, optional
-        ``callback(intermediate_result)`` after each window with an `OptimizeResult` that holds ``t``, ``y``, ``nfev``.
-        It may raise ``StopIteration``: the integration ends with a message.
+        ``callback(intermediate_result)`` after each window with an `OptimizeResult` that holds ``t``, ``y``, ``nfev``,
+        the ends ``t0`` and ``t_bound`` of the span, and what `sigmode.solve_ivp` is doing: the number of the
+        ``attempt``, and ``phase``, "solve" or "estimate". It may raise ``StopIteration``: the integration ends with a
+        message.
 
     Attributes
     ----------
@@ -213,6 +219,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             arguments.no_effect(extraneous)
         super().__init__(fun, t0, y0, t_bound, vectorized, support_complex=True)
         self.t, self.t_bound = float(t0), float(t_bound)
+        self._t0 = self.t
         if math.isnan(self.t) or math.isnan(self.t_bound) or math.isinf(self.t):
             raise ValueError(f"`t0` must be finite and `t_bound` not NaN, got {t0} and {t_bound}.")
         if math.isinf(self.t_bound - self.t) and math.isfinite(self.t_bound):
@@ -244,7 +251,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         weights = absolute, relative, small
         span = self.t, self.t_bound
         self._march = March(self._basis, self._field, weights, span, self.y, self.f, self.max_step, max_windows, h_abs)
-        self._last: _Solved | None = None
+        self._last: SolvedWindow | None = None
         self._y_start = self.y
         self.nfev = self._field.nfev
 
@@ -275,7 +282,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         return min(length, self._basis.s / _FIRST_BY_F / math.sqrt(bend))
 
     @property
-    def window(self) -> _Solved | None:
+    def window(self) -> SolvedWindow | None:
         """The last window that was accepted."""
         return self._last
 
@@ -288,12 +295,13 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         if why is not None:
             return False, why
         y, h = march.y.copy(), march.h
-        self._last = _Solved(march.start, h, self._y_start, y, march.K.copy(), self._basis)
+        self._last = SolvedWindow(march.start, march.t, h, self._y_start, y, march.K.copy(), self._basis)
         self._y_start = y
         self._pending = self._steps(march.t, h)
         self.t, self.y = march.t, y
         try:
-            tell(self.callback, t=self.t, y=self.y.copy(), nfev=self.nfev)
+            state = {"t0": self._t0, "t_bound": self.t_bound, "attempt": 1, "phase": "solve", "nfev": self.nfev}
+            tell(self.callback, t=self.t, y=self.y.copy(), **state)
         except Stopped:
             return False, STOPPED
         return self._report() if self._pending else (True, None)

@@ -16,12 +16,16 @@ from scipy.optimize import OptimizeResult
 
 from .. import arguments
 from ..arguments import SMALLEST_RTOL
-from ..arrays import Number
+from ..arrays import Index, Number
+from ..callback import Callback, Stopped
+from ..callback import checked as callback_checked
 from ..trial.solution import Solution
 from ..user.field import VectorField, WithArgs
 from . import loop
 from .error import GlobalError, global_error, unseen
+from .events import checked_events
 from .method import STOPPED, NeuralCollocation
+from .watch import Watch
 
 __all__ = ["solve_ivp"]
 
@@ -36,8 +40,6 @@ _PROGRESS = 0.5
 _LOOKING_CLOSER = 100
 # A window may be this much longer than growth allows. Not tuned.
 _LONG_ENOUGH = 0.9
-# Steps per window that events are looked for in. Not tuned.
-_STEPS_FOR_EVENTS = 16
 # Where `atol` is zero, `rtol` refers to no less than this part of the largest value of the component. Not tuned.
 _RELATIVE_FLOOR = 1e-6
 _SCIPY_METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
@@ -64,6 +66,7 @@ def solve_ivp(
     jac: Any = None,
     jac_sparsity: Any = None,
     callback: Callable[[OptimizeResult], Any] | None = None,
+    progress: bool = False,
     error_control: str = "global",
     **options: Any,
 ) -> Any:
@@ -76,7 +79,9 @@ def solve_ivp(
     ----------
     fun, t_span, y0, t_eval, events, vectorized, args
         As in `scipy.integrate.solve_ivp`. `t_span` may end at infinity only with an event that is terminal.
-        Events are looked for on sixteen steps per window: of two zeros closer than that none is seen.
+        A zero of an event is seen where the event changes its sign between two of 4 s points of a window, s the number
+        of its functions: of two zeros closer than that, a 12th of a radian of what oscillates, none is seen. It is
+        located on the solution, to rounding.
     method : OdeSolver or str
         `NeuralCollocation`; other methods of SciPy have no estimate and need ``error_control="local"``.
     dense_output : bool
@@ -90,13 +95,16 @@ def solve_ivp(
     callback : callable, optional
         ``callback(intermediate_result)`` after each window, see `NeuralCollocation`. It may raise ``StopIteration``:
         the result ends with that window.
+    progress : bool
+        Whether to show a bar. Needs tqdm (``pip install sigmode[progress]``).
     **options
         Others of the method.
 
     Returns
     -------
     res : OdeResult
-        As from SciPy, with ``sol`` a `Solution` and ``error`` (n, len(t)), the estimated global error of ``y``;
+        As from SciPy, with ``sol`` a `Solution` and ``error`` (n, len(t)), the estimated global error of ``y``. Without
+        `t_eval`, ``t`` is so dense that straight lines stay within 1 % of each component's range.
         ``sol.error(t)`` gives it anywhere. ``nfev``, ``njev`` and ``nlu`` count everything, the estimate too.
         ``status`` is -2 where the estimate does not meet the tolerance, which the message puts into figures.
 
@@ -135,11 +143,12 @@ def solve_ivp(
     t_eval = _checked_t_eval(t_eval, t_span)
     if args is not None:
         args = _checked_args(args)
-        fun, events = WithArgs(fun, args), _with_args(events, args)
+        fun = WithArgs(fun, args)
         jac = WithArgs(jac, args) if callable(jac) else jac
+    functions = checked_events(events, args)
     chosen = {"first_step": first_step, "jac": jac, "jac_sparsity": jac_sparsity, "callback": callback}
     options |= {name: value for name, value in chosen.items() if value is not None}
-    events, terminal = _checked_events(events)
+    terminal = any(math.isfinite(event.limit) for event in functions or ())
     if math.isinf(t_span[1]) and y0.size and not terminal:
         raise ValueError(f"`t_span` must be finite unless an event is terminal, got {t_span}.")
     arguments.choice(error_control, "error_control", ("global", "local"))
@@ -152,26 +161,29 @@ def solve_ivp(
             )
         given = {"rtol": (rtol, 1e-3), "atol": (atol, 1e-6), "max_step": (max_step, math.inf)}
         options |= {name: value for name, (value, default) in given.items() if np.ndim(value) or value != default}
-        res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, dense_output, events, vectorized, **options)
+        res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, dense_output, functions, vectorized, **options)
         res.error = np.full(np.shape(res.y), np.nan)
         return res
     options = _known(method, options)
     rtol, atol = arguments.tolerances(rtol, atol, y0.size)
-    options.setdefault("substeps", 1 if events is None else _STEPS_FOR_EVENTS)
+    watch = Watch(callback_checked(callback), progress, t_span) if callback is not None or progress else None
+    options |= {"callback": watch, "vectorized": vectorized}
 
     def run(longest: float, **tolerances: Any) -> tuple[Any, Solution]:
         longest = min(max_step, longest) if math.isfinite(longest) else max_step
-        chosen = {"max_step": longest, **tolerances, **options}
-        if events is None:
-            return loop.solve(method, fun, t_span, y0, t_eval, vectorized, chosen)
-        res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, True, events, vectorized, **chosen)
-        return res, _as_solution(res, y0)
+        return loop.solve(method, fun, t_span, y0, t_eval, functions, {"max_step": longest, **tolerances, **options})
 
     bound = _Bound(fun, vectorized, options, y0, rtol, atol)
-    return _solve(run, bound, rtol, atol, error_control == "global", t_eval is not None)
+    try:
+        return _solve(run, bound, rtol, atol, error_control == "global", watch)
+    finally:
+        if watch:
+            watch.close()
 
 
-def _solve(run: Callable[..., Any], bound: _Bound, rtol: Number, atol: Number, controlled: bool, chosen: bool) -> Any:
+def _solve(
+    run: Callable[..., Any], bound: _Bound, rtol: Number, atol: Number, controlled: bool, watch: Watch | None
+) -> Any:
     """Solve, estimate, and tighten until the estimate meets the tolerance; else the best that was reached."""
     factor, longest = 1.0, math.inf
     best: Any = None
@@ -179,11 +191,16 @@ def _solve(run: Callable[..., Any], bound: _Bound, rtol: Number, atol: Number, c
     spent = np.zeros(3, dtype=int)
     for attempt in range(_ATTEMPTS):
         tolerances = {"rtol": np.maximum(factor * rtol, SMALLEST_RTOL), "atol": factor * atol}
+        if watch:
+            watch.at(attempt + 1, "solve")
         res, solution = run(longest, **tolerances)
-        if chosen and len(res.t) == 0:
-            res.t, res.y = np.empty(0), np.empty((bound.n, 0))
+        if watch and res.message != STOPPED:
+            watch.at(attempt + 1, "estimate")
         with np.errstate(all="ignore"):  # what overflows is part of the answer
-            estimate, now = bound(solution, factor)
+            try:
+                estimate, now = bound(solution, factor, watch if res.message != STOPPED else None)
+            except Stopped:
+                return _stopped(res, solution, spent)
         spent += [res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu]
         res.sol = solution.with_error(estimate.x, estimate.error)
         res.error = res.sol.error(res.t)
@@ -214,6 +231,14 @@ def _solve(run: Callable[..., Any], bound: _Bound, rtol: Number, atol: Number, c
         best.status, best.success = _NOT_MET, False
         best.message = _message(worst)
     return best
+
+
+def _stopped(res: Any, solution: Solution, spent: Index) -> Any:
+    """The result of a run whose callback stopped the estimate: the solution without one."""
+    res.status, res.success, res.message = -1, False, STOPPED
+    res.sol, res.error = solution, np.full(res.y.shape, np.nan)
+    res.nfev, res.njev, res.nlu = (spent + [res.nfev, res.njev, res.nlu]).tolist()
+    return res
 
 
 class _Worst(NamedTuple):
@@ -258,7 +283,7 @@ class _Bound:
         self._field: VectorField | None = None
         self._used = self._atol
 
-    def __call__(self, solution: Solution, factor: float) -> tuple[GlobalError, _Worst]:
+    def __call__(self, solution: Solution, factor: float, watch: Callback | None) -> tuple[GlobalError, _Worst]:
         if not self.n or not solution.h.any():
             return GlobalError(solution.x, np.zeros((self.n, solution.x.size)), 0, 0, 0), _Worst(0.0, 0.0, 0)
         self._field = self._field or VectorField(*self._arguments)
@@ -266,7 +291,7 @@ class _Bound:
         floor = np.where(self._atol > 0.0, self._atol, _RELATIVE_FLOOR * self._rtol * scale)
         self._used = atol = floor + np.finfo(float).tiny
         small = np.where(self._atol > 0.0, self._atol / np.maximum(self._rtol, SMALLEST_RTOL), 0.0)
-        estimate = global_error(solution, self._field, factor * atol, factor * self._rtol, small)
+        estimate = global_error(solution, self._field, factor * atol, factor * self._rtol, small, watch)
         estimate = estimate._replace(error=_envelope(estimate.error))
         return estimate, _worst(solution, estimate, atol[:, None], self._rtol[:, None])
 
@@ -294,12 +319,6 @@ def _worst(solution: Solution, estimate: GlobalError, atol: Number, rtol: Number
     return _Worst(largest, float(x[at]), int(component), alone)
 
 
-def _as_solution(res: Any, y0: Number) -> Solution:
-    if all(hasattr(part, "theta") for part in res.sol.interpolants) and res.sol.interpolants:
-        return Solution.from_ode_solution(res.sol)
-    return Solution.constant(float(res.sol.ts[0]), float(res.sol.ts[-1]), y0)
-
-
 def _envelope(error: Number) -> Number:
     """Each value at least as large as its neighbours were halfway to it: the sign of an error changes in between."""
     padded = np.pad(error, ((0, 0), (1, 1)), mode="edge")
@@ -313,20 +332,6 @@ def _checked_args(args: Any) -> tuple[Any, ...]:
         raise TypeError(
             f"Supplied 'args' cannot be unpacked. Please supply `args` as a tuple (e.g. `args=({args},)`)"
         ) from None
-
-
-def _with_args(events: Any, args: tuple[Any, ...]) -> Any:
-    """The events with `args`, and with their attributes."""
-    if events is None:
-        return None
-    bound = []
-    for event in (events,) if callable(events) else tuple(events):
-        function = WithArgs(event, args) if callable(event) else event
-        for name in ("terminal", "direction"):
-            if hasattr(event, name) and function is not event:
-                setattr(function, name, getattr(event, name))
-        bound.append(function)
-    return bound[0] if callable(events) else bound
 
 
 def _check_method(method: Any) -> None:
@@ -373,30 +378,3 @@ def _checked_t_eval(t_eval: ArrayLike | None, t_span: tuple[float, float]) -> Nu
     if not (np.diff(array) * (1.0 if t_span[1] >= t_span[0] else -1.0) > 0.0).all():
         raise ValueError("Values in `t_eval` are not properly sorted.")
     return array
-
-
-def _checked_events(events: Any) -> tuple[Any, bool]:
-    """The events, each with a check of what it returns, and whether one is terminal."""
-    if events is None:
-        return None, False
-    several = (events,) if callable(events) else events
-    try:
-        several = tuple(several)
-    except TypeError:
-        raise TypeError(f"`events` must be callable or a list of callables, got {type(events).__name__}.") from None
-    for event in several:
-        arguments.function(event, "events", "t, y")
-    return tuple(_scalar(event) for event in several), any(getattr(event, "terminal", False) for event in several)
-
-
-def _scalar(event: Callable[..., Any]) -> Callable[..., Any]:
-    def checked(*args: Any) -> Any:
-        value = event(*args)
-        if np.ndim(value) != 0 or value is None:
-            raise ValueError(f"`events` must return one number, {event!r} returned {value!r}.")
-        return value
-
-    for name in ("terminal", "direction"):
-        if hasattr(event, name):
-            setattr(checked, name, getattr(event, name))
-    return checked

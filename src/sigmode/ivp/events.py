@@ -1,0 +1,145 @@
+"""Events of `solve_ivp`: zeros of functions g(t, y) along the trial solution of a window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from .. import arguments
+from ..arguments import EPS
+from ..arrays import Number, Real
+from ..user.field import WithArgs
+from .method import SolvedWindow
+
+__all__ = ["Event", "Events", "checked_events"]
+
+# Points per window and function of its basis at which event functions are looked at: where the solution oscillates a
+# window is about s/3 radians long, so that these are a dozen per radian. Not tuned.
+_POINTS_PER_FUNCTION = 4
+# Bounds on the place of a zero, relative and absolute: SciPy's.
+_TO_ROUNDING = 4 * EPS
+
+
+class Event:
+    """An event function g(t, y) with what SciPy reads off it, and a check of what it returns.
+
+    terminal : after how many zeros the march ends, infinite if never; direction : the sign of the change that counts,
+    or 0.
+    """
+
+    def __init__(self, function: Any, args: tuple[Any, ...] | None) -> None:
+        arguments.function(function, "events", "t, y")
+        self._function = function
+        self._call = function if args is None else WithArgs(function, args)
+        limit = getattr(function, "terminal", None)
+        if limit is None or limit == 0:
+            self.limit = math.inf
+        elif int(limit) == limit and limit > 0:
+            self.limit = float(limit)
+        else:
+            raise ValueError(
+                f"The `terminal` attribute of `events` must be a boolean or a positive integer, got {limit!r}."
+            )
+        self.terminal = limit  # for SciPy
+        self.direction = getattr(function, "direction", 0)
+
+    def __call__(self, t: float, y: Number) -> float:
+        """The value of the function; SciPy takes arrays of one number, too."""
+        value = self._call(t, y)
+        array = np.asarray(value)
+        if array.size != 1 or array.dtype.kind not in "fiub":
+            raise ValueError(f"`events` must return one real number, {self._function!r} returned {value!r}.")
+        return float(array.reshape(()))
+
+
+def checked_events(events: Any, args: tuple[Any, ...] | None) -> list[Event] | None:
+    """One `Event` for each function, to be called with `args`."""
+    if events is None:
+        return None
+    several = (events,) if callable(events) else events
+    try:
+        return [Event(function, args) for function in several]
+    except TypeError:
+        if np.iterable(several):
+            raise
+        raise TypeError(f"`events` must be callable or a list of callables, got {type(events).__name__}.") from None
+
+
+class Events:
+    """What event functions were last on a march, and their zeros.
+
+    A zero is where a function is zero at, or changes its sign between, two of 4 s points of a window; a function that
+    stays at zero counts once.
+
+    Attributes
+    ----------
+    t, y : for each function the list of its zeros, and of the solution's values there
+    """
+
+    def __init__(self, events: list[Event], t: float, y: Number) -> None:
+        """t, y : where the march starts."""
+        self._events = events
+        self.t: list[list[float]] = [[] for _ in events]
+        self.y: list[list[Number]] = [[] for _ in events]
+        self._last = [event(t, y.copy()) for event in events]
+        self._counted = [False] * len(events)  # whether the zero that a function is at has been found
+
+    def look(self, window: SolvedWindow, end: float) -> float | None:
+        """Find the zeros of a window that ends at `end`; where a terminal one ends the march, or None."""
+        xi = np.linspace(0.0, 1.0, _POINTS_PER_FUNCTION * len(window.K) + 1)
+        t = (window.start + window.h * xi).tolist()
+        t[-1] = end
+        y = window.values(xi).T
+        y[-1] = window.y
+        found = []
+        for k, event in enumerate(self._events):
+            g = np.array([self._last[k], *(event(*point) for point in zip(t[1:], y[1:].copy(), strict=True))])
+            found += [(at, k) for at in self._zeros(k, g, t, window)]
+            self._last[k] = float(g[-1])
+        for at, k in sorted(found, key=lambda each: abs(each[0] - window.start)):
+            self.t[k].append(at)
+            self.y[k].append(window.y.copy() if at == end else window.at(at))
+            if len(self.t[k]) >= self._events[k].limit:
+                return at
+        return None
+
+    def _zeros(self, k: int, g: Real, t: list[float], window: SolvedWindow) -> list[float]:
+        """The zeros of one function that is g at the points t."""
+        sign = np.sign(g)
+        wanted = np.sign(self._events[k].direction)
+        zeros = []
+        for i in np.flatnonzero(sign[:-1] * sign[1:] <= 0.0).tolist():
+            before, after = sign[i], sign[i + 1]
+            rising = after - before  # with the sign of the change, 0 where the function stays at zero
+            if not (wanted == 0.0 or rising == 0.0 or np.sign(rising) == wanted):
+                continue
+            if before == 0.0:
+                if not self._counted[k]:
+                    zeros.append(t[i])
+                self._counted[k] = after == 0.0
+            elif after == 0.0:
+                zeros.append(t[i + 1])
+                self._counted[k] = True
+            else:
+                zeros.append(_located(self._events[k], window, t[i], t[i + 1]))
+        return zeros
+
+    def arrays(self) -> tuple[list[Real], list[Number]]:
+        """The zeros and the values there, as in SciPy's result."""
+        return [np.asarray(each) for each in self.t], [np.asarray(each) for each in self.y]
+
+
+def _located(event: Callable[[float, Number], float], window: SolvedWindow, start: float, end: float) -> float:
+    """The zero of a function between two times at which it has different signs."""
+
+    def along(t: float) -> float:
+        return event(t, window.at(t))
+
+    values = along(start), along(end)
+    if not values[0] * values[1] < 0.0:  # single points may differ from many at once in their last bits
+        return start if abs(values[0]) < abs(values[1]) else end
+    return float(brentq(along, start, end, xtol=_TO_ROUNDING, rtol=_TO_ROUNDING))

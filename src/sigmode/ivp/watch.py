@@ -1,0 +1,49 @@
+"""What watches `solve_ivp`: the user's callback and the progress bar, told of the attempt and its phase."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from scipy.optimize import OptimizeResult
+
+from ..callback import Callback
+
+__all__ = ["Watch"]
+
+
+class Watch:
+    """A callback for all windows of all attempts, of the solution ("solve") and of its estimate ("estimate")."""
+
+    def __init__(self, callback: Callback | None, progress: bool, t_span: tuple[float, float]) -> None:
+        self._callback, self._start = callback, t_span[0]
+        self.attempt, self.phase = 1, "solve"
+        self._bar = _bar(abs(t_span[1] - t_span[0])) if progress else None
+
+    def __call__(self, state: OptimizeResult) -> None:
+        """One window."""
+        state.attempt, state.phase = self.attempt, self.phase
+        if self._bar is not None:
+            self._bar.update(abs(state.t - self._start) - self._bar.n)
+        if self._callback is not None:
+            self._callback(state)
+
+    def at(self, attempt: int, phase: str) -> None:
+        """What comes next."""
+        self.attempt, self.phase = attempt, phase
+        if self._bar is not None:
+            self._bar.set_description(f"attempt {attempt}, {phase}", refresh=False)
+            self._bar.n = 0.0
+
+    def close(self) -> None:
+        """The work is over."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _bar(length: float) -> Any:
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise ImportError("`progress` needs tqdm: pip install sigmode[progress].") from None
+    return tqdm(total=length if math.isfinite(length) else None, unit_scale=True)
