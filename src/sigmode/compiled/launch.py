@@ -30,6 +30,7 @@ __all__ = [
     "Entry",
     "entry",
     "fma",
+    "for_users",
     "helper",
     "plain_helper",
     "sum_helper",
@@ -48,6 +49,8 @@ _SUMS: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz"}, "error_mode
 _BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 helper = njit(**_BARE, **_EXACT)
 sum_helper = njit(**_BARE, **_SUMS)
+# What users get, to call it from their own compiled code or from Python.
+for_users = njit(**_EXACT)
 # What compiled code calls and Python, too, for which it stays the plain function that it is.
 plain_helper = register_jitable(**_EXACT)
 
