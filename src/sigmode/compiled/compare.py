@@ -7,8 +7,8 @@ import numpy as np
 from ..arrays import Index, Real
 from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
-from .simple import SIMPLE_BELOW, call_once, differences, goes_on, integrate, norm, taken_over
-from .window import CONVERGED, NOT_YET, converged, one_sweep, verdict
+from .simple import SIMPLE_BELOW, at_rest, call_once, differences, goes_on, integrate, norm, taken_over
+from .window import CONVERGED, NOT_YET, converged, one_sweep, stay_at_rest, verdict
 
 __all__ = ["compare"]
 
@@ -53,6 +53,8 @@ def _by_newton(address, words, t, h, A, z, df_dy, atol, rtol, room, Y, K, new):
         said, rate = verdict(size, sweeps, last, rate)
         sweeps += 1
         if said != NOT_YET:
+            if said == CONVERGED:
+                stay_at_rest(z, Y, K, before)
             return (0.0 if said == CONVERGED else size), sweeps
 
 
@@ -89,7 +91,7 @@ def compare(
         _nodes(start[k], end[k], h[k], nodes, t[k])
         if not call_once(address, start[k], now, words, slope):
             return k, -1
-        if not differences(address, words, start[k], h[k], now, slope, small, df_dy[k]):
+        if not differences(address, words, start[k], h[k], now, slope, small, df_dy[k], at_rest(now, slope)):
             return k, -1
         calls += 1
         for i in range(s):

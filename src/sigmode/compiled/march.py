@@ -16,7 +16,7 @@ from ..arrays import Index, Real
 from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
 from .series import continue_series
-from .simple import SIMPLE_BELOW, call_once, differences, goes_on, integrate, norm, taken_over
+from .simple import SIMPLE_BELOW, at_rest, call_once, differences, goes_on, integrate, norm, taken_over
 from .window import (
     CONVERGED,
     HOPELESS,
@@ -25,12 +25,14 @@ from .window import (
     filter_parts,
     neglected_parts,
     one_sweep,
+    stay_at_rest,
     verdict,
     weighed_parts,
 )
 
 __all__ = [
     "ACCEPTED",
+    "ALL_COLUMNS",
     "ASK_JACOBIAN",
     "ASK_SLOPE",
     "ASK_WINDOW",
@@ -57,6 +59,7 @@ __all__ = [
     "NLU",
     "NOT_FINITE",
     "NUMBERS",
+    "PARTIAL",
     "RATE",
     "SIMPLE",
     "START",
@@ -81,11 +84,12 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ACCEPTED, TOO_SMALL, LIMIT, STUCK
 ) = range(16)  # fmt: skip
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
 # here; FRESH : whether df/dy was made for this window; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
-# component of f that is not finite, or -1.
+# component of f that is not finite, or -1; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS : whether it
+# must not.
 (
     PHASE, TRIED, MOST, MARK, DEGREE, INSIDE, HAS_JACOBIAN, FRESH, CONSTANT, MAY_GROW, SWEEPS, NFEV, NJEV, NLU, BAD,
-    SIMPLE, COUNTS,
-) = range(17)  # fmt: skip
+    SIMPLE, PARTIAL, ALL_COLUMNS, COUNTS,
+) = range(19)  # fmt: skip
 _BEGIN, _LENGTH, _JACOBIAN, _WINDOW, _JUDGE, _DONE = range(6)
 
 # Of the estimated error, before the root: as in other solvers. Not tuned.
@@ -267,6 +271,11 @@ def _judge(numbers, counts, s):
     """Whether the window is accepted, and the length of the next one."""
     error = numbers[ERROR]
     if math.isnan(error):
+        if counts[PARTIAL] and not counts[ALL_COLUMNS] and counts[BAD] < 0:  # the same window with all of df/dy
+            counts[ALL_COLUMNS] = 1
+            counts[HAS_JACOBIAN] = 0
+            counts[PHASE] = _LENGTH
+            return False
         counts[MAY_GROW] = 0
         if counts[FRESH] or counts[CONSTANT] or counts[BAD] >= 0:
             numbers[TRIAL] *= _FAILED_RATIO
@@ -299,6 +308,7 @@ def _accept(numbers, counts, t, n):
     largest = _LARGEST_RATIO if counts[MAY_GROW] else _LARGEST_AFTER_FAILURE
     numbers[H_ABS] = abs(numbers[H]) * min(factor, largest)
     counts[MAY_GROW] = 1
+    counts[ALL_COLUMNS] = 0
     counts[PHASE] = _DONE
     if numbers[T] == numbers[BOUND]:
         return False
@@ -359,6 +369,8 @@ def _solve(
             said = _sweep(numbers, counts, A, y, atol, rtol, Y, K, before, step, right, J, M, pivots)
     numbers[ERROR] = np.nan
     if said == CONVERGED:
+        if not counts[SIMPLE]:
+            stay_at_rest(y, Y, K, before)
         numbers[ERROR] = _estimate(
             numbers[H], counts[SIMPLE], nodes[0], judging, last_four, y, f, atol, rtol, Y, K, df_dy, square, pivots,
             legendre,
@@ -396,7 +408,10 @@ def advance(
     while True:
         asked = steer(numbers, counts, n, nodes, t, f)
         if asked == ASK_JACOBIAN:
-            if own_df_dy or not differences(address, words, numbers[T], numbers[H], y, f, small, df_dy):
+            if own_df_dy:
+                return asked
+            counts[PARTIAL] = 0 if counts[ALL_COLUMNS] else at_rest(y, f)
+            if not differences(address, words, numbers[T], numbers[H], y, f, small, df_dy, counts[PARTIAL]):
                 return asked
             counts[NJEV] += 1
         elif asked == ASK_WINDOW:

@@ -7,7 +7,7 @@ import numpy as np
 from .functions import call
 from .launch import helper
 
-__all__ = ["SIMPLE_BELOW", "call_once", "differences", "goes_on", "integrate", "norm", "taken_over"]
+__all__ = ["SIMPLE_BELOW", "at_rest", "call_once", "differences", "goes_on", "integrate", "norm", "taken_over"]
 
 # Simple sweeps contract by about h L / k in the k-th (docs/ivp.md). They are given up where they contract by less than
 # the first number, from the fourth on, and after as many as the second one; Newton's windows give way to them where h L
@@ -35,8 +35,20 @@ def call_once(address, t, y, words, f):
 
 
 @helper
-def differences(address, words, t, h, y, f, small, df_dy):
-    """df/dy by forward differences of compiled f, as `VectorField.jacobian`; False where Python has to be asked."""
+def at_rest(y, f):
+    """1 if a component is exactly zero, with a slope of exactly zero, else 0."""
+    for k in range(y.size):
+        if y[k] == 0.0 and f[k] == 0.0:
+            return 1
+    return 0
+
+
+@helper
+def differences(address, words, t, h, y, f, small, df_dy, partial):
+    """df/dy by forward differences of compiled f, as `VectorField.jacobian`; False where Python has to be asked.
+
+    partial : whether what is at rest is left so, its columns zero.
+    """
     n = y.size
     moved = np.empty((n, n))
     rows = np.empty((n, n))
@@ -44,6 +56,7 @@ def differences(address, words, t, h, y, f, small, df_dy):
     for m in range(n):
         size = max(max(abs(y[m]), abs(h * f[m])), small[m])
         step = _FORWARD_STEP * (size if size > 0.0 else 1.0)
+        step = 0.0 if partial and y[m] == 0.0 and f[m] == 0.0 else step
         for k in range(n):
             rows[m, k] = y[k]
         rows[m, m] += -step if f[m] < 0.0 else step
@@ -55,7 +68,7 @@ def differences(address, words, t, h, y, f, small, df_dy):
         return False
     for k in range(n):
         for m in range(n):
-            df_dy[k, m] = (moved[m, k] - f[k]) / run[m]
+            df_dy[k, m] = (moved[m, k] - f[k]) / run[m] if run[m] != 0.0 else 0.0
     return True
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "newton_sweep",
     "one_sweep",
     "solve_window",
+    "stay_at_rest",
     "verdict",
     "weighed",
     "weighed_parts",
@@ -183,6 +184,22 @@ def one_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, foll
     return size, fresh
 
 
+@plain_helper
+def stay_at_rest(y: Real, Y: Real, K: Real, before: Real) -> None:
+    """Undo what rounding does to components whose slope f (`before`) is exactly zero at all nodes: they are y.
+
+    f may branch on the sign of what has never moved.
+    """
+    for k in range(y.size):
+        still = True
+        for i in range(Y.shape[0]):
+            still = still and before[i, k] == 0.0
+        if still:
+            for i in range(Y.shape[0]):
+                Y[i, k] = y[k]
+                K[i, k] = 0.0
+
+
 _TABLES = f"{MATRIX}, {VECTOR}, f8, {CUBE}"  # A, y, h, J
 _STAGES = f"{MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}"  # Y, K, before, step, right
 _SYSTEM = f"{VECTOR}, {VECTOR}, {MATRIX}, {INDICES}, b1"  # atol, rtol, M, pivots, follow
@@ -205,6 +222,8 @@ def solve_window(address, words, t, A, y, h, J, Y, K, before, step, right, atol,
         status, rate = verdict(size, sweeps, last, rate)
         sweeps += 1
         factorisations += fresh
+    if status == CONVERGED:
+        stay_at_rest(y, Y, K, before)
     return status, sweeps, size, rate, factorisations
 
 

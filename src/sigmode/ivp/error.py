@@ -154,7 +154,7 @@ def _called(
         u = solution.window_values(k, wider.nodes).T
         if df_dy is None:
             slope = field(float(start), z)
-            df_dy = field.jacobian(float(start), z, slope, h * slope, small)
+            df_dy = field.jacobian(float(start), z, slope, h * slope, small, (z == 0.0) & (slope == 0.0))
             growth.append((df_dy, follows / max(abs(h), before), h))
         before = abs(h)
         window.Y[:] = u + (z - solution.y[k])

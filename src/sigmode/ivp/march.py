@@ -90,6 +90,17 @@ class March:
         return float(self._numbers[m.H])
 
     @property
+    def bound(self) -> float:
+        """Where it ends. It may be moved, to an end in the same direction."""
+        return float(self._numbers[m.BOUND])
+
+    @bound.setter
+    def bound(self, bound: float) -> None:
+        if self.t == self.bound:  # where it would have ended f was not asked for
+            self._ask_slope()
+        self._numbers[m.BOUND] = bound
+
+    @property
     def nlu(self) -> int:
         """Matrices factorised so far."""
         return int(self._counts[m.NLU]) + self._window.nlu
@@ -127,7 +138,11 @@ class March:
     def _jacobian(self) -> bool:
         """df/dy where the march is; whether it is finite, if it is the user's."""
         change = self._numbers[m.H] * self.f
-        matrix = self._field.jacobian(self.t, self.y, self.f, change, self._small)
+        still = (self.y == 0.0) & (self.f == 0.0) if self._field.differences else None
+        if still is not None:
+            self._counts[m.PARTIAL] = still.any() and not self._counts[m.ALL_COLUMNS]
+            still = still if self._counts[m.PARTIAL] else None
+        matrix = self._field.jacobian(self.t, self.y, self.f, change, self._small, still)
         self._counts[m.CONSTANT] = self._field.constant  # a wrong one has been replaced
         if self._memory is not None:
             self._df_dy[:] = matrix
@@ -161,11 +176,15 @@ class March:
         if self._memory is None:
             self.y_start, self.y = self.y, self._window.Y[-1].copy()
         if slope:
-            found = self._field(self.t, self.y) if self._field.n else self.y
-            if self._memory is None:
-                self.f = found
-            else:
-                self.f[:] = found
+            self._ask_slope()
+
+    def _ask_slope(self) -> None:
+        """The slope where the march is."""
+        found = self._field(self.t, self.y) if self._field.n else self.y
+        if self._memory is None:
+            self.f = found
+        else:
+            self.f[:] = found
 
     def _why(self, asked: int) -> str:
         if asked == m.NOT_FINITE:

@@ -35,10 +35,13 @@ _FEWEST_FUNCTIONS, _MOST_FUNCTIONS = 6, 22
 _PART_OF_TOLERANCE = 0.015
 # Newton's method is not asked for relative tolerances below this. Not tuned.
 _LEAST_RTOL = 256 * EPS
-# Where `atol` is zero, errors are relative to at least this part of what y is or soon becomes. Not tuned.
+# Where `atol` is zero the first window is relative to at least this part of what y is or soon becomes. Not tuned.
 _ABSOLUTE_FLOOR = 1e-6
 # First window: at most s/10 of the time scale abs(y)/abs(f), and s/5 of sqrt(abs(y)/abs(df/dt)). Not tuned.
 _FIRST_BY_Y, _FIRST_BY_F = 10.0, 5.0
+# Where y would change by less than the first part of itself over the whole span, f may not have begun yet: the first
+# window is the second part of the span, or that long if the span is infinite. Not tuned.
+_AT_REST, _FIRST_AT_REST = 1e-6, 1e-3
 # The part of the first window at whose end df/dt is looked at. Not tuned.
 _PROBE = 0.01
 # A window with s functions is reported as s/8 steps, of about two radians of an oscillation each (docs/decisions.md,
@@ -238,14 +241,11 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         relative = np.maximum(_PART_OF_TOLERANCE * self.rtol, _LEAST_RTOL) * np.ones(self.n)
         small = np.where(self.rtol > 0, self.atol / self.rtol, 0.0) * np.ones(self.n)
         self.f = self._slope()
-        # Relative to what y is or soon becomes, where `atol` is zero: no weight may vanish.
-        floor = _ABSOLUTE_FLOOR * (abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span()))
-        absolute = np.where(self.atol > 0.0, _PART_OF_TOLERANCE * self.atol, relative * np.nan_to_num(floor)) * np.ones(
-            self.n
-        )
-        absolute = np.maximum(absolute, np.finfo(float).tiny)
+        absolute = np.maximum(_PART_OF_TOLERANCE * self.atol * np.ones(self.n), np.finfo(float).tiny)  # none may vanish
         if first_step is None:
-            h_abs = self._first_length(absolute / relative)
+            # Relative to what y is or soon becomes, where `atol` is zero.
+            soon = abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span())
+            h_abs = self._first_length(np.where(small > 0.0, small, _ABSOLUTE_FLOOR * np.nan_to_num(soon)))
         else:
             h_abs = _first_step(first_step, t0, t_bound)
         weights = absolute, relative, small
@@ -268,8 +268,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         size = abs(self.y) + small
         length = min(self._span(), self.max_step)
         rate = float(np.max(abs(self.f) / size))
-        if rate == 0.0:
-            return length if math.isfinite(length) else 1.0
+        if rate * length < _AT_REST:
+            return _FIRST_AT_REST * length if math.isfinite(length) else _FIRST_AT_REST
         length = min(length, self._basis.s / _FIRST_BY_Y / rate)
         probe = _PROBE * length
         if self.t + self.direction * probe == self.t:
@@ -290,6 +290,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         if self._pending:
             return self._report()
         march = self._march
+        if self.t_bound != march.bound:  # users who drive the solver by hand move it
+            march.bound = float(self.t_bound)
         why = march.next()
         self.nfev, self.njev, self.nlu = self._field.nfev, self._field.njev, march.nlu
         if why is not None:
@@ -309,7 +311,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
     def _steps(self, end: float, h: float) -> list[tuple[float, Number]]:
         """Where the steps of the last window end, with the values there; nothing if it is one step."""
         assert self._last is not None
-        if self.substeps == 1 or self._one_step or abs(h) < _SHORT_WINDOW * np.spacing(abs(end)):
+        starts_to_move = ((self._last.K == 0.0).any(axis=0) & self._last.K.any(axis=0)).any()
+        if self.substeps == 1 or self._one_step or starts_to_move or abs(h) < _SHORT_WINDOW * np.spacing(abs(end)):
             self._one_step = False
             return []
         xi = np.arange(1, self.substeps) / self.substeps

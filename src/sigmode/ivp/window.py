@@ -85,6 +85,12 @@ class Window:
         """The local error in units of the tolerance; slope is f at the start."""
         raise NotImplementedError
 
+    def _stay_at_rest(self, y: Number) -> None:
+        """As `compiled.window.stay_at_rest`."""
+        still = ~self._before.any(axis=0)
+        if still.any():
+            self.Y[:, still], self.K[:, still] = y[still], 0.0
+
     def bad_node(self) -> tuple[int, int] | None:
         """The first node and component where f is not finite, or None."""
         bad = np.argwhere(~(np.isfinite(self.K) & np.isfinite(self._before)))
@@ -130,6 +136,8 @@ class OneSystem(Window):
             sweeps += 1
             self.nlu += fresh
         self.sweeps, self.step, self.rate = sweeps, size, rate
+        if status == CONVERGED:
+            self._stay_at_rest(y)
         return status == CONVERGED
 
     def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
@@ -200,6 +208,8 @@ class ManySystems(Window):
             last, self.step = self.step, self._size_of(step, y)
             status, self.rate = verdict(self.step, self.sweeps, last, self.rate)
             self.sweeps += 1
+        if status == CONVERGED:
+            self._stay_at_rest(y)
         return status == CONVERGED
 
     def _size_of(self, step: Number, y: Number) -> float:

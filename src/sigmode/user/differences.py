@@ -86,10 +86,17 @@ def forward(f: Callable[[Number], Number], v: Number, value: Number) -> Number:
 
 
 def at_once(columns: Callable[[Number], Number], y: Number, value: Number, step: Real) -> Number:
-    """df/dy (n, n), columns(rows) giving f for each row of an array (k, n); value : f(y); step : (n,)."""
-    shifted = y + np.diag(step)
-    run = (shifted - y)[np.diag_indices(y.size)]
-    return np.ascontiguousarray(((columns(shifted) - value) / run[:, None]).T)
+    """df/dy (n, n), columns(rows) giving f for each row of an array (k, n); value : f(y); step : (n,).
+
+    Where a step is zero the column is taken to be zero.
+    """
+    at = np.flatnonzero(step)
+    shifted = y + np.diag(step)[at]
+    run = shifted[np.arange(at.size), at] - y[at]
+    df_dy = np.zeros((y.size, y.size), dtype=y.dtype)
+    if at.size:
+        df_dy[:, at] = ((columns(shifted) - value) / run[:, None]).T
+    return df_dy
 
 
 class Sparsity:

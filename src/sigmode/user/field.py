@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import csc_matrix, eye_array, issparse
 
 from ..arguments import WrongKind, function, warn
-from ..arrays import Number, Real
+from ..arrays import Flags, Number, Real
 from ..compiled.functions import Called, on_nodes
 from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreement, replaced
 from .pure import is_pure
@@ -120,11 +120,14 @@ class VectorField:
                 value = self._result(value, shape)
             slope[:] = value
 
-    def jacobian(self, t: float, y: Number, slope: Number, change: Number, small: Number) -> Any:
+    def jacobian(
+        self, t: float, y: Number, slope: Number, change: Number, small: Number, still: Flags | None = None
+    ) -> Any:
         """df/dy at one point, (n, n), dense or sparse.
 
         slope : f(t, y); change, small : (n,), sizes that decide on the step of the differences: that by which y is
-        about to change, and that below which y does not matter.
+        about to change, and that below which y does not matter. still : (n,), components that differences are not to
+        disturb, where df/dy is a dense one by differences; their columns are zero.
         """
         size = np.maximum(np.maximum(abs(y), abs(change)), small)
         if self.given:
@@ -140,6 +143,8 @@ class VectorField:
         step = FORWARD_STEP * np.where(size > 0.0, size, 1.0)
         step = np.where(slope.real < 0.0, -step, step)
         columns = lambda rows: self._columns(t, rows)
+        if still is not None and self._sparsity is None:
+            step[still] = 0.0
         if self._sparsity is not None:
             matrix = self._sparsity.differences(columns, y, slope, step)
             return matrix.toarray(order="C") if self.n <= _DENSE else matrix

@@ -17,7 +17,8 @@ _FLOAT = np.dtype(np.float64)
 def checked(value: Any, shape: tuple[int, ...], name: str, dtype: Any = _FLOAT, advice: str = "") -> Number:
     """The value of `name` as an array of this shape and dtype in C order, writeable; not copied where it is one.
 
-    advice : what to do if it is complex where it should be real. A number is taken for an array of shape (1,).
+    advice : what to do if it is complex where it should be real. One number in any shape is taken for an array of shape
+    (1,).
     """
     if type(value) is np.ndarray and value.dtype == dtype and value.shape == shape and value.flags.carray:
         return value
@@ -26,7 +27,7 @@ def checked(value: Any, shape: tuple[int, ...], name: str, dtype: Any = _FLOAT, 
     array = _array(value, shape, name, np.dtype(dtype))
     if array.dtype.kind == "c" and np.dtype(dtype).kind != "c":
         raise ValueError(f"`{name}` returned complex values{advice and '; ' + advice}.")
-    if array.shape == () and shape == (1,):
+    if array.size == 1 and shape == (1,):
         array = array.reshape(shape)
     if array.shape != shape:
         raise ValueError(
