@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numba
@@ -100,3 +101,137 @@ def test_relative_tolerances_alone_give_the_digits_of_what_is_tiny(rtol, compile
         res = solve(numba.njit(fun) if compiled else fun, (0, 30), [1.0], method=NeuralCollocation, rtol=rtol, atol=0.0)
         assert res.success
         assert_allclose(res.y[0, -1], math.exp(-90.0), rtol=10 * rtol)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Kinks and jumps.
+
+GRID = np.linspace(0.0, 10.0, 101)
+TABLE = 0.3 * np.cumsum(np.random.default_rng(0).normal(size=101))
+
+
+def interpolated(t, y):
+    return -y[0] + np.interp(t, GRID, TABLE)
+
+
+def held(t, y):
+    return -y[0] + TABLE[np.searchsorted(GRID, t, side="right") - 1]
+
+
+def exactly(held_or_not):
+    """y at 10 for y(0) = 0, from the exact solution between two points of the table."""
+    y, h = 0.0, 0.1
+    for a, b in itertools.pairwise(TABLE):
+        slope = 0.0 if held_or_not else (b - a) / h
+        y = (y - a + slope) * math.exp(-h) + a + slope * (h - 1.0)
+    return y
+
+
+INPUTS = {"interpolated": (interpolated, exactly(False)), "held": (held, exactly(True))}
+
+
+@pytest.mark.parametrize("solve", [scipy.integrate.solve_ivp, sm.solve_ivp])
+@pytest.mark.parametrize("name", INPUTS)
+def test_kinks_and_jumps_are_located(name, solve):
+    fun, exact = INPUTS[name]
+    res = solve(fun, (0, 10), [0.0], method=NeuralCollocation, rtol=1e-6, atol=1e-9)
+    assert res.success
+    assert res.y[0, -1] == pytest.approx(exact, rel=1e-6)
+    # 470 (interpolated) and 1780 (held) calls each before kinks were located, with sm.solve_ivp 3900 and 6800
+    assert res.nfev < 100 * (150 if solve is scipy.integrate.solve_ivp else 200)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("name", INPUTS)
+def test_breaks_are_ends_of_windows(name, compiled):
+    fun, exact = INPUTS[name]
+    fun = numba.njit(fun) if compiled else fun
+    for solve in (scipy.integrate.solve_ivp, sm.solve_ivp):
+        res = solve(
+            fun, (0, 10), [0.0], method=NeuralCollocation, breaks=GRID[::-1], rtol=1e-6, atol=1e-9, dense_output=True
+        )
+        assert res.success
+        assert res.y[0, -1] == pytest.approx(exact, rel=1e-8 if compiled else 1e-10)
+        assert np.isin(GRID, res.sol.ts).all()
+        if not compiled:
+            assert res.nfev < (4000 if solve is scipy.integrate.solve_ivp else 8000)
+
+
+def test_breaks_backwards():
+    fun = lambda t, y: y * (1.0 if t < 1.5 else -2.0)
+    res = sm.solve_ivp(fun, (3, 0), [1.0], breaks=[1.5, 7.0, -1.0], rtol=1e-10, atol=1e-12)
+    assert res.success
+    assert_allclose(res.y[0, -1], math.exp(3.0 - 1.5), rtol=1e-9)
+    assert_allclose(res.sol(1.5), math.exp(3.0), rtol=1e-9)
+
+
+@pytest.mark.parametrize("breaks", ["no", [1j], [[None]]])
+def test_bad_breaks(breaks):
+    with pytest.raises((TypeError, ValueError), match="`breaks`"):
+        sm.solve_ivp(lambda t, y: -y, (0, 1), [1.0], breaks=breaks)
+
+
+@pytest.mark.parametrize("rtol", [1e-4, 1e-6, 1e-9])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_switch_that_depends_on_y(rtol, compiled):
+    """A mass between two constant forces: parabolas, with a kink at every zero of y."""
+    fun = lambda t, y: (y[1], -1.0 if y[0] > 0.0 else 1.0)
+    res = sm.solve_ivp(numba.njit(fun) if compiled else fun, (0, 10), [1.0, 0.0], rtol=rtol, atol=rtol)
+    assert res.success
+    quarter = math.sqrt(2.0)  # of the period
+    t = 10.0 % (4 * quarter)
+    y = 0.5 * (t - 4 * quarter) ** 2
+    assert res.y[0, -1] == pytest.approx(1.0 - y, abs=2 * rtol)
+    assert compiled or res.nfev < 6000
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_window_that_is_cut_off_reads_off_well_everywhere(compiled):
+    fun = lambda t, y: (-y[0] + (0.0 if t < 1.2345 else 5.0),)
+    res = sm.solve_ivp(numba.njit(fun) if compiled else fun, (0, 3), [1.0], rtol=1e-8, atol=1e-8)
+    assert res.success
+    t = np.concatenate([np.linspace(0, 3, 1001), 1.2345 + np.array([-1e-6, -1e-9, 0.0, 1e-9, 1e-6])])
+    exact = np.exp(-t) + np.where(t < 1.2345, 0.0, 5.0 * (1.0 - np.exp(-(t - 1.2345))))
+    assert abs(res.sol(t)[0] - exact).max() < 2e-8
+    assert (res.sol.error(t)[0] < 2e-8).all()
+
+
+def test_smooth_functions_have_no_kinks():
+    fun = lambda t, y: np.array([y[1], 50.0 * (1.0 - y[0] ** 2) * y[1] - y[0]])
+    with_kinks = NeuralCollocation(fun, 0.0, [2.0, 0.0], 100.0, rtol=1e-6, atol=1e-9, substeps=1)
+    while with_kinks.status == "running":
+        with_kinks.step()
+        assert with_kinks.window.end == pytest.approx(with_kinks.window.start + with_kinks.window.h, rel=1e-14)
+
+
+# ---------------------------------------------------------------------------------------------------------
+# Noise.
+
+RNG = np.random.default_rng(1)
+NOISY = {
+    "few digits": lambda t, y: np.round(-y + np.sin(t), 4),
+    "single precision": lambda t, y: (-y.astype(np.float32) + np.float32(np.sin(t))).astype(float),
+    "random": lambda t, y: -y + np.sin(t) + 1e-6 * RNG.normal(),
+}
+
+
+@pytest.mark.parametrize("name", NOISY)
+@pytest.mark.parametrize("tol", [1e-3, 1e-6, 1e-9])
+def test_noise_is_found_and_solved_down_to(name, tol):
+    size = {"few digits": 5e-5, "single precision": 6e-8, "random": 3e-6}[name]
+    exact = 1.5 * math.exp(-10.0) + 0.5 * (math.sin(10.0) - math.cos(10.0))
+    res = sm.solve_ivp(NOISY[name], (0, 10), [1.0], rtol=tol, atol=tol)
+    assert abs(res.y[0, -1] - exact) < max(tol * (1.0 + abs(exact)), 2.0 * size)
+    if not res.success:
+        assert size > 0.03 * tol
+        assert "`fun` scatters by about" in res.message
+        assert "cannot be met" in res.message
+    assert res.nfev < 3000
+
+
+def test_noise_is_said_in_a_warning_where_no_bound_is_kept():
+    fun = NOISY["few digits"]
+    with pytest.warns(UserWarning, match="`fun` scatters by about"):
+        scipy.integrate.solve_ivp(fun, (0, 10), [1.0], method=NeuralCollocation, rtol=1e-8, atol=1e-8)
+    with pytest.warns(UserWarning, match="`fun` scatters by about"):
+        sm.solve_ivp(fun, (0, 10), [1.0], error_control="local", rtol=1e-8, atol=1e-8)

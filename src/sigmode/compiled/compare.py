@@ -115,6 +115,8 @@ def compare(
             calls += sweeps * s
         for c in range(n):
             now[c] = z[k, s - 1, c]
+            if k + 1 < K:
+                now[c] += y[k + 1, c] - u[k, s - 1, c]  # across the gap at a kink, if there is one
         if not left[k] < may_remain:
             return k, calls
     return K, calls

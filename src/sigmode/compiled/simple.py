@@ -7,7 +7,17 @@ import numpy as np
 from .functions import call
 from .launch import helper
 
-__all__ = ["SIMPLE_BELOW", "at_rest", "call_once", "differences", "goes_on", "integrate", "norm", "taken_over"]
+__all__ = [
+    "SIMPLE_BELOW",
+    "at_rest",
+    "begins_to_move",
+    "call_once",
+    "differences",
+    "goes_on",
+    "integrate",
+    "norm",
+    "taken_over",
+]
 
 # Simple sweeps contract by about h L / k in the k-th (docs/ivp.md). They are given up where they contract by less than
 # the first number, from the fourth on, and after as many as the second one; Newton's windows give way to them where h L
@@ -40,6 +50,17 @@ def at_rest(y, f):
     for k in range(y.size):
         if y[k] == 0.0 and f[k] == 0.0:
             return 1
+    return 0
+
+
+@helper
+def begins_to_move(f, K):
+    """1 if a slope is exactly zero at the start and at the first node, and not at all nodes, else 0."""
+    for k in range(f.size):
+        if f[k] == 0.0 and K[0, k] == 0.0:
+            for i in range(1, K.shape[0]):
+                if K[i, k] != 0.0:
+                    return 1
     return 0
 
 

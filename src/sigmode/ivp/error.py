@@ -11,7 +11,7 @@ from ..arguments import EPS
 from ..arrays import Number, Real
 from ..callback import Callback, tell
 from ..compiled.compare import compare
-from ..compiled.march import CHEAP_JACOBIAN
+from ..compiled.control import CHEAP_JACOBIAN
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
@@ -35,6 +35,8 @@ _MOST_EQUATIONS_FOR_GROWTH = 50
 # Growth by e**(s/2) in a window is still followed; faster growth is damped as decay is (docs/decisions.md, "Growth
 # limits the windows").
 _FOLLOWED = 0.5
+# Relative step of differences that noise of f hardly reaches. Not tuned.
+_COARSE_STEP = 1e-3
 # Points per span at which long windows are probed. Not tuned.
 _PROBES = 256
 # A defect stands out if it is this many times the median of its window. Not tuned.
@@ -79,18 +81,26 @@ def global_error(
         if found is None:
             field.nfev, field.njev = before
             found = _called(solution, field, wider, weights, small, watch)
-    growing = max((_growth(*each) for each in found.growth), default=0.0)
+    growing = max((_checked_growth(solution, field, small, *each) for each in found.growth), default=0.0)
     longest = _followed(solution) / growing if growing else np.inf
     return GlobalError(*found[:2], field.nfev - before[0], field.njev - before[1], found.nlu, longest)
 
 
+def _end(solution: Solution, k: int) -> float:
+    """Where the nodes of a window end: where the next one starts, or before that where it was cut off before a kink."""
+    start = solution.x[k]
+    end, following = start + solution.h[k], solution.x[k + 1]
+    same = k + 1 < len(solution.h) and abs(end - following) <= 2.0 * np.spacing(max(abs(start), abs(following)))
+    return float(following if same else end)
+
+
 class _Found(NamedTuple):
-    """x, error : as of `GlobalError`; nlu : matrices; growth : what `_growth` is to look at, window by window."""
+    """x, error : as of `GlobalError`; nlu : matrices; growth : windows, and what `_growth` is to look at in each."""
 
     x: Number
     error: Number
     nlu: int
-    growth: list[tuple[Any, float, float]]
+    growth: list[tuple[int, Any, float, float]]
 
 
 def _followed(solution: Solution) -> float:
@@ -107,7 +117,7 @@ def _compiled(
     atol, rtol = weights
     u = solution.at_windows(wider.nodes)
     start = solution.x[:-1]
-    end = np.append(solution.x[1:-1], start[-1] + solution.h[-1])
+    end = np.array([_end(solution, k) for k in range(len(start))])
     K, s, n = u.shape
     t, z, left, df_dy = np.empty((K, s)), np.empty_like(u), np.zeros(K), np.empty((K, n, n))
     done, calls = compare(
@@ -126,7 +136,7 @@ def _compiled(
         errors.append(np.full((s + 1, n), np.inf))
     lengths = abs(solution.h)
     least = _followed(solution) / np.maximum(lengths, np.append(0.0, lengths[:-1]))
-    growth = [(df_dy[k], least[k], float(solution.h[k])) for k in range(min(done + 1, K))]
+    growth = [(k, df_dy[k], least[k], float(solution.h[k])) for k in range(min(done + 1, K))]
     return _Found(np.concatenate(pieces), np.concatenate(errors).T, 0, growth)
 
 
@@ -147,7 +157,7 @@ def _called(
     before, growth, follows = 0.0, [], _followed(solution)
     for k, start in enumerate(solution.x[:-1]):
         h = float(solution.h[k])
-        end = solution.x[k + 1] if k + 1 < len(solution.h) else start + h
+        end = _end(solution, k)
         t = start + h * wider.nodes
         t[-1] = end
         t = np.clip(t, min(start, end), max(start, end))
@@ -155,7 +165,7 @@ def _called(
         if df_dy is None:
             slope = field(float(start), z)
             df_dy = field.jacobian(float(start), z, slope, h * slope, small, (z == 0.0) & (slope == 0.0))
-            growth.append((df_dy, follows / max(abs(h), before), h))
+            growth.append((k, df_dy, follows / max(abs(h), before), h))
         before = abs(h)
         window.Y[:] = u + (z - solution.y[k])
         left = 0.0 if window.solve(t, z, h, df_dy) else window.step
@@ -167,10 +177,25 @@ def _called(
         uncertain = left * (window.atol + window.rtol * abs(u)) + _ROUNDING * abs(u)
         errors.append(abs(u - window.Y) + uncertain)
         z = window.Y[-1].copy()
+        if k + 1 < len(solution.y):
+            z += solution.y[k + 1] - u[-1]  # across the gap at a kink, if there is one
         tell(watch, t=float(end), y=z.copy(), nfev=field.nfev, t0=float(solution.x[0]), t_bound=float(solution.x[-1]))
         if n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
     return _Found(np.concatenate(pieces), np.concatenate(errors).T, window.nlu, growth)
+
+
+def _checked_growth(
+    solution: Solution, field: VectorField, small: Real, k: int, df_dy: Any, least: float, h: float
+) -> float:
+    """`_growth` in window k, looked at again by coarse differences: noise of f may pass for growth."""
+    growth = _growth(df_dy, least, h)
+    if growth and field.differences:
+        t, y = float(solution.x[k]), solution.y[k]
+        slope = field(t, y)
+        coarse = field.jacobian(t, y, slope, np.zeros(field.n), small, relative=_COARSE_STEP)
+        growth = min(growth, _growth(coarse, least, h))
+    return growth
 
 
 def _growth(df_dy: Any, least: float, h: float) -> float:

@@ -94,7 +94,7 @@ class Events:
         t = (window.start + window.h * xi).tolist()
         t[-1] = end
         y = window.values(xi).T
-        y[-1] = window.y
+        y[-1] = window.y_end
         found = []
         for k, event in enumerate(self._events):
             g = np.array([self._last[k], *(event(*point) for point in zip(t[1:], y[1:].copy(), strict=True))])
@@ -102,7 +102,7 @@ class Events:
             self._last[k] = float(g[-1])
         for at, k in sorted(found, key=lambda each: abs(each[0] - window.start)):
             self.t[k].append(at)
-            self.y[k].append(window.y.copy() if at == end else window.at(at))
+            self.y[k].append(window.y_end.copy() if at == end else window.at(at))
             if len(self.t[k]) >= self._events[k].limit:
                 return at
         return None

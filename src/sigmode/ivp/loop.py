@@ -36,12 +36,13 @@ def solve(
     events: list[Event] | None,
     options: dict[str, Any],
 ) -> tuple[OptimizeResult, Solution]:
-    """The result, without `sol`, and the solution.
+    """The result, without `sol` but with a sentence about the noise of `fun`, if it has any, and the solution.
 
     A march that `callback` stopped ends with the window that it saw last.
     """
     substeps = options.pop("substeps", None)
     solver = method(fun, t_span[0], y0, t_span[1], substeps=substeps or 1, **options)
+    solver.warns = False
     watched = Events(events, solver.t, solver.y) if events is not None else None
     windows: list[SolvedWindow] = []
     message: str | None = None
@@ -56,6 +57,7 @@ def solve(
     end = at if at is not None else windows[-1].end if windows else solver.t
     res = OptimizeResult(nfev=solver.nfev, njev=solver.njev, nlu=solver.nlu, success=finished, status=-1)
     res.message = message
+    res.noise = solver.noise_message() if solver.noise is not None else None
     if finished:
         res.status, res.message = (1, _ENDED_BY_EVENT) if at is not None else (0, _FINISHED)
     res.t_events, res.y_events = watched.arrays() if watched else (None, None)
@@ -72,7 +74,7 @@ def solve(
         res.t = t_eval[inside] if windows or finished else np.empty(0)
     res.y = sol(res.t)
     if t_eval is None and windows and at is None:
-        res.y[:, -1] = windows[-1].y
+        res.y[:, -1] = windows[-1].y_end
     return res, sol
 
 

@@ -8,15 +8,24 @@ import numpy as np
 from scipy.sparse import issparse
 
 from ..arrays import Index, Number, Real
-from ..compiled import march as m
+from ..compiled import control as m
+from ..compiled.march import advance
 from ..trial.basis import Basis
 from ..user.field import VectorField
+from .kinks import begin, find
+from .noise import scatter
 from .window import make_window, one_system
 
 __all__ = ["March"]
 
 _TOO_SMALL = "Required step size is less than spacing between numbers."
 _NOT_LOOKED_AT = np.empty(0)
+# Errors do not matter below this many times what the noise of f adds up to in a window. Not tuned.
+_NOISE = 5.0
+# After which looks for a kink in a window noise is looked for, and after every how many in the whole march. Not tuned.
+_LOOK_FOR_NOISE, _NOW_AND_THEN = (2, 4), 16
+# A break counts if it is this many floating-point numbers ahead. Not tuned.
+_AWAY = 2000
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
 
 
@@ -27,6 +36,7 @@ class March:
     ----------
     y, f : (n,), value and slope where the march is; y_start : the value at the start of the last window
     Y, K : (s, n), values and slopes at the nodes of the last window
+    noise : (n,), how much f scatters, as far as that was noticed, or None; seen : where that was
     """
 
     def __init__(
@@ -40,11 +50,20 @@ class March:
         max_step: float,
         max_windows: int,
         h_abs: float,
+        breaks: Real,
     ) -> None:
-        """weights : atol, rtol, and what does not matter in y, (n,) each; h_abs : the first length."""
+        """Ready for the first window.
+
+        weights : atol, rtol, and what does not matter in y, (n,) each; h_abs : the first length; breaks : times at
+        which f is not smooth, in the order of the march.
+        """
         self._basis, self._field, self._small = basis, field, weights[2]
         self.y, self.f, self.y_start = y, f, y
         self._df_dy: Any = None
+        self.noise: Real | None = None
+        self.seen = span[0]
+        self._fruitless = 0
+        self._breaks = breaks
         self._t = np.empty(basis.s)
         self._numbers, self._counts = np.zeros(m.NUMBERS), np.zeros(m.COUNTS, dtype=np.int64)
         t0, bound = span
@@ -52,7 +71,8 @@ class March:
         for place, value in {**at, m.KNOWN: 1.0, m.MARK_T: t0}.items():
             self._numbers[place] = value
         self._counts[[m.MOST, m.MAY_GROW, m.BAD]] = max_windows, 1, -1
-        self._window = make_window(basis, field, *weights[:2])
+        self._atol = weights[0]
+        self._window = make_window(basis, field, weights[0].copy(), weights[1])
         self._window.legendre[0] = f
         self.Y, self.K = self._window.Y, self._window.K
         self._memory: tuple[Any, ...] | None = None
@@ -63,10 +83,11 @@ class March:
         """The arrays that `advance` works with."""
         basis, n, s = self._basis, self._field.n, self._basis.s
         self._counts[m.SIMPLE] = 1  # many calls of f cost less than one matrix
-        vectors = [np.array(values, dtype=np.float64) for values in (*weights, self.y, self.f, self.y)]
-        self.y, self.f, self.y_start = vectors[3:]
+        vectors = [np.array(values, dtype=np.float64) for values in (weights[2], self.y, self.f, self.y)]
+        self.y, self.f, self.y_start = vectors[1:]
+        vectors = [self._window.atol, self._window.rtol, *vectors]
         self._df_dy = np.empty((n, n))
-        before, step, legendre = np.zeros((s, n)), np.zeros((s, n)), self._window.legendre
+        before, step, legendre = self._window.before, np.zeros((s, n)), self._window.legendre
         rooms = np.empty((s, n, n)), np.empty((s * n, s * n)), np.empty(s * n), np.empty((n, n))
         self._memory = (
             address, words, not self._field.differences,
@@ -109,6 +130,8 @@ class March:
         """Go to the end of the next window; why it cannot, or None."""
         counts, field = self._counts, self._field
         counts[m.CONSTANT] = field.constant
+        self._numbers[m.BREAK] = self._next_break()
+        self._heed_noise()
         asked = -1
         with np.errstate(all="ignore"):
             while asked < m.ACCEPTED:
@@ -118,6 +141,8 @@ class March:
                 elif asked == m.ASK_JACOBIAN:
                     if not self._jacobian():
                         return f"`jac` returned a value that is not finite at t = {self.t:.6g}."
+                elif asked == m.ASK_KINK:
+                    self._look_for_kink()
                 elif asked in (m.ASK_SLOPE, m.AT_BOUND):
                     self._accept(asked == m.ASK_SLOPE)
         field.nfev += int(counts[m.NFEV])
@@ -125,9 +150,47 @@ class March:
         counts[m.NFEV] = counts[m.NJEV] = 0
         return None if asked == m.ACCEPTED else self._why(asked)
 
+    def _next_break(self) -> float:
+        """The first of the user's breaks that lies ahead."""
+        direction, t = self._numbers[m.DIRECTION], self.t
+        ahead = self._breaks[direction * (self._breaks - t) > _AWAY * np.spacing(abs(t))]
+        return float(ahead[0]) if ahead.size else direction * np.inf
+
+    def _look_for_kink(self) -> None:
+        """Cut the window off before the first kink of f, if there is one."""
+        window, field = self._window, self._field
+        weight = window.atol + window.rtol * np.maximum(abs(self.y), abs(self.Y).max(axis=0))
+        start = self.t, self.y, self.f
+        if not (np.isfinite(self.Y).all() and np.isfinite(self.K).all()):
+            return
+        if self._counts[m.RISES]:
+            kink = begin(field, start, (self._t, self.Y, self._slopes()))
+        else:
+            kink = find(field, start, (self._t, self.Y, self.K), weight)
+        if kink is not None:
+            self._counts[m.CUT] = 1
+            self._numbers[[m.CUT_AT, m.RESTART]] = kink
+            return
+        self._fruitless += 1
+        if self._counts[m.LOOKED] in _LOOK_FOR_NOISE or self._fruitless % _NOW_AND_THEN == 0:
+            noise = scatter(field, start, self.h, weight)
+            if noise is not None:
+                self.seen = self.t
+                self.noise = noise if self.noise is None else np.maximum(self.noise, noise)
+                self._heed_noise()
+
+    def _slopes(self) -> Number:
+        """f at the nodes, as it came: without what Newton's last step added."""
+        return self.K if self._memory is not None and self._counts[m.SIMPLE] else self._window.before
+
+    def _heed_noise(self) -> None:
+        """Errors do not matter below what the noise of f makes of the values in one window."""
+        if self.noise is not None:
+            self._window.atol[:] = self._atol + _NOISE * self._numbers[m.H_ABS] * self.noise
+
     def _advance(self) -> int:
         if self._memory is not None:
-            found: int = m.advance(self._numbers, self._counts, *self._memory)
+            found: int = advance(self._numbers, self._counts, *self._memory)
             return found
         if not self._counts[m.HAS_JACOBIAN] and not np.isfinite(self.f).all():
             self._numbers[m.BAD_T], self._counts[m.BAD] = self.t, int(np.argmin(np.isfinite(self.f)))
@@ -162,6 +225,8 @@ class March:
             self._jacobian()
         solved = window.solve(self._t, self.y, h, self._df_dy)
         error = window.estimate(self.y, self.f, h, self._df_dy) if solved else np.nan
+        slopes = self._slopes()
+        counts[m.RISES] = solved and ((self.f == 0.0) & (slopes[0] == 0.0) & slopes.any(axis=0)).any()
         numbers[m.RATE], counts[m.SWEEPS] = window.rate, window.sweeps
         numbers[m.ERROR] = error if np.isfinite(error) else np.nan
         if np.isfinite(error):
@@ -175,7 +240,15 @@ class March:
         """Go to the end of the window, and ask for the slope there unless that is the end of the span."""
         if self._memory is None:
             self.y_start, self.y = self.y, self._window.Y[-1].copy()
-        if slope:
+        if slope and self._counts[m.CUT]:  # Heun's step to the other side of the kink
+            gap = self._numbers[m.RESTART] - self._numbers[m.CUT_AT]
+            before = self.y.copy()
+            self.y[:] += gap * self.K[-1]
+            self._ask_slope()
+            self.y[:] = before + 0.5 * gap * (self.K[-1] + self.f)
+            self._ask_slope()
+            self._window.legendre[0] = self.f
+        elif slope:
             self._ask_slope()
 
     def _ask_slope(self) -> None:

@@ -90,10 +90,20 @@ class NeuralOutput(DenseOutput):  # type: ignore[misc]
 
 
 class SolvedWindow:
-    """An accepted window: start, end, length with sign, values at both ends, slopes K (s, n) at the nodes."""
+    """An accepted window.
 
-    def __init__(self, start: float, end: float, h: float, y_start: Number, y: Number, K: Number, used: Basis) -> None:
-        self.start, self.end, self.h, self.y_start, self.y, self.K, self.basis = start, end, h, y_start, y, K, used
+    Attributes
+    ----------
+    start, h : float, where it starts, and its length with sign; y_start, y : (n,), the values at its ends
+    K : (s, n), slopes at the nodes
+    end, y_end : where the next one starts, a little later if the window was cut off before a kink, and the value there
+    """
+
+    def __init__(
+        self, start: float, h: float, y_start: Number, y: Number, K: Number, used: Basis, end: float, y_end: Number
+    ) -> None:
+        self.start, self.h, self.y_start, self.y, self.K, self.basis = start, h, y_start, y, K, used
+        self.end, self.y_end = end, y_end
 
     @functools.cached_property
     def theta(self) -> Number:
@@ -167,6 +177,9 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         Into how many steps a window is reported, by default 1 to 3, so that a step is no longer than about 2 radians
         of an oscillation. SciPy looks for events by changes of sign between steps: of two zeros in one step it sees
         none. A first window of length `first_step` is one step.
+    breaks : array_like, optional
+        Times at which `fun` has a kink or a jump: no window contains one. Those that are not given are found where they
+        matter, at the price of some 50 more calls of `fun` each.
     callback : callable, optional
         ``callback(intermediate_result)`` after each window with an `OptimizeResult` that holds ``t``, ``y``, ``nfev``,
         the ends ``t0`` and ``t_bound`` of the span, and what `sigmode.solve_ivp` is doing: the number of the
@@ -216,6 +229,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         max_windows: int = 20_000,
         substeps: int | None = None,
         callback: Callable[[OptimizeResult], Any] | None = None,
+        breaks: ArrayLike | None = None,
         **extraneous: Any,
     ) -> None:
         if extraneous:
@@ -250,10 +264,29 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             h_abs = _first_step(first_step, t0, t_bound)
         weights = absolute, relative, small
         span = self.t, self.t_bound
-        self._march = March(self._basis, self._field, weights, span, self.y, self.f, self.max_step, max_windows, h_abs)
+        self._march = March(
+            self._basis,
+            self._field,
+            weights,
+            span,
+            self.y,
+            self.f,
+            self.max_step,
+            max_windows,
+            h_abs,
+            self._breaks(breaks),
+        )
         self._last: SolvedWindow | None = None
         self._y_start = self.y
         self.nfev = self._field.nfev
+        self.warns = True  # whether to say by a warning that `fun` scatters
+
+    def _breaks(self, breaks: ArrayLike | None) -> Real:
+        """In the order of the march."""
+        if breaks is None:
+            return np.empty(0)
+        times: Real = np.unique(arguments.numbers(breaks, "breaks", "(m,)", real=True))
+        return times if self.direction > 0.0 else times[::-1]
 
     def _span(self) -> float:
         return float(abs(self.t_bound - self.t))
@@ -286,6 +319,19 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         """The last window that was accepted."""
         return self._last
 
+    @property
+    def noise(self) -> Real | None:
+        """How much `fun` scatters, (n,), as far as that was noticed, else None."""
+        return self._march.noise
+
+    def noise_message(self) -> str:
+        """A sentence about the noise of `fun`."""
+        assert self.noise is not None
+        worst = int(np.argmax(self.noise))
+        return (
+            f"`fun` scatters by about {self.noise[worst]:.1g} in component {worst}, seen at t = {self._march.seen:.6g}."
+        )
+
     def _step_impl(self) -> tuple[bool, str | None]:
         if self._pending:
             return self._report()
@@ -294,10 +340,14 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             march.bound = float(self.t_bound)
         why = march.next()
         self.nfev, self.njev, self.nlu = self._field.nfev, self._field.njev, march.nlu
+        if march.noise is not None and self.warns:
+            self.warns = False
+            arguments.warn(f"{self.noise_message()} Its solution is no better than that, whatever the tolerances.")
         if why is not None:
             return False, why
         y, h = march.y.copy(), march.h
-        self._last = SolvedWindow(march.start, march.t, h, self._y_start, y, march.K.copy(), self._basis)
+        K, at_end = march.K.copy(), march.Y[-1].copy()
+        self._last = SolvedWindow(march.start, h, self._y_start, at_end, K, self._basis, march.t, y)
         self._y_start = y
         self._pending = self._steps(march.t, h)
         self.t, self.y = march.t, y
@@ -317,7 +367,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             return []
         xi = np.arange(1, self.substeps) / self.substeps
         values = self._last.values(xi).T
-        return [*zip((self._last.start + h * xi).tolist(), values, strict=True), (end, self._last.y)]
+        return [*zip((self._last.start + h * xi).tolist(), values, strict=True), (end, self._last.y_end)]
 
     def _report(self) -> tuple[bool, None]:
         """One of the steps that the last window consists of."""

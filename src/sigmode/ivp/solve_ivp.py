@@ -67,6 +67,7 @@ def solve_ivp(
     jac_sparsity: Any = None,
     callback: Callable[[OptimizeResult], Any] | None = None,
     progress: bool = False,
+    breaks: ArrayLike | None = None,
     error_control: str = "global",
     **options: Any,
 ) -> Any:
@@ -95,6 +96,8 @@ def solve_ivp(
     callback : callable, optional
         ``callback(intermediate_result)`` after each window, see `NeuralCollocation`. It may raise ``StopIteration``:
         the result ends with that window.
+    breaks : array_like, optional
+        Times at which `fun` has a kink or a jump, see `NeuralCollocation`.
     progress : bool
         Whether to show a bar. Needs tqdm (``pip install sigmode[progress]``).
     **options
@@ -147,6 +150,7 @@ def solve_ivp(
         jac = WithArgs(jac, args) if callable(jac) else jac
     functions = checked_events(events, args)
     chosen = {"first_step": first_step, "jac": jac, "jac_sparsity": jac_sparsity, "callback": callback}
+    chosen["breaks"] = breaks
     options |= {name: value for name, value in chosen.items() if value is not None}
     terminal = any(math.isfinite(event.limit) for event in functions or ())
     if math.isinf(t_span[1]) and y0.size and not terminal:
@@ -189,6 +193,7 @@ def _solve(
     best: Any = None
     worst = _Worst(math.inf, 0.0, 0)
     spent = np.zeros(3, dtype=int)
+    noise: str | None = None
     for attempt in range(_ATTEMPTS):
         tolerances = {"rtol": np.maximum(factor * rtol, SMALLEST_RTOL), "atol": factor * atol}
         if watch:
@@ -204,6 +209,7 @@ def _solve(
         spent += [res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu]
         res.sol = solution.with_error(estimate.x, estimate.error)
         res.error = res.sol.error(res.t)
+        noise = res.pop("noise")
         if res.message == STOPPED:
             best, worst = res, now
             break
@@ -222,14 +228,16 @@ def _solve(
             longest = abs(solution.x[-1] - solution.x[0]) / _LOOKING_CLOSER  # the same again, looking closer
             best, worst = None, _Worst(math.inf, 0.0, 0)
             continue
-        if not (gained or attempt == 0) or (factor * rtol <= SMALLEST_RTOL).any():
-            break  # rounding, or an error that the tolerance does not govern
+        if noise or not (gained or attempt == 0) or (factor * rtol <= SMALLEST_RTOL).any():
+            break  # noise, rounding, or an error that the tolerance does not govern
         factor *= min(_TIGHTEN_AT_LEAST, max(_TIGHTEN_AT_MOST, _AIM / now.ratio))
         factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
     best.nfev, best.njev, best.nlu = spent.tolist()
     if controlled and best.status >= 0 and not worst.ratio <= 1.0:
         best.status, best.success = _NOT_MET, False
-        best.message = _message(worst)
+        best.message = f"{noise} The tolerance cannot be met: loosen it." if noise else _message(worst)
+    if noise and not controlled:
+        arguments.warn(f"{noise} The solution is no better than that, whatever the tolerances.")
     return best
 
 
@@ -237,6 +245,7 @@ def _stopped(res: Any, solution: Solution, spent: Index) -> Any:
     """The result of a run whose callback stopped the estimate: the solution without one."""
     res.status, res.success, res.message = -1, False, STOPPED
     res.sol, res.error = solution, np.full(res.y.shape, np.nan)
+    res.pop("noise")
     res.nfev, res.njev, res.nlu = (spent + [res.nfev, res.njev, res.nlu]).tolist()
     return res
 

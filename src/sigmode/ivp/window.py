@@ -50,7 +50,7 @@ class Window:
 
     Attributes
     ----------
-    Y, K : (s, n), values and slopes at the nodes, once `solve` has returned True
+    Y, K : (s, n), values and slopes at the nodes, once `solve` has returned True; before : f there in the last sweep
     legendre : (s, n), coefficients of the slopes, once `estimate` has been called
     sweeps : int, those of Newton's method in the last window
     step, rate : float, the last of its steps in units of the tolerance, and relative to the one before
@@ -60,7 +60,7 @@ class Window:
     def __init__(self, basis: Basis, field: VectorField, atol: Real, rtol: Real) -> None:
         self.basis, self.field, self.atol, self.rtol = basis, field, atol, rtol
         shape = basis.s, field.n
-        self.Y, self.K, self._before, self._step = (np.zeros(shape, dtype=field.dtype) for _ in range(4))
+        self.Y, self.K, self.before, self._step = (np.zeros(shape, dtype=field.dtype) for _ in range(4))
         self.legendre = np.zeros(shape, dtype=field.dtype)
         self.sweeps = self.nlu = 0
         self.step = self.rate = 0.0
@@ -87,13 +87,13 @@ class Window:
 
     def _stay_at_rest(self, y: Number) -> None:
         """As `compiled.window.stay_at_rest`."""
-        still = ~self._before.any(axis=0)
+        still = ~self.before.any(axis=0)
         if still.any():
             self.Y[:, still], self.K[:, still] = y[still], 0.0
 
     def bad_node(self) -> tuple[int, int] | None:
         """The first node and component where f is not finite, or None."""
-        bad = np.argwhere(~(np.isfinite(self.K) & np.isfinite(self._before)))
+        bad = np.argwhere(~(np.isfinite(self.K) & np.isfinite(self.before)))
         return (int(bad[0, 0]), int(bad[0, 1])) if bad.size else None
 
 
@@ -112,7 +112,7 @@ class OneSystem(Window):
     def solve(self, t: Real, y: Number, h: float, df_dy: Any) -> bool:
         self._J[:] = df_dy
         A, J, Y, K, M, pivots = self.basis.A, self._J, self.Y, self.K, self._M, self._pivots
-        before, step, right, atol, rtol = self._before, self._step, self._right, self.atol, self.rtol
+        before, step, right, atol, rtol = self.before, self._step, self._right, self.atol, self.rtol
         follow = not self.field.constant
         compiled = self.field.compiled
         words = compiled.words() if compiled else None
@@ -203,7 +203,7 @@ class ManySystems(Window):
             else:
                 step = solved(gap).real if half else solved(gap)
             self.Y += step
-            self._before[:] = self.K
+            self.before[:] = self.K
             self.K += (df_dy @ step.T).T
             last, self.step = self.step, self._size_of(step, y)
             status, self.rate = verdict(self.step, self.sweeps, last, self.rate)

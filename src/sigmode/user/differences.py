@@ -8,7 +8,7 @@ Two kinds of differences, with steps by what they are for:
   of y or of what it is about to change by (`VectorField.jacobian`), since components may be zero for long; boundary
   values take sqrt(eps) (1 + abs(y)), as SciPy does, since all of the solution is known at once.
 
-Forward differences of a compiled f are in `compiled.march`.
+Forward differences of a compiled f are in `compiled.simple`.
 """
 
 from __future__ import annotations

@@ -121,13 +121,20 @@ class VectorField:
             slope[:] = value
 
     def jacobian(
-        self, t: float, y: Number, slope: Number, change: Number, small: Number, still: Flags | None = None
+        self,
+        t: float,
+        y: Number,
+        slope: Number,
+        change: Number,
+        small: Number,
+        still: Flags | None = None,
+        relative: float = FORWARD_STEP,
     ) -> Any:
         """df/dy at one point, (n, n), dense or sparse.
 
         slope : f(t, y); change, small : (n,), sizes that decide on the step of the differences: that by which y is
         about to change, and that below which y does not matter. still : (n,), components that differences are not to
-        disturb, where df/dy is a dense one by differences; their columns are zero.
+        disturb, where df/dy is a dense one by differences; their columns are zero. relative : the step of differences.
         """
         size = np.maximum(np.maximum(abs(y), abs(change)), small)
         if self.given:
@@ -140,7 +147,7 @@ class VectorField:
             if issparse(matrix) and self._sparsity is None:  # n columns one by one would look like a hang
                 self._sparsity = Sparsity(abs(matrix) + eye_array(self.n), self.n)
         self.njev += 1
-        step = FORWARD_STEP * np.where(size > 0.0, size, 1.0)
+        step = relative * np.where(size > 0.0, size, 1.0)
         step = np.where(slope.real < 0.0, -step, step)
         columns = lambda rows: self._columns(t, rows)
         if still is not None and self._sparsity is None:

@@ -1,0 +1,188 @@
+"""Where f has a kink or a jump: found in a window that was rejected, and located by bisection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from ..arrays import Number, Real
+
+__all__ = ["Kink", "begin", "find"]
+
+# A slope is compared with the parabola through this many before it. Not tuned.
+_BEFORE = 3
+# It leaves the parabola where the difference is this many times what the nodes before it make expect. Not tuned.
+_STANDS_OUT = 10.0
+# Degree of the polynomial that continues f from the left, at most; what it misses of the slopes may be exceeded by this
+# factor by what still counts as the same. Not tuned.
+_DEGREE, _SAME = 6, 3.0
+# What it may miss of the slopes on the left, in units of what does not matter. Not tuned.
+_NOT_SMOOTH = 5.0
+# Sweeps y = y0 + integral of f on the left that free the path of what the kink has done to the values. Not tuned.
+_SWEEPS = 2
+# A difference that leaves so much in the values, in units of the tolerance, is none, and so is a gap between both sides
+# that leaves the second number. Not tuned.
+_NEGLIGIBLE, _GAP = 1.0, 0.2
+# What begins to move is located to this part of a window. Not tuned.
+_BEGINS = 1e-9
+# Bisections at most: a double has 52 bits. Not tuned.
+_MOST_BISECTIONS = 64
+# Distances in floating-point numbers: between both sides at the end, and by which the left side keeps clear of them.
+# Not tuned.
+_ADJACENT, _CLEAR = 8, 4
+
+_Field = Callable[[float, Number], Number]
+
+
+class Kink(NamedTuple):
+    """Times just before and just after it."""
+
+    before: float
+    after: float
+
+
+class _Left:
+    """What f is on the left of a kink along a smooth path near y, as a polynomial that can be continued."""
+
+    def __init__(self, f: _Field, start: tuple[float, Number], t: Real, slopes: Number) -> None:
+        """start : t and y; t (m,), slopes (m, n), from the start on: the path is their integral."""
+        self._start, self._y = start
+        self._half = 0.5 * (t[-1] - self._start)
+        x, degree = self._scaled(t), min(_DEGREE, len(t) - 2)
+        self._path = legendre.legint(legendre.legfit(x, slopes, degree), lbnd=-1)
+        self.slopes_there = np.array([f(moment, y) for moment, y in zip(t.tolist(), self.values(t), strict=True)])
+        self._slope = legendre.legfit(x, self.slopes_there, degree)
+        self.missed = abs(self.slopes_there - self.slopes(t)).max(axis=0)
+
+    def _scaled(self, t: Real) -> Real:
+        return np.asarray((t - self._start) / self._half - 1.0)
+
+    def slopes(self, t: Real) -> Number:
+        """f continued to the times (m,), (m, n)."""
+        return np.asarray(legendre.legval(self._scaled(t), self._slope).T)
+
+    def values(self, t: Real) -> Number:
+        """The path at the times (m,), (m, n)."""
+        return np.asarray(self._y + self._half * legendre.legval(self._scaled(t), self._path).T)
+
+
+def find(
+    f: _Field, start: tuple[float, Number, Number], nodes: tuple[Real, Number, Number], weight: Real
+) -> Kink | None:
+    """The first kink or jump of f in a window, or None.
+
+    start : its t, y, f; nodes : t (s,), and values and slopes (s, n), as they came out; weight : (n,), errors that do
+    not matter.
+
+    A kink spoils the values of the whole window, and the slopes with them, by little, and evenly, but at the kink. So
+    the first node is looked for whose slope leaves the parabola through those before it. From there on f is followed
+    along a smooth path near y: on the left of the kink it is smooth, too.
+    """
+    t, _, slopes = nodes
+    scale = abs(t[-1] - start[0]) / weight
+    at = _first_that_leaves(t, slopes, scale)
+    if at is None:
+        return None
+    times, along = np.append(start[0], t[:at]), np.vstack([start[2], slopes[:at]])
+    for _ in range(_SWEEPS):  # the path comes closer to y
+        left = _Left(f, start[:2], times, along)
+        along = left.slopes_there
+    missed = float((left.missed * scale).max())
+    if missed > _NOT_SMOOTH:  # noise, or a window that is too long
+        return None
+    limit = max(_NEGLIGIBLE, _SAME * missed)
+
+    def bent(before: float, after: float) -> bool:
+        """Whether the trapezoidal rule is no good across the gap."""
+        ends = np.array([before, after])
+        rise, straight = np.diff(left.values(ends), axis=0)[0], (after - before) * left.slopes(ends).mean(axis=0)
+        return bool((abs(rise - straight) > _GAP * weight).any())
+
+    def off(moment: float) -> float:
+        """How far f is from its continuation, in units of what does not matter."""
+        one = np.array([moment])
+        return float(np.max(abs(f(moment, left.values(one)[0]) - left.slopes(one)[0]) * scale)) / limit
+
+    return _bisect(off, bent, float(t[at - 1]), float(t[at]), abs(t[-1] - start[0]) / limit)
+
+
+def begin(f: _Field, start: tuple[float, Number, Number], nodes: tuple[Real, Number, Number]) -> Kink | None:
+    """Where in a window something begins to move whose slope is exactly zero at first, or None.
+
+    Arguments as of `find`.
+    """
+    t = np.append(start[0], nodes[0])
+    y, slopes = np.vstack([start[1], nodes[1]]), np.vstack([start[2], nodes[2]])
+    begins = (slopes[0] == 0.0) & (slopes[1] == 0.0) & slopes.any(axis=0)
+    if not begins.any():
+        return None
+    at = int(np.argmax(slopes[:, begins].any(axis=1)))  # the first node where one of them has moved
+    before, after = float(t[at - 1]), float(t[at])
+    length = after - before
+    for _ in range(_MOST_BISECTIONS):
+        if abs(after - before) <= max(
+            _BEGINS * abs(t[-1] - t[0]), _ADJACENT * np.spacing(max(abs(before), abs(after)))
+        ):
+            break
+        middle = before + 0.5 * (after - before)
+        part = (middle - float(t[at - 1])) / length
+        if f(middle, (1.0 - part) * y[at - 1] + part * y[at])[begins].any():
+            after = middle
+        else:
+            before = middle
+    return Kink(before, after) if before != t[0] else None
+
+
+def _first_that_leaves(t: Real, slopes: Number, scale: Real) -> int | None:
+    """The first node whose slope is far from the parabola through the three before it, or None."""
+    row = slopes
+    with np.errstate(all="ignore"):
+        for order in range(1, _BEFORE + 1):
+            row = np.diff(row, axis=0) / (t[order:] - t[:-order])[:, None]
+        divided = (abs(row) * scale).max(axis=1)
+        reach = np.ones(len(divided))
+        for q in range(_BEFORE):
+            reach *= abs(t[_BEFORE:] - t[q : q - _BEFORE])
+        off = divided * reach
+        expected = np.maximum.accumulate(divided)[:-1] * reach[1:]
+        found = np.flatnonzero((off[1:] > _NEGLIGIBLE) & (off[1:] > _STANDS_OUT * expected))
+    return int(found[0]) + _BEFORE + 1 if found.size else None
+
+
+def _bisect(
+    off: Callable[[float], float], bent: Callable[[float, float], bool], before: float, after: float, length: float
+) -> Kink | None:
+    """Narrow the gap until it does not matter, or the times are adjacent numbers."""
+    off_after = off(after)
+    further: tuple[float, float] | None = None
+    if not off_after > 1.0:
+        return None
+    for _ in range(_MOST_BISECTIONS):
+        gap = abs(after - before)
+        if gap * off_after <= _GAP * length and not bent(before, after):
+            break
+        if gap <= _ADJACENT * np.spacing(max(abs(before), abs(after))):
+            break
+        at = _secant(before, after, off_after, further)
+        distance = off(at)
+        if not np.isfinite(distance):
+            return None
+        if distance <= 1.0:
+            before = at
+        else:
+            further = after, off_after
+            after, off_after = at, distance
+    clear = _CLEAR * np.spacing(max(abs(before), abs(after)))
+    return Kink(before - np.copysign(clear, after - before), after)
+
+
+def _secant(before: float, after: float, off_after: float, further: tuple[float, float] | None) -> float:
+    """Where the difference begins if it grows evenly, as at a kink; else the middle."""
+    middle = before + 0.5 * (after - before)
+    if further is None or further[1] <= off_after:
+        return middle
+    begins = after - (off_after - 0.5) * (further[0] - after) / (further[1] - off_after)
+    return begins if 0.0 < (begins - before) / (after - before) < 1.0 else middle
