@@ -256,9 +256,14 @@ def test_an_event_at_the_start_that_ends_it():
 
 
 def test_the_message_names_the_way_out_where_atol_is_what_cannot_be_met():
-    res = sm.solve_ivp(circle, (0, 20), [0.0, 1.0], rtol=1e-10, atol=0.0)
+    of_rounding = lambda t, y: [y[1], -y[0], y[0] ** 2 + y[1] ** 2 - 1.0]
+    res = sm.solve_ivp(of_rounding, (0, 20), [0.0, 1.0, 0.0], rtol=1e-10, atol=0.0)
     assert not res.success
-    assert "raise `atol`" in res.message
+    assert "loosen it, `atol` above all" in res.message
+
+
+def test_a_zero_that_is_passed_asks_for_nothing_special():
+    assert sm.solve_ivp(circle, (0, 20), [0.0, 1.0], rtol=1e-10, atol=0.0).success
 
 
 def test_unknown_options_warn_once():

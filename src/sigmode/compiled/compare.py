@@ -54,7 +54,7 @@ def _by_newton(address, words, t, h, A, z, df_dy, atol, rtol, room, Y, K, new):
         sweeps += 1
         if said != NOT_YET:
             if said == CONVERGED:
-                stay_at_rest(z, Y, K, before)
+                stay_at_rest(A, h, z, Y, K, before)
             return (0.0 if said == CONVERGED else size), sweeps
 
 

@@ -237,7 +237,7 @@ def _reject(numbers, counts, s):
     """Try a shorter window: up to a kink, if one was found in it."""
     if not math.isnan(numbers[ERROR]):
         numbers[KNOWN] = numbers[H]
-        counts[DEGREE] = s - 1
+        counts[DEGREE] = 0 if counts[CUT] and counts[RISES] else s - 1  # what has not moved yet starts from rest
         counts[INSIDE] = 1
     if counts[CUT]:
         numbers[TRIAL] = abs(numbers[CUT_AT] - numbers[T])

@@ -173,7 +173,7 @@ def _solve(
     if said == CONVERGED:
         counts[RISES] = begins_to_move(f, K if counts[SIMPLE] else before)
         if not counts[SIMPLE]:
-            stay_at_rest(y, Y, K, before)
+            stay_at_rest(A, numbers[H], y, Y, K, before)
         numbers[ERROR] = _estimate(
             numbers[H], counts[SIMPLE], nodes[0], judging, last_four, y, f, atol, rtol, Y, K, df_dy, square, pivots,
             legendre,

@@ -19,6 +19,7 @@ from .series import decay
 __all__ = [
     "CONVERGED",
     "FAILED",
+    "HARDLY_MOVES",
     "HOPELESS",
     "NOT_YET",
     "converged",
@@ -55,6 +56,8 @@ _STAGNANT_AFTER, _STAGNANT_RATE, _ALMOST = 3, 0.5, 4.0
 # tuned.
 _GROWS_AFTER, _GROWS = 2, 2.0
 _CRAWLS_AFTER, _CRAWLS = 3, 0.9
+# Components that move by no more than this part of themselves: 64 units of the last place. Not tuned.
+HARDLY_MOVES = 64 * 2.0**-52
 # The values' own neglected coefficient counts where their coefficients fall at least like this: otherwise they are
 # rounding, or else the slopes' neglected coefficient is large, too. Not tuned.
 _FALLING = 0.5
@@ -185,19 +188,28 @@ def one_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, foll
 
 
 @plain_helper
-def stay_at_rest(y: Real, Y: Real, K: Real, before: Real) -> None:
-    """Undo what rounding does to components whose slope f (`before`) is exactly zero at all nodes: they are y.
+def stay_at_rest(A: Real, h: float, y: Real, Y: Real, K: Real, before: Real) -> None:
+    """Undo what rounding does to components that do not move.
 
-    f may branch on the sign of what has never moved.
+    Those whose slope f (`before`) is exactly zero at all nodes are y; those that move by some units of the last place
+    are y + h A K, which Newton's method has with more rounding. f may branch on the sign of what has never moved.
     """
+    s = Y.shape[0]
     for k in range(y.size):
-        still = True
-        for i in range(Y.shape[0]):
-            still = still and before[i, k] == 0.0
-        if still:
-            for i in range(Y.shape[0]):
+        slope, fastest = 0.0, 0.0
+        for i in range(s):
+            slope = max(slope, abs(before[i, k]))
+            fastest = max(fastest, abs(K[i, k]))
+        if slope == 0.0:
+            for i in range(s):
                 Y[i, k] = y[k]
                 K[i, k] = 0.0
+        elif abs(h) * fastest <= HARDLY_MOVES * abs(y[k]):
+            for i in range(s):
+                change = 0.0
+                for j in range(s):
+                    change += A[i, j] * K[j, k]
+                Y[i, k] = y[k] + h * change
 
 
 _TABLES = f"{MATRIX}, {VECTOR}, f8, {CUBE}"  # A, y, h, J
@@ -223,7 +235,7 @@ def solve_window(address, words, t, A, y, h, J, Y, K, before, step, right, atol,
         sweeps += 1
         factorisations += fresh
     if status == CONVERGED:
-        stay_at_rest(y, Y, K, before)
+        stay_at_rest(A, h, y, Y, K, before)
     return status, sweeps, size, rate, factorisations
 
 

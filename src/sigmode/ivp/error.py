@@ -46,6 +46,7 @@ _STANDS_OUT = 50.0
 class GlobalError(NamedTuple):
     """x : (L,) abscissae, in the order of integration; error : (n, L), estimated, not negative; nfev, njev, nlu.
 
+    per_window : how many of x, after the first, belong to each window;
     longest : how long windows may be so that they follow a growing error, where one was longer; else infinite.
     """
 
@@ -55,6 +56,7 @@ class GlobalError(NamedTuple):
     njev: int
     nlu: int
     longest: float = np.inf
+    per_window: int = 1
 
 
 def global_error(
@@ -83,7 +85,7 @@ def global_error(
             found = _called(solution, field, wider, weights, small, watch)
     growing = max((_checked_growth(solution, field, small, *each) for each in found.growth), default=0.0)
     longest = _followed(solution) / growing if growing else np.inf
-    return GlobalError(*found[:2], field.nfev - before[0], field.njev - before[1], found.nlu, longest)
+    return GlobalError(*found[:2], field.nfev - before[0], field.njev - before[1], found.nlu, longest, wider.s)
 
 
 def _end(solution: Solution, k: int) -> float:

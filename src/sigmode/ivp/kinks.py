@@ -109,27 +109,24 @@ def find(
     return _bisect(off, bent, float(t[at - 1]), float(t[at]), abs(t[-1] - start[0]) / limit)
 
 
-def begin(f: _Field, start: tuple[float, Number, Number], nodes: tuple[Real, Number, Number]) -> Kink | None:
+def begin(f: _Field, start: tuple[float, Number, Number], nodes: tuple[Real, Number]) -> Kink | None:
     """Where in a window something begins to move whose slope is exactly zero at first, or None.
 
-    Arguments as of `find`.
+    start : its t, y, f; nodes : t (s,), and slopes (s, n) as they came.
     """
-    t = np.append(start[0], nodes[0])
-    y, slopes = np.vstack([start[1], nodes[1]]), np.vstack([start[2], nodes[2]])
+    t, slopes = np.append(start[0], nodes[0]), np.vstack([start[2], nodes[1]])
     begins = (slopes[0] == 0.0) & (slopes[1] == 0.0) & slopes.any(axis=0)
     if not begins.any():
         return None
     at = int(np.argmax(slopes[:, begins].any(axis=1)))  # the first node where one of them has moved
     before, after = float(t[at - 1]), float(t[at])
-    length = after - before
     for _ in range(_MOST_BISECTIONS):
         if abs(after - before) <= max(
             _BEGINS * abs(t[-1] - t[0]), _ADJACENT * np.spacing(max(abs(before), abs(after)))
         ):
             break
         middle = before + 0.5 * (after - before)
-        part = (middle - float(t[at - 1])) / length
-        if f(middle, (1.0 - part) * y[at - 1] + part * y[at])[begins].any():
+        if f(middle, start[1] + (middle - start[0]) * start[2])[begins].any():  # what is at rest is exactly so there
             after = middle
         else:
             before = middle

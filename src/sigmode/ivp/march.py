@@ -164,7 +164,9 @@ class March:
         if not (np.isfinite(self.Y).all() and np.isfinite(self.K).all()):
             return
         if self._counts[m.RISES]:
-            kink = begin(field, start, (self._t, self.Y, self._slopes()))
+            kink = begin(field, start, (self._t, self._slopes()))
+            if kink is not None:
+                window.legendre[0] = self.f
         else:
             kink = find(field, start, (self._t, self.Y, self.K), weight)
         if kink is not None:

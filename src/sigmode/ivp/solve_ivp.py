@@ -89,7 +89,8 @@ def solve_ivp(
         ``res.sol`` is always there with `NeuralCollocation`, so this only matters for other methods.
     error_control : {"global", "local"}
         "global": solve again with tighter tolerances until the estimated global error is at most
-        ``atol + rtol abs(y)`` everywhere; if it cannot be, ``success`` is False. "local": solve once; the estimate is
+        ``atol + rtol abs(y)`` everywhere; if it cannot be, ``success`` is False. Where abs(y) is smaller than on both
+        sides, as where y passes zero, the lower one of the two peaks counts. "local": solve once; the estimate is
         there, but does not decide on anything.
     rtol, atol, first_step, max_step, jac, jac_sparsity
         As in `scipy.integrate.Radau`.
@@ -235,7 +236,9 @@ def _solve(
     best.nfev, best.njev, best.nlu = spent.tolist()
     if controlled and best.status >= 0 and not worst.ratio <= 1.0:
         best.status, best.success = _NOT_MET, False
-        best.message = f"{noise} The tolerance cannot be met: loosen it." if noise else _message(worst)
+        best.message = (
+            f"{noise} The tolerance cannot be met: loosen it, `atol` above all." if noise else _message(worst)
+        )
     if noise and not controlled:
         arguments.warn(f"{noise} The solution is no better than that, whatever the tolerances.")
     return best
@@ -270,7 +273,7 @@ def _message(worst: _Worst) -> str:
         f"component {worst.component}, and it could not be made smaller. "
     )
     if worst.at_zero:
-        return message + "There y passes zero and `atol` alone counts: raise `atol`, or shorten the span."
+        return message + "There y is so small that `atol` alone counts: raise it, or shorten the span."
     return message + "Loosen the tolerances or shorten the span."
 
 
@@ -312,20 +315,32 @@ class _Bound:
 
 
 def _worst(solution: Solution, estimate: GlobalError, atol: Number, rtol: Number) -> _Worst:
-    """Of error/(atol + rtol |y|), at the abscissae of the estimate and wherever y passes zero between two of them."""
+    """Of error/(atol + rtol |y|), at the abscissae of the estimate."""
     inside = (estimate.x - solution.x[-1]) * np.sign(solution.h[0]) <= 0.0
     x, error = estimate.x[inside], estimate.error[:, inside]
-    y = solution(x, extrapolate=True)
-    ratio = error / (atol + rtol * abs(y))
-    if y.dtype.kind == "f":
-        passes = np.sign(y[:, 1:]) != np.sign(y[:, :-1])
-        at_zero = np.minimum(error[:, 1:], error[:, :-1]) / atol
-        ratio[:, 1:] = np.maximum(ratio[:, 1:], np.where(passes, at_zero, 0.0))
+    tolerance = atol + rtol * _scale(abs(solution(x, extrapolate=True)), estimate.per_window)
+    ratio = error / tolerance
     ratio[np.isnan(ratio)] = np.inf
     component, at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-    largest, tolerance = float(ratio[component, at]), (atol + rtol * abs(y))[component, at]
-    alone = bool(tolerance < 2 * atol[component, 0] or largest > 1.01 * error[component, at] / tolerance)
-    return _Worst(largest, float(x[at]), int(component), alone)
+    alone = bool(tolerance[component, at] < 2 * atol[component, 0])
+    return _Worst(float(ratio[component, at]), float(x[at]), int(component), alone)
+
+
+def _scale(size: Number, m: int) -> Number:
+    """How large y is for the tolerance: its valleys, filled to the lower one of their rims; size : |y|, (n, L).
+
+    A rim is the largest |y| of the window on that side, of m abscissae, and its neighbour: a zero that is passed asks
+    for nothing special, and what decays is as small as it is.
+    """
+    windows = (size.shape[1] - 1) // m
+    whole = size[:, 1 : 1 + windows * m].reshape(len(size), windows, m)
+    highest = np.pad(whole.max(axis=2, initial=0.0), ((0, 0), (1, 1)))
+    highest[:, 0] = size[:, 0]
+    left = np.maximum(np.maximum.accumulate(whole, axis=2), highest[:, :-2, None])
+    right = np.maximum(np.maximum.accumulate(whole[:, :, ::-1], axis=2)[:, :, ::-1], highest[:, 2:, None])
+    filled = size.copy()
+    filled[:, 1 : 1 + windows * m] = np.minimum(left, right).reshape(len(size), -1)
+    return filled
 
 
 def _envelope(error: Number) -> Number:

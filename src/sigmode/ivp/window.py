@@ -13,6 +13,7 @@ from ..compiled.series import continued
 from ..compiled.window import (
     CONVERGED,
     FAILED,
+    HARDLY_MOVES,
     NOT_YET,
     filtered,
     neglected,
@@ -85,11 +86,15 @@ class Window:
         """The local error in units of the tolerance; slope is f at the start."""
         raise NotImplementedError
 
-    def _stay_at_rest(self, y: Number) -> None:
+    def _stay_at_rest(self, y: Number, h: float) -> None:
         """As `compiled.window.stay_at_rest`."""
+        Y, K = self.Y, self.K
         still = ~self.before.any(axis=0)
         if still.any():
-            self.Y[:, still], self.K[:, still] = y[still], 0.0
+            Y[:, still], K[:, still] = y[still], 0.0
+        hardly = abs(h) * abs(K).max(axis=0) <= HARDLY_MOVES * abs(y)
+        if hardly.any():
+            Y[:, hardly] = y[hardly] + h * (self.basis.A @ K[:, hardly])
 
     def bad_node(self) -> tuple[int, int] | None:
         """The first node and component where f is not finite, or None."""
@@ -137,7 +142,7 @@ class OneSystem(Window):
             self.nlu += fresh
         self.sweeps, self.step, self.rate = sweeps, size, rate
         if status == CONVERGED:
-            self._stay_at_rest(y)
+            self._stay_at_rest(y, h)
         return status == CONVERGED
 
     def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
@@ -209,7 +214,7 @@ class ManySystems(Window):
             status, self.rate = verdict(self.step, self.sweeps, last, self.rate)
             self.sweeps += 1
         if status == CONVERGED:
-            self._stay_at_rest(y)
+            self._stay_at_rest(y, h)
         return status == CONVERGED
 
     def _size_of(self, step: Number, y: Number) -> float:
