@@ -37,8 +37,9 @@ _PART_OF_TOLERANCE = 0.015
 _LEAST_RTOL = 256 * EPS
 # Where `atol` is zero the first window is relative to at least this part of what y is or soon becomes. Not tuned.
 _ABSOLUTE_FLOOR = 1e-6
-# First window: at most s/10 of the time scale abs(y)/abs(f), and s/5 of sqrt(abs(y)/abs(df/dt)). Not tuned.
-_FIRST_BY_Y, _FIRST_BY_F = 10.0, 5.0
+# First window: s/8 of the time in which df/dt would change y by itself, and at most s/4 of abs(y)/abs(f); s/10 of the
+# latter where df/dt is not known. Not tuned.
+_FIRST_BY_F, _FIRST_AT_MOST, _FIRST_BY_Y = 8.0, 4.0, 10.0
 # Where y would change by less than the first part of itself over the whole span, f may not have begun yet: the first
 # window is the second part of the span, or that long if the span is infinite. Not tuned.
 _AT_REST, _FIRST_AT_REST = 1e-6, 1e-3
@@ -298,21 +299,25 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         """From f and its change along itself."""
         if not self.n or not np.isfinite(self.f).all() or not self._span():
             return self._span()
-        size = abs(self.y) + small
-        length = min(self._span(), self.max_step)
-        rate = float(np.max(abs(self.f) / size))
-        if rate * length < _AT_REST:
-            return _FIRST_AT_REST * length if math.isfinite(length) else _FIRST_AT_REST
-        length = min(length, self._basis.s / _FIRST_BY_Y / rate)
-        probe = _PROBE * length
+        y, f = abs(self.y), abs(self.f)
+        longest = min(self._span(), self.max_step)
+        rate = float(np.max(f / (y + small)))
+        if rate * longest < _AT_REST:
+            return _FIRST_AT_REST * longest if math.isfinite(longest) else _FIRST_AT_REST
+        careful = min(longest, self._basis.s / _FIRST_BY_Y / rate)
+        probe = _PROBE * careful
         if self.t + self.direction * probe == self.t:
-            return length
+            return careful
         with np.errstate(all="ignore"):
             moved = self._field(self.t + self.direction * probe, self.y + self.direction * probe * self.f)
-            bend = float(np.max(abs(moved - self.f) / size)) / probe
-        if not math.isfinite(bend) or bend == 0.0:
-            return length
-        return min(length, self._basis.s / _FIRST_BY_F / math.sqrt(bend))
+            bend = abs(moved - self.f) / probe
+            if not np.isfinite(bend).all():
+                return careful
+            # bend L**2 = c (y + small + f L), with what a component that starts from zero will be after L
+            c = (self._basis.s / _FIRST_BY_F) ** 2
+            by_bend = (c * f + np.sqrt((c * f) ** 2 + 4.0 * bend * c * (y + small))) / (2.0 * bend)
+            by_y = np.where(y > small, self._basis.s / _FIRST_AT_MOST * y / f, np.inf)
+        return float(min(longest, np.nanmin(by_bend, initial=np.inf), np.nanmin(by_y, initial=np.inf)))
 
     @property
     def window(self) -> SolvedWindow | None:

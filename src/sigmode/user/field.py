@@ -11,6 +11,7 @@ from scipy.sparse import csc_matrix, eye_array, issparse
 from ..arguments import WrongKind, function, warn
 from ..arrays import Flags, Number, Real
 from ..compiled.functions import Called, on_nodes
+from ..compiled.nodes import call_on_nodes
 from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreement, replaced
 from .pure import is_pure
 from .results import checked
@@ -24,6 +25,8 @@ _CALLS_PER_CHECK = 7
 _SAME_VALUE = 1e-12
 # Equations up to which a sparse df/dy is dealt with as a dense one. Not tuned.
 _DENSE = 40
+# What a list may hold to be taken as it is.
+_PLAIN = frozenset({float, int, np.float64})
 _COMPLEX = "`y0` is real: pass a complex `y0`"
 
 
@@ -113,9 +116,14 @@ class VectorField:
             for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
                 slope[:] = self._single(moment, y)
             return
-        fun, shape, dtype = self.fun, self._shape, self.dtype
+        if self.compiled and call_on_nodes(self.compiled, t, Y, K):
+            return
+        fun, shape, dtype, n = self.fun, self._shape, self.dtype, self.n
         for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
             value = fun(moment, y)
+            if type(value) is list and len(value) == n and _PLAIN.issuperset(map(type, value)):
+                slope[:] = value
+                continue
             if type(value) is not np.ndarray or value.dtype is not dtype or value.shape != shape:
                 value = self._result(value, shape)
             slope[:] = value
