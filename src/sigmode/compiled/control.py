@@ -37,6 +37,7 @@ __all__ = [
     "KNOWN",
     "LIMIT",
     "LONGEST",
+    "LOOKS",
     "MARK_T",
     "MAY_GROW",
     "MOST",
@@ -52,12 +53,14 @@ __all__ = [
     "SIMPLE",
     "SIZE",
     "START",
+    "STORED",
     "STUCK",
     "SWEEPS",
     "TOO_SMALL",
     "H",
     "T",
     "by_newton",
+    "noise_is_due",
     "steer",
 ]  # fmt: skip
 
@@ -78,11 +81,12 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # here; FRESH : whether df/dy was made for this window; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
 # component of f that is not finite, or -1; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS : whether it
 # must not; CUT : whether the window is cut off before a kink; LOOKED : how often kinks have been looked for in it;
-# RISES : whether something begins to move in it that was exactly at rest.
+# RISES : whether something begins to move in it that was exactly at rest; LOOKS : how often in the whole march;
+# STORED : windows that are accepted, and not yet fetched.
 (
     PHASE, TRIED, MOST, MARK, DEGREE, INSIDE, HAS_JACOBIAN, FRESH, CONSTANT, MAY_GROW, SWEEPS, NFEV, NJEV, NLU, BAD,
-    SIMPLE, PARTIAL, ALL_COLUMNS, CUT, LOOKED, RISES, COUNTS,
-) = range(22)  # fmt: skip
+    SIMPLE, PARTIAL, ALL_COLUMNS, CUT, LOOKED, RISES, LOOKS, STORED, COUNTS,
+) = range(24)  # fmt: skip
 _BEGIN, _LENGTH, _JACOBIAN, _WINDOW, _JUDGE, _KINK, _REJECT, _DONE = range(8)
 
 # Of the estimated error, before the root: as in other solvers. Not tuned.
@@ -96,6 +100,9 @@ _FAILED_RATIO, _LARGEST_AFTER_FAILURE = 0.3, 1.5
 # Errors that let a kink be looked for; how often in one window; and the ratio of lengths where none was found for the
 # second time: it may be close to the start, where none can be told. Not tuned.
 _SUSPICIOUS, _MOST_LOOKS, _NOT_FOUND_RATIO = 2.0, 6, 0.3
+# Noise is looked for at the second and the fourth look in a window that finds no kink, and at every so many looks in
+# the whole march: it may pass for kinks. Not tuned.
+_NOW_AND_THEN = 16
 # Windows end this many floating-point numbers before a break: f may take it with a rounding error. Not tuned.
 _BEFORE_BREAK = 1000
 # Degree of the polynomial that predicts the next window's slopes. Not tuned.
@@ -277,6 +284,12 @@ def _accept(numbers, counts, t, n):
 
 
 @plain_helper
+def noise_is_due(counts: Index, found: bool) -> Any:
+    """Whether it is time to look for noise, after a look for a kink that has found one or not."""
+    return counts[LOOKS] % _NOW_AND_THEN == 0 or (not found and (counts[LOOKED] == 2 or counts[LOOKED] == 4))
+
+
+@plain_helper
 def by_newton(counts: Index) -> None:
     """Go on with the same window by Newton's method, where simple sweeps failed."""
     counts[SIMPLE] = 0
@@ -316,6 +329,7 @@ def steer(numbers: Real, counts: Index, n: int, nodes: Real, t: Real, f: Real) -
             counts[PHASE] = _REJECT
             if _suspicious(numbers, counts):
                 counts[LOOKED] += 1
+                counts[LOOKS] += 1
                 return ASK_KINK
         elif phase == _REJECT:
             if counts[CUT] or not numbers[ERROR] <= 1.0:

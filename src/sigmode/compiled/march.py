@@ -10,13 +10,16 @@ import math
 import numpy as np
 
 from .control import (
+    ACCEPTED,
     ALL_COLUMNS,
     ASK_JACOBIAN,
+    ASK_KINK,
     ASK_SLOPE,
     ASK_WINDOW,
     AT_BOUND,
     BAD,
     BAD_T,
+    BOUND,
     CONSTANT,
     CUT,
     CUT_AT,
@@ -34,13 +37,17 @@ from .control import (
     RISES,
     SIMPLE,
     SIZE,
+    START,
+    STORED,
     SWEEPS,
     H,
     T,
     by_newton,
+    noise_is_due,
     steer,
 )
 from .functions import call
+from .kinks import leaves
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 from .series import continue_series
 from .simple import SIMPLE_BELOW, at_rest, begins_to_move, call_once, differences, goes_on, integrate, norm, taken_over
@@ -171,7 +178,7 @@ def _solve(
     numbers[ERROR] = np.nan
     counts[RISES] = 0
     if said == CONVERGED:
-        counts[RISES] = begins_to_move(f, K if counts[SIMPLE] else before)
+        counts[RISES] = begins_to_move(y, f, K if counts[SIMPLE] else before)
         if not counts[SIMPLE]:
             stay_at_rest(A, numbers[H], y, Y, K, before)
         numbers[ERROR] = _estimate(
@@ -198,18 +205,51 @@ def _behind(numbers, address, words, y, f, slope):
     return done
 
 
+@helper
+def _look(numbers, counts, t, y, Y, K, atol, rtol):
+    """Whether Python has to look closer at a window in which f may have a kink, or noise."""
+    if counts[RISES]:
+        return True
+    weight = np.empty(y.size)
+    for k in range(y.size):
+        largest = abs(y[k])
+        for i in range(t.size):
+            largest = max(largest, abs(Y[i, k]))
+        weight[k] = atol[k] + rtol[k] * largest
+    return leaves(t, K, weight, abs(numbers[H])) >= 0 or noise_is_due(counts, False)
+
+
+@helper
+def _store(numbers, counts, y, start, Y, K, places, values, slopes):
+    """Keep a window that was accepted; whether that has to be the last one for now."""
+    m = counts[STORED]
+    places[m, 0] = numbers[START]
+    places[m, 1] = numbers[H]
+    places[m, 2] = numbers[T]
+    for k in range(y.size):
+        values[m, 0, k] = start[k]
+        values[m, 1, k] = Y[K.shape[0] - 1, k]
+        values[m, 2, k] = y[k]
+        for i in range(K.shape[0]):
+            slopes[m, i, k] = K[i, k]
+    counts[STORED] = m + 1
+    return counts[STORED] == places.shape[0] or counts[CUT] or numbers[T] == numbers[BOUND]
+
+
 _TABLES = f"{VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}"
 _OF_Y = ", ".join([VECTOR] * 7)  # atol to t
 _OF_NODES = ", ".join([MATRIX] * 6)  # Y to df_dy
 _ROOM = f"{CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {INDICES}"
+_STORE = f"{MATRIX}, {CUBE}, {CUBE}"
 
 
-@entry(f"i8({VECTOR}, {INDICES}, i8, {INDICES}, b1, {_TABLES}, {_OF_Y}, {_OF_NODES}, {_ROOM})")
+@entry(f"i8({VECTOR}, {INDICES}, i8, {INDICES}, b1, {_TABLES}, {_OF_Y}, {_OF_NODES}, {_ROOM}, {_STORE})")
 def advance(
     numbers, counts, address, words, own_df_dy, nodes, A, transposed, judging, last_four,
     atol, rtol, small, y, f, start, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
+    places, values, slopes,
 ):  # fmt: skip
-    """`steer` with windows of a compiled f: go on until one is accepted, or Python is needed.
+    """`steer` with windows of a compiled f: go on until there is no more room for them, or Python is needed.
 
     address, words : of f, see `functions.Called`; own_df_dy : whether df/dy is the user's.
     nodes (s,), A (s, s), its transpose, judging (2 s, s), last_four (4, s) : of the basis.
@@ -217,6 +257,8 @@ def advance(
     start : y at the start of the window that was accepted.
     t (s,), Y, K, before, step, legendre (s, n), df_dy (n, n) : of the window. The rest is work space: J (s, n, n),
     M (s n, s n), right (s n,), square (n, n), pivots (s n,).
+    places (m, 3), values (m, 3, n), slopes (m, s, n) : of the windows that are accepted, as many as counts[STORED]:
+    start, length, and end of each; y at the start, at the last node and at the end; K.
     """
     n = y.size
     while True:
@@ -234,6 +276,9 @@ def advance(
                 atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
             ):  # fmt: skip
                 return asked
+        elif asked == ASK_KINK:
+            if _look(numbers, counts, t, y, Y, K, atol, rtol):
+                return asked
         elif asked in (ASK_SLOPE, AT_BOUND):
             for k in range(n):
                 start[k] = y[k]
@@ -248,5 +293,5 @@ def advance(
                 counts[NFEV] += 1
                 for k in range(n):
                     legendre[0, k] = f[k] if counts[CUT] else legendre[0, k]
-        else:
+        elif asked != ACCEPTED or _store(numbers, counts, y, start, Y, K, places, values, slopes):
             return asked

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..arrays import Index, Number, Real
 from .functions import Called, call
 from .launch import INDICES, MATRIX, VECTOR, entry
@@ -16,6 +18,6 @@ def _nodes(address: int, t: Real, Y: Real, words: Index, K: Real) -> bool:
 
 
 def call_on_nodes(fun: Called, t: Real, Y: Number, K: Number) -> bool:
-    """f at the points t (m,), Y (m, n), written to K (m, n); False where it has to be called from Python."""
+    """f at the points t (m,), Y (m, n), written to K (m, n) in C order; False where it has to be called from Python."""
     words = fun.words()
-    return words is not None and _nodes(fun.address, t, Y, words, K)
+    return words is not None and _nodes(fun.address, np.ascontiguousarray(t), np.ascontiguousarray(Y), words, K)

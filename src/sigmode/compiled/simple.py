@@ -54,10 +54,10 @@ def at_rest(y, f):
 
 
 @helper
-def begins_to_move(f, K):
-    """1 if a slope is exactly zero at the start and at the first node, and not at all nodes, else 0."""
+def begins_to_move(y, f, K):
+    """1 if a component is at rest at the start, has a slope of zero at the first node, but not at all nodes, else 0."""
     for k in range(f.size):
-        if f[k] == 0.0 and K[0, k] == 0.0:
+        if y[k] == 0.0 and f[k] == 0.0 and K[0, k] == 0.0:
             for i in range(1, K.shape[0]):
                 if K[i, k] != 0.0:
                     return 1

@@ -9,13 +9,10 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from ..arrays import Number, Real
+from ..compiled.kinks import NEGLIGIBLE, first_that_leaves
 
 __all__ = ["Kink", "begin", "find"]
 
-# A slope is compared with the parabola through this many before it. Not tuned.
-_BEFORE = 3
-# It leaves the parabola where the difference is this many times what the nodes before it make expect. Not tuned.
-_STANDS_OUT = 10.0
 # Degree of the polynomial that continues f from the left, at most; what it misses of the slopes may be exceeded by this
 # factor by what still counts as the same. Not tuned.
 _DEGREE, _SAME = 6, 3.0
@@ -23,9 +20,8 @@ _DEGREE, _SAME = 6, 3.0
 _NOT_SMOOTH = 5.0
 # Sweeps y = y0 + integral of f on the left that free the path of what the kink has done to the values. Not tuned.
 _SWEEPS = 2
-# A difference that leaves so much in the values, in units of the tolerance, is none, and so is a gap between both sides
-# that leaves the second number. Not tuned.
-_NEGLIGIBLE, _GAP = 1.0, 0.2
+# A gap between both sides that leaves so much in the values, in units of the tolerance, is none. Not tuned.
+_GAP = 0.2
 # What begins to move is located to this part of a window. Not tuned.
 _BEGINS = 1e-9
 # Bisections at most: a double has 52 bits. Not tuned.
@@ -83,7 +79,7 @@ def find(
     """
     t, _, slopes = nodes
     scale = abs(t[-1] - start[0]) / weight
-    at = _first_that_leaves(t, slopes, scale)
+    at = first_that_leaves(t, slopes, weight, abs(t[-1] - start[0]))
     if at is None:
         return None
     times, along = np.append(start[0], t[:at]), np.vstack([start[2], slopes[:at]])
@@ -93,7 +89,7 @@ def find(
     missed = float((left.missed * scale).max())
     if missed > _NOT_SMOOTH:  # noise, or a window that is too long
         return None
-    limit = max(_NEGLIGIBLE, _SAME * missed)
+    limit = max(NEGLIGIBLE, _SAME * missed)
 
     def bent(before: float, after: float) -> bool:
         """Whether the trapezoidal rule is no good across the gap."""
@@ -110,12 +106,12 @@ def find(
 
 
 def begin(f: _Field, start: tuple[float, Number, Number], nodes: tuple[Real, Number]) -> Kink | None:
-    """Where in a window something begins to move whose slope is exactly zero at first, or None.
+    """Where in a window something begins to move that is exactly zero, with a slope of zero, at first; or None.
 
     start : its t, y, f; nodes : t (s,), and slopes (s, n) as they came.
     """
     t, slopes = np.append(start[0], nodes[0]), np.vstack([start[2], nodes[1]])
-    begins = (slopes[0] == 0.0) & (slopes[1] == 0.0) & slopes.any(axis=0)
+    begins = (start[1] == 0.0) & (slopes[0] == 0.0) & (slopes[1] == 0.0) & slopes.any(axis=0)
     if not begins.any():
         return None
     at = int(np.argmax(slopes[:, begins].any(axis=1)))  # the first node where one of them has moved
@@ -131,22 +127,6 @@ def begin(f: _Field, start: tuple[float, Number, Number], nodes: tuple[Real, Num
         else:
             before = middle
     return Kink(before, after) if before != t[0] else None
-
-
-def _first_that_leaves(t: Real, slopes: Number, scale: Real) -> int | None:
-    """The first node whose slope is far from the parabola through the three before it, or None."""
-    row = slopes
-    with np.errstate(all="ignore"):
-        for order in range(1, _BEFORE + 1):
-            row = np.diff(row, axis=0) / (t[order:] - t[:-order])[:, None]
-        divided = (abs(row) * scale).max(axis=1)
-        reach = np.ones(len(divided))
-        for q in range(_BEFORE):
-            reach *= abs(t[_BEFORE:] - t[q : q - _BEFORE])
-        off = divided * reach
-        expected = np.maximum.accumulate(divided)[:-1] * reach[1:]
-        found = np.flatnonzero((off[1:] > _NEGLIGIBLE) & (off[1:] > _STANDS_OUT * expected))
-    return int(found[0]) + _BEFORE + 1 if found.size else None
 
 
 def _bisect(

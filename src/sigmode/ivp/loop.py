@@ -23,6 +23,8 @@ _ENDED_BY_EVENT = "A termination event occurred."
 _STRAIGHT = 0.008
 # A window is reported at no more points than this many per function. Not tuned.
 _MOST_POINTS_PER_FUNCTION = 4
+# Windows of a compiled f that are marched on by at a time, without and with events: these may end it before. Not tuned.
+_MANY, _FEW = 64, 4
 # A window shorter than this many floating-point numbers is not cut. Not tuned.
 _SHORT_WINDOW = 1000
 
@@ -47,14 +49,16 @@ def solve(
     windows: list[SolvedWindow] = []
     message: str | None = None
     at = None
-    while solver.status == "running" and at is None:
-        message = solver.step()
-        window = solver.window
-        if window is not None and (not windows or window is not windows[-1]):
+    many = _MANY if events is None else _FEW
+    while message is None and at is None and solver.n and solver.t != solver.t_bound:
+        new, message = solver.go_on(many)
+        for window in new:
             windows.append(window)
             at = watched.look(window, window.end) if watched else None
-    finished = solver.status == "finished" or at is not None
-    end = at if at is not None else windows[-1].end if windows else solver.t
+            if at is not None:
+                break
+    finished = message is None or at is not None
+    end = at if at is not None else windows[-1].end if windows else solver.t if message else t_span[1]
     res = OptimizeResult(nfev=solver.nfev, njev=solver.njev, nlu=solver.nlu, success=finished, status=-1)
     res.message = message
     res.noise = solver.noise_message() if solver.noise is not None else None

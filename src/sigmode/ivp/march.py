@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import issparse
@@ -16,17 +16,30 @@ from .kinks import begin, find
 from .noise import scatter
 from .window import make_window, one_system
 
-__all__ = ["March"]
+__all__ = ["Accepted", "March"]
 
 _TOO_SMALL = "Required step size is less than spacing between numbers."
 _NOT_LOOKED_AT = np.empty(0)
 # Errors do not matter below this many times what the noise of f adds up to in a window. Not tuned.
-_NOISE = 5.0
-# After which looks for a kink in a window noise is looked for, and after every how many in the whole march. Not tuned.
-_LOOK_FOR_NOISE, _NOW_AND_THEN = (2, 4), 16
+_NOISE = 15.0
 # A break counts if it is this many floating-point numbers ahead. Not tuned.
 _AWAY = 2000
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
+
+
+class Accepted(NamedTuple):
+    """A window: where it starts, its length with sign, and where the next one starts.
+
+    y_start, y, y_end : (n,), at the start, at the last node, and at the end, which differs at kinks; K : (s, n).
+    """
+
+    start: float
+    h: float
+    end: float
+    y_start: Number
+    y: Number
+    y_end: Number
+    K: Number
 
 
 class March:
@@ -62,7 +75,6 @@ class March:
         self._df_dy: Any = None
         self.noise: Real | None = None
         self.seen = span[0]
-        self._fruitless = 0
         self._breaks = breaks
         self._t = np.empty(basis.s)
         self._numbers, self._counts = np.zeros(m.NUMBERS), np.zeros(m.COUNTS, dtype=np.int64)
@@ -76,6 +88,7 @@ class March:
         self._window.legendre[0] = f
         self.Y, self.K = self._window.Y, self._window.K
         self._memory: tuple[Any, ...] | None = None
+        self._store: tuple[Real, Real, Real] = np.empty((0, 3)), np.empty((0, 3, 0)), np.empty((0, 0, 0))
         if field.compiled and one_system(basis, field) and (words := field.compiled.words()) is not None:
             self._make_memory(weights, field.compiled.address, words)
 
@@ -101,11 +114,6 @@ class March:
         return float(self._numbers[m.T])
 
     @property
-    def start(self) -> float:
-        """Where the last window starts."""
-        return float(self._numbers[m.START])
-
-    @property
     def h(self) -> float:
         """Its length, with sign."""
         return float(self._numbers[m.H])
@@ -126,29 +134,57 @@ class March:
         """Matrices factorised so far."""
         return int(self._counts[m.NLU]) + self._window.nlu
 
-    def next(self) -> str | None:
-        """Go to the end of the next window; why it cannot, or None."""
+    def windows(self, most: int) -> tuple[list[Accepted], str | None]:
+        """Go on, by at most so many windows; and why it could not, or None."""
         counts, field = self._counts, self._field
         counts[m.CONSTANT] = field.constant
+        counts[m.STORED] = 0
         self._numbers[m.BREAK] = self._next_break()
         self._heed_noise()
-        asked = -1
+        self._make_room(1 if self.noise is not None else most)
         with np.errstate(all="ignore"):
-            while asked < m.ACCEPTED:
-                asked = self._advance()
-                if asked == m.ASK_WINDOW:
-                    self._solve()
-                elif asked == m.ASK_JACOBIAN:
-                    if not self._jacobian():
-                        return f"`jac` returned a value that is not finite at t = {self.t:.6g}."
-                elif asked == m.ASK_KINK:
-                    self._look_for_kink()
-                elif asked in (m.ASK_SLOPE, m.AT_BOUND):
-                    self._accept(asked == m.ASK_SLOPE)
+            why = self._go_on()
         field.nfev += int(counts[m.NFEV])
         field.njev += int(counts[m.NJEV])
         counts[m.NFEV] = counts[m.NJEV] = 0
-        return None if asked == m.ACCEPTED else self._why(asked)
+        return self._fetched(why is None), why
+
+    def _go_on(self) -> str | None:
+        """To the end of the last window that there is room for; or why not."""
+        while True:
+            asked = self._advance()
+            if asked == m.ASK_WINDOW:
+                self._solve()
+            elif asked == m.ASK_JACOBIAN:
+                if not self._jacobian():
+                    return f"`jac` returned a value that is not finite at t = {self.t:.6g}."
+            elif asked == m.ASK_KINK:
+                self._look_for_kink()
+            elif asked in (m.ASK_SLOPE, m.AT_BOUND):
+                self._accept(asked == m.ASK_SLOPE)
+            else:
+                return None if asked == m.ACCEPTED else self._why(asked)
+
+    def _make_room(self, most: int) -> None:
+        """For as many windows as `advance` may go on by."""
+        if self._memory is None or len(self._store[0]) == most:
+            return
+        s, n = self.K.shape
+        self._store = np.empty((most, 3)), np.empty((most, 3, n)), np.empty((most, s, n))
+
+    def _fetched(self, accepted: bool) -> list[Accepted]:
+        """The windows that were accepted."""
+        if self._memory is None:
+            if not accepted:
+                return []
+            values = self.y_start, self._window.Y[-1].copy(), self.y.copy()
+            return [Accepted(float(self._numbers[m.START]), self.h, self.t, *values, self.K.copy())]
+        stored = slice(int(self._counts[m.STORED]))
+        places, many, slopes = (part[stored].copy() for part in self._store)
+        return [
+            Accepted(start, h, end, y[0], y[1], y[2], K)
+            for (start, h, end), y, K in zip(places.tolist(), many, slopes, strict=True)
+        ]
 
     def _next_break(self) -> float:
         """The first of the user's breaks that lies ahead."""
@@ -169,17 +205,21 @@ class March:
                 window.legendre[0] = self.f
         else:
             kink = find(field, start, (self._t, self.Y, self.K), weight)
+        if m.noise_is_due(self._counts, kink is not None) and self._look_for_noise(start, weight):
+            return
         if kink is not None:
             self._counts[m.CUT] = 1
             self._numbers[[m.CUT_AT, m.RESTART]] = kink
-            return
-        self._fruitless += 1
-        if self._counts[m.LOOKED] in _LOOK_FOR_NOISE or self._fruitless % _NOW_AND_THEN == 0:
-            noise = scatter(field, start, self.h, weight)
-            if noise is not None:
-                self.seen = self.t
-                self.noise = noise if self.noise is None else np.maximum(self.noise, noise)
-                self._heed_noise()
+
+    def _look_for_noise(self, start: tuple[float, Number, Number], weight: Real) -> bool:
+        """Whether f scatters where the march is."""
+        noise = scatter(self._field, start, self.h, weight)
+        if noise is None:
+            return False
+        self.seen = self.t
+        self.noise = noise if self.noise is None else np.maximum(self.noise, noise)
+        self._heed_noise()
+        return True
 
     def _slopes(self) -> Number:
         """f at the nodes, as it came: without what Newton's last step added."""
@@ -192,7 +232,8 @@ class March:
 
     def _advance(self) -> int:
         if self._memory is not None:
-            found: int = advance(self._numbers, self._counts, *self._memory)
+            memory: Any = (*self._memory, *self._store)
+            found: int = advance(self._numbers, self._counts, *memory)
             return found
         if not self._counts[m.HAS_JACOBIAN] and not np.isfinite(self.f).all():
             self._numbers[m.BAD_T], self._counts[m.BAD] = self.t, int(np.argmin(np.isfinite(self.f)))
@@ -228,7 +269,8 @@ class March:
         solved = window.solve(self._t, self.y, h, self._df_dy)
         error = window.estimate(self.y, self.f, h, self._df_dy) if solved else np.nan
         slopes = self._slopes()
-        counts[m.RISES] = solved and ((self.f == 0.0) & (slopes[0] == 0.0) & slopes.any(axis=0)).any()
+        at_rest = (self.y == 0.0) & (self.f == 0.0)
+        counts[m.RISES] = solved and (at_rest & (slopes[0] == 0.0) & slopes.any(axis=0)).any()
         numbers[m.RATE], counts[m.SWEEPS] = window.rate, window.sweeps
         numbers[m.ERROR] = error if np.isfinite(error) else np.nan
         if np.isfinite(error):

@@ -21,7 +21,7 @@ from ..callback import checked as checked_callback
 from ..trial.basis import Basis, basis
 from ..trial.network import Network
 from ..user.field import VectorField
-from .march import March
+from .march import Accepted, March
 
 __all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput", "SolvedWindow"]
 
@@ -37,9 +37,9 @@ _PART_OF_TOLERANCE = 0.015
 _LEAST_RTOL = 256 * EPS
 # Where `atol` is zero the first window is relative to at least this part of what y is or soon becomes. Not tuned.
 _ABSOLUTE_FLOOR = 1e-6
-# First window: s/8 of the time in which df/dt would change y by itself, and at most s/4 of abs(y)/abs(f); s/10 of the
+# First window: s/9 of the time in which df/dt would change y by itself, and at most s/4 of abs(y)/abs(f); s/10 of the
 # latter where df/dt is not known. Not tuned.
-_FIRST_BY_F, _FIRST_AT_MOST, _FIRST_BY_Y = 8.0, 4.0, 10.0
+_FIRST_BY_F, _FIRST_AT_MOST, _FIRST_BY_Y = 9.0, 4.0, 10.0
 # Where y would change by less than the first part of itself over the whole span, f may not have begun yet: the first
 # window is the second part of the span, or that long if the span is infinite. Not tuned.
 _AT_REST, _FIRST_AT_REST = 1e-6, 1e-3
@@ -100,11 +100,9 @@ class SolvedWindow:
     end, y_end : where the next one starts, a little later if the window was cut off before a kink, and the value there
     """
 
-    def __init__(
-        self, start: float, h: float, y_start: Number, y: Number, K: Number, used: Basis, end: float, y_end: Number
-    ) -> None:
-        self.start, self.h, self.y_start, self.y, self.K, self.basis = start, h, y_start, y, K, used
-        self.end, self.y_end = end, y_end
+    def __init__(self, accepted: Accepted, used: Basis) -> None:
+        self.start, self.h, self.end, self.y_start, self.y, self.y_end, self.K = accepted
+        self.basis = used
 
     @functools.cached_property
     def theta(self) -> Number:
@@ -278,7 +276,6 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             self._breaks(breaks),
         )
         self._last: SolvedWindow | None = None
-        self._y_start = self.y
         self.nfev = self._field.nfev
         self.warns = True  # whether to say by a warning that `fun` scatters
 
@@ -337,30 +334,37 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             f"`fun` scatters by about {self.noise[worst]:.1g} in component {worst}, seen at t = {self._march.seen:.6g}."
         )
 
-    def _step_impl(self) -> tuple[bool, str | None]:
-        if self._pending:
-            return self._report()
+    def go_on(self, most: int) -> tuple[list[SolvedWindow], str | None]:
+        """March on by at most so many windows, one with a callback; why it ended before the end of the span, or None.
+
+        For who does not need `step`, which goes on by one window at a time.
+        """
         march = self._march
         if self.t_bound != march.bound:  # users who drive the solver by hand move it
             march.bound = float(self.t_bound)
-        why = march.next()
+        accepted, why = march.windows(most if self.callback is None else 1)
         self.nfev, self.njev, self.nlu = self._field.nfev, self._field.njev, march.nlu
         if march.noise is not None and self.warns:
             self.warns = False
             arguments.warn(f"{self.noise_message()} Its solution is no better than that, whatever the tolerances.")
+        windows = [SolvedWindow(each, self._basis) for each in accepted]
+        if windows:
+            self._last = windows[-1]
+            self.t, self.y = self._last.end, self._last.y_end
+            try:
+                state = {"t0": self._t0, "t_bound": self.t_bound, "attempt": 1, "phase": "solve", "nfev": self.nfev}
+                tell(self.callback, t=self.t, y=self.y.copy(), **state)
+            except Stopped:
+                return windows, STOPPED
+        return windows, why
+
+    def _step_impl(self) -> tuple[bool, str | None]:
+        if self._pending:
+            return self._report()
+        windows, why = self.go_on(1)
         if why is not None:
             return False, why
-        y, h = march.y.copy(), march.h
-        K, at_end = march.K.copy(), march.Y[-1].copy()
-        self._last = SolvedWindow(march.start, h, self._y_start, at_end, K, self._basis, march.t, y)
-        self._y_start = y
-        self._pending = self._steps(march.t, h)
-        self.t, self.y = march.t, y
-        try:
-            state = {"t0": self._t0, "t_bound": self.t_bound, "attempt": 1, "phase": "solve", "nfev": self.nfev}
-            tell(self.callback, t=self.t, y=self.y.copy(), **state)
-        except Stopped:
-            return False, STOPPED
+        self._pending = self._steps(windows[0].end, windows[0].h)
         return self._report() if self._pending else (True, None)
 
     def _steps(self, end: float, h: float) -> list[tuple[float, Number]]:
