@@ -22,8 +22,8 @@ __all__ = [
 # Simple sweeps contract by about h L / k in the k-th (docs/ivp.md). They are given up where they contract by less than
 # the first number, from the fourth on, and after as many as the second one; Newton's windows give way to them where h L
 # is below the third. Not tuned.
-_TOO_SLOW, _MOST_SIMPLE, SIMPLE_BELOW = 0.7, 18, 2.0
-_SLOW_AFTER = 4
+_TOO_SLOW, _MOST_SIMPLE, SIMPLE_BELOW = 0.7, 26, 6.0
+_SLOW_AFTER = 10
 # Relative step of forward differences, as in user/differences.py.
 _FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
 

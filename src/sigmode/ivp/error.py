@@ -170,7 +170,10 @@ def _called(
             growth.append((k, df_dy, follows / max(abs(h), before), h))
         before = abs(h)
         window.Y[:] = u + (z - solution.y[k])
-        left = 0.0 if window.solve(t, z, h, df_dy) else window.step
+        solved = window.solve(t, z, h, df_dy)
+        if not solved and np.isfinite(window.Y).all():  # secants may have led astray: once more from where they led
+            solved = window.solve(t, z, h, df_dy)
+        left = 0.0 if solved else window.step
         pieces.append(t)
         if not left * _SOLVED_TO < _MAY_REMAIN:
             pieces.append(solution.x[-1:])

@@ -10,6 +10,7 @@ from numpy.polynomial import legendre
 
 from ..arrays import Number, Real
 from ..compiled.kinks import NEGLIGIBLE, first_that_leaves
+from ..user.field import VectorField
 
 __all__ = ["Kink", "begin", "find"]
 
@@ -30,8 +31,6 @@ _MOST_BISECTIONS = 64
 # Not tuned.
 _ADJACENT, _CLEAR = 8, 4
 
-_Field = Callable[[float, Number], Number]
-
 
 class Kink(NamedTuple):
     """Times just before and just after it."""
@@ -43,13 +42,14 @@ class Kink(NamedTuple):
 class _Left:
     """What f is on the left of a kink along a smooth path near y, as a polynomial that can be continued."""
 
-    def __init__(self, f: _Field, start: tuple[float, Number], t: Real, slopes: Number) -> None:
+    def __init__(self, f: VectorField, start: tuple[float, Number], t: Real, slopes: Number) -> None:
         """start : t and y; t (m,), slopes (m, n), from the start on: the path is their integral."""
         self._start, self._y = start
         self._half = 0.5 * (t[-1] - self._start)
         x, degree = self._scaled(t), min(_DEGREE, len(t) - 2)
         self._path = legendre.legint(legendre.legfit(x, slopes, degree), lbnd=-1)
-        self.slopes_there = np.array([f(moment, y) for moment, y in zip(t.tolist(), self.values(t), strict=True)])
+        self.slopes_there = np.empty(slopes.shape, dtype=slopes.dtype)
+        f.nodes(t, np.ascontiguousarray(self.values(t)), self.slopes_there)
         self._slope = legendre.legfit(x, self.slopes_there, degree)
         self.missed = abs(self.slopes_there - self.slopes(t)).max(axis=0)
 
@@ -66,7 +66,7 @@ class _Left:
 
 
 def find(
-    f: _Field, start: tuple[float, Number, Number], nodes: tuple[Real, Number, Number], weight: Real
+    f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number, Number], weight: Real
 ) -> Kink | None:
     """The first kink or jump of f in a window, or None.
 
@@ -105,7 +105,7 @@ def find(
     return _bisect(off, bent, float(t[at - 1]), float(t[at]), abs(t[-1] - start[0]) / limit)
 
 
-def begin(f: _Field, start: tuple[float, Number, Number], nodes: tuple[Real, Number]) -> Kink | None:
+def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number]) -> Kink | None:
     """Where in a window something begins to move that is exactly zero, with a slope of zero, at first; or None.
 
     start : its t, y, f; nodes : t (s,), and slopes (s, n) as they came.

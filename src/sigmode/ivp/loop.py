@@ -43,7 +43,8 @@ def solve(
     A march that `callback` stopped ends with the window that it saw last.
     """
     substeps = options.pop("substeps", None)
-    solver = method(fun, t_span[0], y0, t_span[1], substeps=substeps or 1, **options)
+    steps = 1 if substeps is None else substeps  # checked there
+    solver = method(fun, t_span[0], y0, t_span[1], substeps=steps, **options)
     solver.warns = False
     watched = Events(events, solver.t, solver.y) if events is not None else None
     windows: list[SolvedWindow] = []

@@ -13,7 +13,7 @@ from ..compiled.march import advance
 from ..trial.basis import Basis
 from ..user.field import VectorField
 from .kinks import begin, find
-from .noise import scatter
+from .noise import NEGLIGIBLE, scatter
 from .window import make_window, one_system
 
 __all__ = ["Accepted", "March"]
@@ -99,7 +99,7 @@ class March:
         vectors = [np.array(values, dtype=np.float64) for values in (weights[2], self.y, self.f, self.y)]
         self.y, self.f, self.y_start = vectors[1:]
         vectors = [self._window.atol, self._window.rtol, *vectors]
-        self._df_dy = np.empty((n, n))
+        self._df_dy = np.zeros((n, n))
         before, step, legendre = self._window.before, np.zeros((s, n)), self._window.legendre
         rooms = np.empty((s, n, n)), np.empty((s * n, s * n)), np.empty(s * n), np.empty((n, n))
         self._memory = (
@@ -214,12 +214,24 @@ class March:
     def _look_for_noise(self, start: tuple[float, Number, Number], weight: Real) -> bool:
         """Whether f scatters where the march is."""
         noise = scatter(self._field, start, self.h, weight)
-        if noise is None:
+        if noise is None or not self._matters(noise, weight):
             return False
         self.seen = self.t
         self.noise = noise if self.noise is None else np.maximum(self.noise, noise)
         self._heed_noise()
         return True
+
+    def _matters(self, noise: Real, weight: Real) -> bool:
+        """Whether noise of f reaches y: what is stiff damps it, that of rounding, too."""
+        df_dy = self._df_dy
+        if df_dy is None or issparse(df_dy):
+            return True
+        h = abs(self.h)
+        try:
+            damped = np.linalg.solve(np.eye(noise.size) - self.h / (2 * self._basis.s) * df_dy, h * noise)
+        except np.linalg.LinAlgError:
+            return True
+        return bool((abs(damped) > NEGLIGIBLE * weight).any())
 
     def _slopes(self) -> Number:
         """f at the nodes, as it came: without what Newton's last step added."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.polynomial import legendre
 
 from ..arrays import Number, Real
 from ..trial.points import irregular
+from ..user.field import VectorField
 
-__all__ = ["scatter"]
+__all__ = ["NEGLIGIBLE", "scatter"]
 
 # f is looked at on both halves of two parts of a window: what a polynomial misses of a smooth f falls by 1e4 from one
 # to the other, and a kink or a jump is in one half only. A table with few digits has steps, which shorter parts would
@@ -20,31 +19,36 @@ _POINTS, _DEGREE = 20, 3
 # Noise is what does not fall below this part. Not tuned.
 _STAYS = 0.1
 # What would add up to less than this part of the tolerance is left alone. Not tuned.
-_NEGLIGIBLE = 0.1
+NEGLIGIBLE = 0.1
 
 
-def scatter(
-    f: Callable[[float, Number], Number], start: tuple[float, Number, Number], h: float, weight: Real
-) -> Real | None:
+def scatter(field: VectorField, start: tuple[float, Number, Number], h: float, weight: Real) -> Real | None:
     """How much f scatters, (n,), near the start of a window, as far as that matters; or None.
 
     start : t, y, f; h : length with sign of the window; weight : (n,), errors that do not matter.
     """
     t, y, slope = start
-    at = irregular(_POINTS)  # even ones may keep step with the digits of a table
     missed = []
     for part in _PARTS:
-        run = (part * h) * at
-        slopes = np.array([f(t + step, y + step * slope) for step in run.tolist()])
+        run = (part * h) * _AT
+        slopes = np.empty((_POINTS, y.size), dtype=y.dtype)
+        field.nodes(t + run, y + np.outer(run, slope), slopes)
         if not np.isfinite(slopes).all():
             return None
-        missed += [_missed(at[half], slopes[half]) for half in (slice(None, _POINTS // 2), slice(_POINTS // 2, None))]
+        missed += [
+            abs(residual @ half).max(axis=0) for residual, half in zip(_RESIDUALS, np.split(slopes, 2), strict=True)
+        ]
     noise: Real = np.where(np.min(missed, axis=0) > _STAYS * np.max(missed, axis=0), np.max(missed, axis=0), 0.0)
-    noise[abs(h) * noise < _NEGLIGIBLE * weight] = 0.0
+    noise[abs(h) * noise < NEGLIGIBLE * weight] = 0.0
     return noise if noise.any() else None
 
 
-def _missed(x: Real, slopes: Number) -> Real:
-    """What the polynomial that fits them best misses of the slopes (m, n) at x, at most, (n,)."""
+def _residual(x: Real) -> Real:
+    """The matrix (m, m) from values at x to what the polynomial that fits them best misses."""
     basis = legendre.legvander(2.0 * (x - x[0]) / (x[-1] - x[0]) - 1.0, _DEGREE)
-    return np.asarray(abs(slopes - basis @ np.linalg.lstsq(basis, slopes)[0]).max(axis=0))
+    return np.asarray(np.eye(x.size) - basis @ np.linalg.pinv(basis))
+
+
+# In units of a part; even points might keep step with the digits of a table.
+_AT = irregular(_POINTS)
+_RESIDUALS = tuple(_residual(half) for half in np.split(_AT, 2))
