@@ -224,18 +224,22 @@ def unseen(solution: Solution, field: VectorField, atol: Real, rtol: Real) -> fl
     out from its window and matters at the tolerance. What is narrower than 1/256 of the span may still be missed.
     """
     span = float(abs(solution.x[-1] - solution.x[0])) or 1.0
-    for k, start in enumerate(solution.x[:-1]):
-        h = float(solution.x[k + 1] - start)
-        count = int(np.ceil(_PROBES * abs(h) / span))
-        if count <= solution.network.n_hidden + 1 + _MORE_FUNCTIONS:
-            continue
-        t = np.sort(start + h * irregular(count))
-        u, f = solution(t).T, np.empty((count, field.n), dtype=field.dtype)
-        with np.errstate(all="ignore"):
-            field.nodes(t, u, f)
-            d = abs(solution(t, nu=1).T - f)
-        stands_out = d > _STANDS_OUT * np.median(d, axis=0)
-        matters = ~(d * abs(h) / count <= atol + rtol * abs(u))
-        if (stands_out & matters).any():
-            return float(t[int(np.argmax((stands_out & matters).any(axis=1)))])
-    return None
+    lengths = np.diff(solution.x)
+    counts = np.ceil(_PROBES * abs(lengths) / span).astype(int)
+    long = np.flatnonzero(counts > solution.network.n_hidden + 1 + _MORE_FUNCTIONS).tolist()
+    if not long:
+        return None
+    pieces = [solution.x[k] + lengths[k] * irregular(int(counts[k])) for k in long]
+    t = np.concatenate(pieces)
+    u, f = np.ascontiguousarray(solution(t).T), np.empty((t.size, field.n), dtype=field.dtype)
+    with np.errstate(all="ignore"):
+        field.nodes(t, u, f)
+        d = abs(solution(t, nu=1).T - f)
+    of_window = np.repeat(long, counts[long])
+    typical = [
+        np.partition(part, len(part) // 2, axis=0)[len(part) // 2] for part in np.split(d, np.cumsum(counts[long])[:-1])
+    ]
+    stands_out = d > _STANDS_OUT * np.repeat(typical, counts[long], axis=0)
+    per_point = (abs(lengths) / counts)[of_window, None]
+    found = (stands_out & ~(d * per_point <= atol + rtol * abs(u))).any(axis=1)
+    return float(t[int(np.argmax(found))]) if found.any() else None
