@@ -344,7 +344,7 @@ class TestCompiledWithArgs:
         @functools.wraps(original)
         def watched(self, *args, **options):
             original(self, *args, **options)
-            seen.append(self._field.compiled is not None)
+            seen.append(self.field.compiled is not None)
 
         monkeypatch.setattr(sm.NeuralCollocation, "__init__", watched)
         made = None

@@ -10,6 +10,7 @@ from scipy.optimize import OptimizeResult
 
 from ..arrays import Index, Number, Real
 from ..trial.solution import Solution
+from ..user.field import VectorField
 from .events import Event, Events
 from .method import NeuralCollocation, SolvedWindow
 
@@ -37,8 +38,8 @@ def solve(
     t_eval: Number | None,
     events: list[Event] | None,
     options: dict[str, Any],
-) -> tuple[OptimizeResult, Solution]:
-    """The result, without `sol` but with a sentence about the noise of `fun`, if it has any, and the solution.
+) -> tuple[OptimizeResult, Solution, VectorField]:
+    """The result, without `sol` but with a sentence about the noise of `fun`, if it has any, the solution, and its f.
 
     A march that `callback` stopped ends with the window that it saw last.
     """
@@ -80,7 +81,7 @@ def solve(
     res.y = sol(res.t)
     if t_eval is None and windows and at is None:
         res.y[:, -1] = windows[-1].y_end
-    return res, sol
+    return res, sol, solver.field
 
 
 class _Stacked:

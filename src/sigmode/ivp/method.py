@@ -189,6 +189,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
     ----------
     n, status, t, y, t_old, t_bound, direction, step_size, nfev, njev, nlu
         As in `scipy.integrate.OdeSolver`.
+    field : VectorField
+        `fun`, checked and counted.
 
     Notes
     -----
@@ -241,7 +243,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         if math.isinf(self.t_bound - self.t) and math.isfinite(self.t_bound):
             raise ValueError(f"The span from {t0} to {t_bound} is too long for floating-point numbers.")
         self.y: Number = np.array(self.y)
-        self._field = VectorField(fun, self.n, self.y.dtype, vectorized, jac, jac_sparsity)
+        self.field = VectorField(fun, self.n, self.y.dtype, vectorized, jac, jac_sparsity)
         self.max_step = arguments.positive(max_step, "max_step", infinite=True)
         self.rtol, self.atol = arguments.tolerances(rtol, atol, self.n)
         max_windows = arguments.count(max_windows, "max_windows")
@@ -265,7 +267,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         span = self.t, self.t_bound
         self._march = March(
             self._basis,
-            self._field,
+            self.field,
             weights,
             span,
             self.y,
@@ -276,7 +278,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             self._breaks(breaks),
         )
         self._last: SolvedWindow | None = None
-        self.nfev = self._field.nfev
+        self.nfev = self.field.nfev
         self.warns = True  # whether to say by a warning that `fun` scatters
 
     def _breaks(self, breaks: ArrayLike | None) -> Real:
@@ -290,7 +292,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         return float(abs(self.t_bound - self.t))
 
     def _slope(self) -> Number:
-        return self._field(self.t, self.y) if self.n else self.y
+        return self.field(self.t, self.y) if self.n else self.y
 
     def _first_length(self, small: Number) -> float:
         """From f and its change along itself."""
@@ -306,7 +308,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         if self.t + self.direction * probe == self.t:
             return careful
         with np.errstate(all="ignore"):
-            moved = self._field(self.t + self.direction * probe, self.y + self.direction * probe * self.f)
+            moved = self.field(self.t + self.direction * probe, self.y + self.direction * probe * self.f)
             bend = abs(moved - self.f) / probe
             if not np.isfinite(bend).all():
                 return careful
@@ -343,7 +345,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         if self.t_bound != march.bound:  # users who drive the solver by hand move it
             march.bound = float(self.t_bound)
         accepted, why = march.windows(most if self.callback is None else 1)
-        self.nfev, self.njev, self.nlu = self._field.nfev, self._field.njev, march.nlu
+        self.nfev, self.njev, self.nlu = self.field.nfev, self.field.njev, march.nlu
         if march.noise is not None and self.warns:
             self.warns = False
             arguments.warn(f"{self.noise_message()} Its solution is no better than that, whatever the tolerances.")

@@ -174,11 +174,11 @@ def solve_ivp(
     watch = Watch(callback_checked(callback), progress, t_span) if callback is not None or progress else None
     options |= {"callback": watch, "vectorized": vectorized}
 
-    def run(longest: float, **tolerances: Any) -> tuple[Any, Solution]:
+    def run(longest: float, **tolerances: Any) -> tuple[Any, Solution, VectorField]:
         longest = min(max_step, longest) if math.isfinite(longest) else max_step
         return loop.solve(method, fun, t_span, y0, t_eval, functions, {"max_step": longest, **tolerances, **options})
 
-    bound = _Bound(fun, vectorized, options, y0, rtol, atol)
+    bound = _Bound(y0, rtol, atol)
     try:
         return _solve(run, bound, rtol, atol, error_control == "global", watch)
     finally:
@@ -199,12 +199,12 @@ def _solve(
         tolerances = {"rtol": np.maximum(factor * rtol, SMALLEST_RTOL), "atol": factor * atol}
         if watch:
             watch.at(attempt + 1, "solve")
-        res, solution = run(longest, **tolerances)
+        res, solution, field = run(longest, **tolerances)
         if watch and res.message != STOPPED:
             watch.at(attempt + 1, "estimate")
         with np.errstate(all="ignore"):  # what overflows is part of the answer
             try:
-                estimate, now = bound(solution, factor, watch if res.message != STOPPED else None)
+                estimate, now = bound(solution, field, factor, watch if res.message != STOPPED else None)
             except Stopped:
                 return _stopped(res, solution, spent)
         spent += [res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu]
@@ -280,30 +280,23 @@ def _message(worst: _Worst) -> str:
 class _Bound:
     """The global error of a solution, as such and as a multiple of the tolerance."""
 
-    def __init__(
-        self,
-        fun: Callable[..., Any],
-        vectorized: bool,
-        options: dict[str, Any],
-        y0: Number,
-        rtol: Number,
-        atol: Number,
-    ) -> None:
+    def __init__(self, y0: Number, rtol: Number, atol: Number) -> None:
         self.n = y0.size
-        self._y0, self._rtol, self._atol = y0, rtol * np.ones(self.n), atol * np.ones(self.n)
-        self._arguments = (fun, self.n, y0.dtype, vectorized, options.get("jac"), options.get("jac_sparsity"))
+        self._rtol, self._atol = rtol * np.ones(self.n), atol * np.ones(self.n)
         self._field: VectorField | None = None
         self._used = self._atol
 
-    def __call__(self, solution: Solution, factor: float, watch: Callback | None) -> tuple[GlobalError, _Worst]:
+    def __call__(
+        self, solution: Solution, field: VectorField, factor: float, watch: Callback | None
+    ) -> tuple[GlobalError, _Worst]:
         if not self.n or not solution.h.any():
             return GlobalError(solution.x, np.zeros((self.n, solution.x.size)), 0, 0, 0), _Worst(0.0, 0.0, 0)
-        self._field = self._field or VectorField(*self._arguments)
+        self._field = field
         scale = abs(solution.y).max(axis=0, initial=0.0)
         floor = np.where(self._atol > 0.0, self._atol, _RELATIVE_FLOOR * self._rtol * scale)
         self._used = atol = floor + np.finfo(float).tiny
         small = np.where(self._atol > 0.0, self._atol / np.maximum(self._rtol, SMALLEST_RTOL), 0.0)
-        estimate = global_error(solution, self._field, factor * atol, factor * self._rtol, small, watch)
+        estimate = global_error(solution, field, factor * atol, factor * self._rtol, small, watch)
         estimate = estimate._replace(error=_envelope(estimate.error))
         return estimate, _worst(solution, estimate, atol[:, None], self._rtol[:, None])
 
