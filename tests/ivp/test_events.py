@@ -94,9 +94,12 @@ def test_events_that_return_something_else(wrong):
         sm.solve_ivp(circle, (0, 4), [0.0, 1.0], events=lambda t, y: wrong)
 
 
-def test_a_wrong_terminal_attribute():
-    with pytest.raises(ValueError, match="`terminal` attribute"):
-        sm.solve_ivp(circle, (0, 4), [0.0, 1.0], events=having(lambda t, y: y[0], terminal=-2))
+@pytest.mark.parametrize(("name", "value"), [
+    ("terminal", -2), ("terminal", 1.5), ("terminal", math.inf), ("terminal", "yes"), ("direction", "up")
+])  # fmt: skip
+def test_wrong_attributes(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` attribute"):
+        sm.solve_ivp(circle, (0, 4), [0.0, 1.0], events=having(lambda t, y: y[0], **{name: value}))
 
 
 PROBLEMS = {

@@ -87,6 +87,37 @@ def test_users_who_drive_the_solver_may_move_its_end(solver, compiled):
     assert seen == [0.25, 0.5, 2.0]
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("component", [0, 1])
+@pytest.mark.parametrize("edge", [1.0, 5.0, 17.3])
+def test_a_compiled_f_that_becomes_nan_leaves_what_was_good(bad, component, edge):
+    if component == 0:
+        fun = numba.njit(lambda t, y: (y[1] if t < edge else bad, -y[0]))
+    else:
+        fun = numba.njit(lambda t, y: (y[1], -y[0] if t < edge else bad))
+    res = sm.solve_ivp(fun, (0, 20), [0.0, 1.0])
+    assert not res.success
+    assert f"component {component}" in res.message
+    assert res.t[-1] == pytest.approx(edge, abs=1e-3)
+    assert_allclose(res.y, [np.sin(res.t), np.cos(res.t)], atol=0.02)
+
+
+@pytest.mark.parametrize("fun", [lambda t, y: -y, lambda t, y: [min(t, 1.0)]])
+def test_an_infinite_span_may_start_at_rest(fun):
+    event = lambda t, y: t - 5.0
+    event.terminal = True
+    res = sm.solve_ivp(fun, (0, np.inf), [0.0], events=event)
+    assert res.status == 1
+    assert res.t[-1] == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("scale", [1e-16, 1e-30, 1e-200, 1e30])
+def test_times_may_have_any_unit(scale):
+    res = sm.solve_ivp(lambda t, y: np.array([y[1], -y[0]]) / scale, (0, 20 * scale), [0.0, 1.0], rtol=1e-6, atol=1e-6)
+    assert res.success
+    assert_allclose(res.y[:, -1], [math.sin(20), math.cos(20)], atol=1e-5)
+
+
 def test_one_equation_may_return_a_list_of_an_array():
     for solve in (scipy.integrate.solve_ivp, sm.solve_ivp):
         res = solve(lambda t, y: [-2.0 * y], (0, 1), [1.0], method=NeuralCollocation)
@@ -138,7 +169,7 @@ def test_kinks_and_jumps_are_located(name, solve):
     assert res.success
     assert res.y[0, -1] == pytest.approx(exact, rel=1e-6)
     # 470 (interpolated) and 1780 (held) calls each before kinks were located, with sm.solve_ivp 3900 and 6800
-    assert res.nfev < 100 * (180 if solve is scipy.integrate.solve_ivp else 230)
+    assert res.nfev < 100 * (230 if solve is scipy.integrate.solve_ivp else 280)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -165,7 +196,7 @@ def test_breaks_backwards():
     assert_allclose(res.sol(1.5), math.exp(3.0), rtol=1e-9)
 
 
-@pytest.mark.parametrize("breaks", ["no", [1j], [[None]]])
+@pytest.mark.parametrize("breaks", ["no", [1j], [[None]], [np.nan], [np.inf], [[1.0, 2.0]]])
 def test_bad_breaks(breaks):
     with pytest.raises((TypeError, ValueError), match="`breaks`"):
         sm.solve_ivp(lambda t, y: -y, (0, 1), [1.0], breaks=breaks)
@@ -194,6 +225,30 @@ def test_a_window_that_is_cut_off_reads_off_well_everywhere(compiled):
     exact = np.exp(-t) + np.where(t < 1.2345, 0.0, 5.0 * (1.0 - np.exp(-(t - 1.2345))))
     assert abs(res.sol(t)[0] - exact).max() < 2e-8
     assert (res.sol.error(t)[0] < 2e-8).all()
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("edge", [math.sqrt(2.0), math.pi, 1.0 / 3.0])
+def test_a_jump_is_located_to_what_will_be_left_of_y(rtol, edge):
+    """The error at the jump remains when y has become zero; the estimate, on the same windows, does not see it."""
+    y0 = 1000.0 * edge + 300.0 * (5.0 - edge)
+    cases = [
+        (lambda t, y: [-1000.0 if t < edge else -300.0], 5.0, y0),
+        (lambda t, y: [-100.0 if y[0] > 100.0 * edge else -30.0], (1000.0 - 100.0 * edge) / 100.0 + edge / 0.3, 1000.0),
+    ]
+    for fun, end, start in cases:
+        res = sm.solve_ivp(fun, (0, end), [start], rtol=rtol, atol=1e-3 * rtol)
+        assert res.success
+        assert abs(res.y[0, -1]) < max(1e-3 * rtol, 1e-15 * y0)
+        assert res.nfev < 400
+
+
+def test_the_error_at_a_jump_may_grow():
+    edge, tol = 1.0 / 3.0, 1e-6
+    level = (math.exp(5.0 * edge) - 1.0) / 5.0
+    res = sm.solve_ivp(lambda t, y: 5.0 * y + (1.0 if t < edge else -5.0 * level), (0, 3), [0.0], rtol=tol, atol=1e-8)
+    assert res.success
+    assert res.y[0, -1] == pytest.approx(level, rel=tol)
 
 
 def test_smooth_functions_have_no_kinks():

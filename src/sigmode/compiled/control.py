@@ -34,6 +34,7 @@ __all__ = [
     "ERROR",
     "H_ABS",
     "INSIDE",
+    "KINK_AT",
     "KNOWN",
     "LIMIT",
     "LONGEST",
@@ -71,12 +72,12 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # Places in `numbers`. H_ABS, TRIAL : lengths of the next and of the present window; H : the latter with sign; KNOWN :
 # of the window whose slopes are known; START : of the accepted window; SIZE, RATE : of Newton's last step; ERROR : NaN
 # where the iteration did not converge; MARK_T : t when progress was last looked at; BAD_T : where f is not finite;
-# BREAK : the next time at which the user knows f not to be smooth, infinite if there is none; CUT_AT, RESTART : where a
-# window ends that is cut off before a kink, and where the next one starts, behind it.
+# BREAK : the next time at which the user knows f not to be smooth, infinite if there is none; CUT_AT, KINK_AT,
+# RESTART : where a window ends that is cut off before a kink, the kink, and where the next one starts, behind it.
 (
     T, BOUND, DIRECTION, LONGEST, H_ABS, TRIAL, H, KNOWN, START, SIZE, RATE, ERROR, MARK_T, BAD_T, FACTOR, BREAK,
-    CUT_AT, RESTART, NUMBERS,
-) = range(19)  # fmt: skip
+    CUT_AT, KINK_AT, RESTART, NUMBERS,
+) = range(20)  # fmt: skip
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
 # here; FRESH : whether df/dy was made for this window; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
 # component of f that is not finite, or -1; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS : whether it
@@ -134,6 +135,8 @@ def _stuck(numbers, counts):
 @plain_helper
 def _spacing(t):
     """The distance of two floating-point numbers at t."""
+    if t == 0.0:
+        return math.ldexp(1.0, -1074)
     _, exponent = math.frexp(t)
     return math.ldexp(1.0, max(exponent - 53, -1074))
 
@@ -177,6 +180,7 @@ def _end(numbers, counts):
     if direction * (end - at) > 0.0:
         counts[CUT] = 1
         numbers[CUT_AT] = at
+        numbers[KINK_AT] = numbers[BREAK]
         numbers[RESTART] = numbers[BREAK]
         numbers[TRIAL] = abs(at - start)
         return at

@@ -27,6 +27,7 @@ from .control import (
     ERROR,
     H_ABS,
     INSIDE,
+    KINK_AT,
     KNOWN,
     NFEV,
     NJEV,
@@ -119,14 +120,15 @@ def _sweep(numbers, counts, A, y, atol, rtol, Y, K, before, step, right, J, M, p
 
 @helper
 def _find_bad(numbers, counts, t, K, before):
-    """The first node and component where f is not finite."""
+    """The first node and component where f, as it came, is not finite; else where Newton's step is not."""
     counts[BAD] = -1
-    for i in range(K.shape[0]):
-        for k in range(K.shape[1]):
-            if not (math.isfinite(K[i, k]) and math.isfinite(before[i, k])):
-                counts[BAD] = k
-                numbers[BAD_T] = t[i]
-                return
+    for values in (before, K):
+        for i in range(K.shape[0]):
+            for k in range(K.shape[1]):
+                if not math.isfinite(values[i, k]):
+                    counts[BAD] = k
+                    numbers[BAD_T] = t[i]
+                    return
 
 
 @helper
@@ -194,14 +196,20 @@ def _solve(
 
 
 @helper
-def _behind(numbers, address, words, y, f, slope):
-    """Heun's step to the other side of a kink, given y and its slope before it; False where Python has to be asked."""
-    gap = numbers[RESTART] - numbers[CUT_AT]
+def _across(numbers, address, words, y, f, slope):
+    """y behind a kink by the slopes on both sides, given y and its slope before it.
+
+    False where Python has to be asked.
+    """
+    before, behind = numbers[KINK_AT] - numbers[CUT_AT], numbers[RESTART] - numbers[KINK_AT]
     for k in range(y.size):
-        y[k] += gap * slope[k]
-    done = call_once(address, numbers[T], y, words, f)
+        y[k] += (before + behind) * slope[k]
+    done = behind == 0.0 or call_once(address, numbers[RESTART], y, words, f)
     for k in range(y.size):
-        y[k] += 0.5 * gap * (f[k] - slope[k]) if done else -gap * slope[k]
+        if not done:
+            y[k] -= (before + behind) * slope[k]
+        elif behind != 0.0:
+            y[k] += behind * (f[k] - slope[k])
     return done
 
 
@@ -286,7 +294,7 @@ def advance(
             if not counts[SIMPLE]:
                 counts[SIMPLE] = 1 if norm(df_dy, y, atol, rtol) * numbers[H_ABS] < SIMPLE_BELOW else 0
             if asked == ASK_SLOPE:
-                if counts[CUT] and not _behind(numbers, address, words, y, f, K[t.size - 1]):
+                if counts[CUT] and not _across(numbers, address, words, y, f, K[t.size - 1]):
                     return asked
                 if not call_once(address, numbers[T], y, words, f):
                     return asked

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .functions import call
@@ -118,7 +120,7 @@ def taken_over(new, y, atol, rtol, Y):
         for k in range(Y.shape[1]):
             weight = atol[k] + rtol[k] * max(abs(y[k]), abs(new[i, k]))
             part = abs(new[i, k] - Y[i, k]) / weight
-            size = part if not part <= size else size  # NaN stays
+            size = part if part > size or math.isnan(part) else size  # NaN stays
             Y[i, k] = new[i, k]
     return size
 

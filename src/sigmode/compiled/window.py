@@ -6,6 +6,7 @@ small: one thread.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -179,7 +180,7 @@ def one_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, foll
             Y[i, k] += change
             before[i, k] = K[i, k]
             part = abs(change) / (atol[k] + rtol[k] * max(abs(y[k]), abs(Y[i, k])))
-            size = part if not part <= size else size  # NaN stays
+            size = part if part > size or math.isnan(part) else size  # NaN stays
     for i in range(s):
         for k in range(n):
             for j in range(n):
@@ -292,6 +293,9 @@ def weighed_parts(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Re
     largest = 0.0
     difference = 0.0
     for k in range(n):
+        for i in range(parts.shape[0]):  # max() may lose a NaN
+            if not math.isfinite(parts[i, k]) or not math.isfinite(own[k]):
+                return np.nan
         for i in range(s):
             weight = atol[k] + rtol[k] * max(abs(y[k]), abs(Y[i, k]))
             difference = max(difference, abs(parts[2 + i, k]) / weight)

@@ -38,7 +38,9 @@ class Event:
         limit = getattr(function, "terminal", None)
         if limit is None or limit == 0:
             self.limit = math.inf
-        elif int(limit) == limit and limit > 0:
+        elif (
+            isinstance(limit, (bool, int, float, np.generic)) and 0.0 < float(limit) < math.inf and limit == int(limit)
+        ):
             self.limit = float(limit)
         else:
             raise ValueError(
@@ -46,6 +48,8 @@ class Event:
             )
         self.terminal = limit  # for SciPy
         self.direction = getattr(function, "direction", 0)
+        if not isinstance(self.direction, (bool, int, float, np.generic)):
+            raise ValueError(f"The `direction` attribute of `events` must be a number, got {self.direction!r}.")
 
     def __call__(self, t: float, y: Number) -> float:
         """The value of the function; SciPy takes arrays of one number, too."""

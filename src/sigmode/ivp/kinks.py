@@ -21,21 +21,27 @@ _DEGREE, _SAME = 6, 3.0
 _NOT_SMOOTH = 5.0
 # Sweeps y = y0 + integral of f on the left that free the path of what the kink has done to the values. Not tuned.
 _SWEEPS = 2
-# A gap between both sides that leaves so much in the values, in units of the tolerance, is none. Not tuned.
-_GAP = 0.2
-# What begins to move is located to this part of a window. Not tuned.
-_BEGINS = 1e-9
+# A gap between both sides that leaves so much in the values, in units of the tolerance, is none. Far below 1: the error
+# remains when y, and the tolerance with it, has become small, and the estimate does not see it. Not tuned.
+_GAP = 1e-9
+# Differences that the secant aims at in turn, a little less and a little more than what still counts as the same. Not
+# tuned.
+_AIMS = 0.7, 1.4
 # Bisections at most: a double has 52 bits. Not tuned.
 _MOST_BISECTIONS = 64
+# A straight line leads across a kink from this part of the way to it, or from where it is off by this part of the
+# tolerance, if that is closer. Not tuned.
+_RUN, _STRAIGHT = 1e-3, 1e-5
 # Distances in floating-point numbers: between both sides at the end, and by which the left side keeps clear of them.
 # Not tuned.
 _ADJACENT, _CLEAR = 8, 4
 
 
 class Kink(NamedTuple):
-    """Times just before and just after it."""
+    """Where the window before it is to end, where it is, and where the next window is to start."""
 
     before: float
+    at: float
     after: float
 
 
@@ -91,18 +97,13 @@ def find(
         return None
     limit = max(NEGLIGIBLE, _SAME * missed)
 
-    def bent(before: float, after: float) -> bool:
-        """Whether the trapezoidal rule is no good across the gap."""
-        ends = np.array([before, after])
-        rise, straight = np.diff(left.values(ends), axis=0)[0], (after - before) * left.slopes(ends).mean(axis=0)
-        return bool((abs(rise - straight) > _GAP * weight).any())
-
     def off(moment: float) -> float:
         """How far f is from its continuation, in units of what does not matter."""
         one = np.array([moment])
         return float(np.max(abs(f(moment, left.values(one)[0]) - left.slopes(one)[0]) * scale)) / limit
 
-    return _bisect(off, bent, float(t[at - 1]), float(t[at]), abs(t[-1] - start[0]) / limit)
+    sides = _bisect(off, float(t[at - 1]), float(t[at]), abs(t[-1] - start[0]) / limit)
+    return None if sides is None else _clear_of(sides, left, start[0], float(t[at]), weight)
 
 
 def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number]) -> Kink | None:
@@ -117,33 +118,44 @@ def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real
     at = int(np.argmax(slopes[:, begins].any(axis=1)))  # the first node where one of them has moved
     before, after = float(t[at - 1]), float(t[at])
     for _ in range(_MOST_BISECTIONS):
-        if abs(after - before) <= max(
-            _BEGINS * abs(t[-1] - t[0]), _ADJACENT * np.spacing(max(abs(before), abs(after)))
-        ):
+        if abs(after - before) <= _ADJACENT * np.spacing(max(abs(before), abs(after))):
             break
         middle = before + 0.5 * (after - before)
         if f(middle, start[1] + (middle - start[0]) * start[2])[begins].any():  # what is at rest is exactly so there
             after = middle
         else:
             before = middle
-    return Kink(before, after) if before != t[0] else None
+    return Kink(before, after, after) if before != t[0] else None
 
 
-def _bisect(
-    off: Callable[[float], float], bent: Callable[[float, float], bool], before: float, after: float, length: float
-) -> Kink | None:
-    """Narrow the gap until it does not matter, or the times are adjacent numbers."""
+def _clear_of(sides: tuple[float, float], left: _Left, start: float, node: float, weight: Real) -> Kink:
+    """The kink with as much room on both sides as straight lines lead across.
+
+    On a curve that is a little off, such as that of the second march, it may be a little earlier or later. node : the
+    first one behind it.
+    """
+    before, after = sides
+    run = _RUN * (before - start)
+    slopes = left.slopes(np.array([before - run, before]))
+    bent = float((abs(0.5 * run * (slopes[1] - slopes[0])) / weight).max())
+    run *= min(1.0, (_STRAIGHT / bent) ** 0.5) if bent > 0.0 else 1.0
+    least = np.copysign(_CLEAR * np.spacing(max(abs(before), abs(after))), run)
+    run = least if abs(run) < abs(least) else run
+    room = 0.5 * (node - after)
+    return Kink(float(before - run), after, float(after + (run if abs(run) < abs(room) else room)))
+
+
+def _bisect(off: Callable[[float], float], before: float, after: float, length: float) -> tuple[float, float] | None:
+    """Narrow the gap until it does not matter, or the times are adjacent numbers: the times on both sides."""
     off_after = off(after)
     further: tuple[float, float] | None = None
     if not off_after > 1.0:
         return None
-    for _ in range(_MOST_BISECTIONS):
+    for k in range(_MOST_BISECTIONS):
         gap = abs(after - before)
-        if gap * off_after <= _GAP * length and not bent(before, after):
+        if gap * off_after <= _GAP * length or gap <= _ADJACENT * np.spacing(max(abs(before), abs(after))):
             break
-        if gap <= _ADJACENT * np.spacing(max(abs(before), abs(after))):
-            break
-        at = _secant(before, after, off_after, further)
+        at = _secant(before, after, off_after, further, _AIMS[k % 2])
         distance = off(at)
         if not np.isfinite(distance):
             return None
@@ -152,14 +164,13 @@ def _bisect(
         else:
             further = after, off_after
             after, off_after = at, distance
-    clear = _CLEAR * np.spacing(max(abs(before), abs(after)))
-    return Kink(before - np.copysign(clear, after - before), after)
+    return before, after
 
 
-def _secant(before: float, after: float, off_after: float, further: tuple[float, float] | None) -> float:
-    """Where the difference begins if it grows evenly, as at a kink; else the middle."""
+def _secant(before: float, after: float, off_after: float, further: tuple[float, float] | None, aim: float) -> float:
+    """Where the difference is `aim` if it grows evenly, as at a kink; else the middle."""
     middle = before + 0.5 * (after - before)
     if further is None or further[1] <= off_after:
         return middle
-    begins = after - (off_after - 0.5) * (further[0] - after) / (further[1] - off_after)
+    begins = after - (off_after - aim) * (further[0] - after) / (further[1] - off_after)
     return begins if 0.0 < (begins - before) / (after - before) < 1.0 else middle

@@ -209,7 +209,7 @@ class March:
             return
         if kink is not None:
             self._counts[m.CUT] = 1
-            self._numbers[[m.CUT_AT, m.RESTART]] = kink
+            self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]] = kink
 
     def _look_for_noise(self, start: tuple[float, Number, Number], weight: Real) -> bool:
         """Whether f scatters where the march is."""
@@ -296,12 +296,12 @@ class March:
         """Go to the end of the window, and ask for the slope there unless that is the end of the span."""
         if self._memory is None:
             self.y_start, self.y = self.y, self._window.Y[-1].copy()
-        if slope and self._counts[m.CUT]:  # Heun's step to the other side of the kink
-            gap = self._numbers[m.RESTART] - self._numbers[m.CUT_AT]
-            before = self.y.copy()
-            self.y[:] += gap * self.K[-1]
-            self._ask_slope()
-            self.y[:] = before + 0.5 * gap * (self.K[-1] + self.f)
+        if slope and self._counts[m.CUT]:  # across the kink by the slopes on both sides
+            cut_at, kink_at, restart = self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]].tolist()
+            self.y[:] += (restart - cut_at) * self.K[-1]
+            if restart != kink_at:
+                self._ask_slope()
+                self.y[:] += (restart - kink_at) * (self.f - self.K[-1])
             self._ask_slope()
             self._window.legendre[0] = self.f
         elif slope:

@@ -285,7 +285,10 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         """In the order of the march."""
         if breaks is None:
             return np.empty(0)
-        times: Real = np.unique(arguments.numbers(breaks, "breaks", "(m,)", real=True))
+        times: Real = np.atleast_1d(arguments.numbers(breaks, "breaks", "(m,)", real=True))
+        arguments.one_dimensional(times, "breaks")
+        arguments.finite(times, "`breaks`")
+        times = np.unique(times)
         return times if self.direction > 0.0 else times[::-1]
 
     def _span(self) -> float:
@@ -301,7 +304,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         y, f = abs(self.y), abs(self.f)
         longest = min(self._span(), self.max_step)
         rate = float(np.max(f / (y + small)))
-        if rate * longest < _AT_REST:
+        if rate == 0.0 or rate * longest < _AT_REST:
             return _FIRST_AT_REST * longest if math.isfinite(longest) else _FIRST_AT_REST
         careful = min(longest, self._basis.s / _FIRST_BY_Y / rate)
         probe = _PROBE * careful

@@ -97,9 +97,12 @@ class Window:
             Y[:, hardly] = y[hardly] + h * (self.basis.A @ K[:, hardly])
 
     def bad_node(self) -> tuple[int, int] | None:
-        """The first node and component where f is not finite, or None."""
-        bad = np.argwhere(~(np.isfinite(self.K) & np.isfinite(self.before)))
-        return (int(bad[0, 0]), int(bad[0, 1])) if bad.size else None
+        """The first node and component where f, as it came, is not finite, or else where Newton's step is not, or None."""
+        for values in (self.before, self.K):
+            bad = np.argwhere(~np.isfinite(values))
+            if bad.size:
+                return int(bad[0, 0]), int(bad[0, 1])
+        return None
 
 
 class OneSystem(Window):
