@@ -13,6 +13,8 @@ The linearised equations of K windows, each with slopes k at its s nodes, values
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import prange
 
@@ -330,7 +332,7 @@ def _largest_values(y, slopes, h, A, largest):
                 for j in range(s):
                     total += A[i, j] * slopes[m, k, j]
                 value = abs(y[m, k] + h[k] * total)
-                size = size if value <= size else value  # NaN stays
+                size = value if value > size or math.isnan(value) else size  # NaN stays
             largest[m, k] = size
 
 
@@ -358,7 +360,8 @@ def _relative_residuals(slopes, f, y, jac, weights, found):
                     terms += abs(jac[m, a, at] * y[a, at]) / size
                 found[2, k] = max(found[2, k], terms)
             found[0, k] += weights[i] * square
-            found[1, k] = square if not square <= found[1, k] else found[1, k]  # NaN stays
+            if square > found[1, k] or math.isnan(square):  # NaN stays
+                found[1, k] = square
 
 
 def relative_residuals(slopes: Real, f: Real, y: Real, jac: Real, weights: Real) -> Real:

@@ -97,7 +97,7 @@ class Window:
             Y[:, hardly] = y[hardly] + h * (self.basis.A @ K[:, hardly])
 
     def bad_node(self) -> tuple[int, int] | None:
-        """The first node and component where f, as it came, is not finite, or else where Newton's step is not, or None."""
+        """The first node and component where f, as it came, or else Newton's step is not finite, or None."""
         for values in (self.before, self.K):
             bad = np.argwhere(~np.isfinite(values))
             if bad.size:
