@@ -32,6 +32,8 @@ _MOST_BISECTIONS = 64
 # A straight line leads across a kink from this part of the way to it, or from where it is off by this part of the
 # tolerance, if that is closer. Not tuned.
 _RUN, _STRAIGHT = 1e-3, 1e-5
+# What the wrong slope behind a kink may add up to in the values, in units of the tolerance. Not tuned.
+_SEEN = 0.2
 # Distances in floating-point numbers: between both sides at the end, and by which the left side keeps clear of them.
 # Not tuned.
 _ADJACENT, _CLEAR = 8, 4
@@ -103,7 +105,7 @@ def find(
         return float(np.max(abs(f(moment, left.values(one)[0]) - left.slopes(one)[0]) * scale)) / limit
 
     sides = _bisect(off, float(t[at - 1]), float(t[at]), abs(t[-1] - start[0]) / limit)
-    return None if sides is None else _clear_of(sides, left, start[0], float(t[at]), weight)
+    return None if sides is None else _clear_of(f, sides, left, start[0], float(t[at]), weight)
 
 
 def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number]) -> Kink | None:
@@ -128,11 +130,11 @@ def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real
     return Kink(before, after, after) if before != t[0] else None
 
 
-def _clear_of(sides: tuple[float, float], left: _Left, start: float, node: float, weight: Real) -> Kink:
+def _clear_of(f: VectorField, sides: tuple[float, float], left: _Left, start: float, node: float, weight: Real) -> Kink:
     """The kink with as much room on both sides as straight lines lead across.
 
-    On a curve that is a little off, such as that of the second march, it may be a little earlier or later. node : the
-    first one behind it.
+    On a curve that is a little off, such as that of the second march, it may be a little earlier or later. Behind the
+    kink there is less room: up to the next window the solution has the slope before it. node : the first one behind it.
     """
     before, after = sides
     run = _RUN * (before - start)
@@ -141,8 +143,10 @@ def _clear_of(sides: tuple[float, float], left: _Left, start: float, node: float
     run *= min(1.0, (_STRAIGHT / bent) ** 0.5) if bent > 0.0 else 1.0
     least = np.copysign(_CLEAR * np.spacing(max(abs(before), abs(after))), run)
     run = least if abs(run) < abs(least) else run
-    room = 0.5 * (node - after)
-    return Kink(float(before - run), after, float(after + (run if abs(run) < abs(room) else room)))
+    one = np.array([after])
+    jump = abs(f(after, left.values(one)[0]) - left.slopes(one)[0])
+    behind = float(min(abs(run), 0.5 * abs(node - after), (_SEEN * weight / (jump + np.finfo(float).tiny)).min()))
+    return Kink(float(before - run), after, after + float(np.copysign(behind, run)))
 
 
 def _bisect(off: Callable[[float], float], before: float, after: float, length: float) -> tuple[float, float] | None:
