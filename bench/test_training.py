@@ -57,6 +57,7 @@ def neighbours():
     yield
     for process in running:
         process.kill()
+        process.wait()
 
 
 @pytest.mark.usefixtures("neighbours")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Real
-from .launch import MATRIX, VECTOR, entry, helper
+from .launch import MATRIX, VECTOR, entry, plain_helper
 
 __all__ = ["NEGLIGIBLE", "first_that_leaves", "leaves"]
 
@@ -13,11 +13,13 @@ __all__ = ["NEGLIGIBLE", "first_that_leaves", "leaves"]
 _BEFORE = 3
 # It leaves the parabola where the difference is this many times what the nodes before it make expect. Not tuned.
 _STANDS_OUT = 10.0
+# Equations up to which Python looks itself: compiling takes as long as thousands of looks. Not tuned.
+_NOT_WORTH_COMPILING = 16
 # A difference that leaves so much in the values, in units of the tolerance, is none. Not tuned.
 NEGLIGIBLE = 1.0
 
 
-@helper
+@plain_helper
 def leaves(t: Real, slopes: Real, weight: Real, length: float) -> int:
     """The first node whose slope is far from the parabola through the three before it, or -1.
 
@@ -50,5 +52,6 @@ def first_that_leaves(t: Real, slopes: Real, weight: Real, length: float) -> int
     if slopes.dtype.kind == "c":
         slopes = np.hstack([slopes.real, slopes.imag])
         weight = np.tile(weight, 2)
-    at = int(_first(t, np.ascontiguousarray(slopes), np.ascontiguousarray(weight), length))
+    look = leaves if weight.size <= _NOT_WORTH_COMPILING else _first
+    at = int(look(t, np.ascontiguousarray(slopes), np.ascontiguousarray(weight), length))
     return at if at >= 0 else None
