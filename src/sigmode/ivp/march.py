@@ -237,6 +237,12 @@ class March:
         """f at the nodes, as it came: without what Newton's last step added."""
         return self.K if self._memory is not None and self._counts[m.SIMPLE] else self._window.before
 
+    def _begins_to_move(self) -> bool:
+        """Whether a component is at rest at the start, and not at all nodes."""
+        slopes = self._slopes()
+        at_rest = (self.y == 0.0) & (self.f == 0.0) & (slopes[0] == 0.0)
+        return bool((at_rest & slopes.any(axis=0)).any())
+
     def _heed_noise(self) -> None:
         """Errors do not matter below what the noise of f makes of the values in one window."""
         if self.noise is not None:
@@ -280,9 +286,7 @@ class March:
             self._jacobian()
         solved = window.solve(self._t, self.y, h, self._df_dy)
         error = window.estimate(self.y, self.f, h, self._df_dy) if solved else np.nan
-        slopes = self._slopes()
-        at_rest = (self.y == 0.0) & (self.f == 0.0)
-        counts[m.RISES] = solved and (at_rest & (slopes[0] == 0.0) & slopes.any(axis=0)).any()
+        counts[m.RISES] = solved and not self.y.all() and self._begins_to_move()
         numbers[m.RATE], counts[m.SWEEPS] = window.rate, window.sweeps
         numbers[m.ERROR] = error if np.isfinite(error) else np.nan
         if np.isfinite(error):

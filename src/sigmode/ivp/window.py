@@ -89,6 +89,8 @@ class Window:
     def _stay_at_rest(self, y: Number, h: float) -> None:
         """As `compiled.window.stay_at_rest`."""
         Y, K = self.Y, self.K
+        if not (abs(h) * abs(K[0]) <= HARDLY_MOVES * abs(y)).any() and self.before[0].all():
+            return  # as nearly always
         still = ~self.before.any(axis=0)
         if still.any():
             Y[:, still], K[:, still] = y[still], 0.0
