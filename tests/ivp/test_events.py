@@ -71,7 +71,6 @@ def test_a_function_that_stays_at_zero_counts_once():
 
 
 def test_a_zero_at_a_border_of_windows_counts_once():
-    # windows end at max_step; cos is zero at none of the points between
     res = sm.solve_ivp(lambda t, y: [1.0], (0, 4), [0.0], max_step=0.5, events=lambda t, y: t - 1.5)
     assert_equal(res.t_events[0], [1.5])
 

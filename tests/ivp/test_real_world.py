@@ -15,7 +15,7 @@ import sigmode as sm
 from sigmode import NeuralCollocation
 
 
-def nodes_and_compiled(fun):
+def plain_and_compiled(fun):
     return pytest.mark.parametrize("fun", [fun, numba.njit(fun)], ids=["plain", "compiled"])
 
 
@@ -25,7 +25,7 @@ def on_the_pad(t, y):
     return y[1], a
 
 
-@nodes_and_compiled(on_the_pad)
+@plain_and_compiled(on_the_pad)
 def test_a_rocket_that_has_not_ignited_yet_is_not_stepped_over(fun):
     res = scipy.integrate.solve_ivp(fun, (0, 600), [0.0, 0.0], method=NeuralCollocation, rtol=1e-6, atol=1e-9)
     assert res.success
@@ -36,7 +36,7 @@ def lifts_off(t, y):
     return y[1], max(20.0 * t - 9.81, 0.0) if y[0] < 1e-3 else 20.0 * t - 9.81
 
 
-@nodes_and_compiled(lifts_off)
+@plain_and_compiled(lifts_off)
 @pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
 def test_what_is_at_rest_stays_exactly_there_until_it_moves(fun, rtol):
     res = scipy.integrate.solve_ivp(
@@ -52,7 +52,7 @@ def branches_on_an_exact_zero(t, y):
     return -y[0], 0.3 if sideways != 0.0 else 0.0, y[1] * y[0]
 
 
-@nodes_and_compiled(branches_on_an_exact_zero)
+@plain_and_compiled(branches_on_an_exact_zero)
 def test_differences_do_not_disturb_what_is_at_rest(fun):
     for solve in (scipy.integrate.solve_ivp, sm.solve_ivp):
         res = solve(fun, (0, 3), [1.0, 0.0, 0.0], method=NeuralCollocation)
@@ -65,7 +65,7 @@ def starts_at_zero(t, y):  # a stiff chain whose later components are at rest at
     return -1e4 * y[0] + 1e4 * (1.0 - y[0]), 1e4 * (y[0] - y[1]), 1e4 * y[1] - 2e4 * y[2]
 
 
-@nodes_and_compiled(starts_at_zero)
+@plain_and_compiled(starts_at_zero)
 def test_what_is_at_rest_at_first_may_move(fun):
     res = sm.solve_ivp(fun, (0, 1), [0.0, 0.0, 0.0], rtol=1e-6, atol=1e-9)
     assert res.success

@@ -27,8 +27,8 @@ _TO_ROUNDING = 4 * EPS
 class Event:
     """An event function g(t, y) with what SciPy reads off it, and a check of what it returns.
 
-    terminal : after how many zeros the march ends, infinite if never; direction : the sign of the change that counts,
-    or 0.
+    limit : after how many zeros the march ends, infinite if never; direction : the sign of the change that counts, or 0;
+    terminal : as the user gave it, for SciPy.
     """
 
     def __init__(self, function: Any, args: tuple[Any, ...] | None) -> None:
@@ -46,7 +46,7 @@ class Event:
             raise ValueError(
                 f"The `terminal` attribute of `events` must be a boolean or a positive integer, got {limit!r}."
             )
-        self.terminal = limit  # for SciPy
+        self.terminal = limit
         self.direction = getattr(function, "direction", 0)
         if not isinstance(self.direction, (bool, int, float, np.generic)):
             raise ValueError(f"The `direction` attribute of `events` must be a number, got {self.direction!r}.")
