@@ -27,8 +27,9 @@ _TO_ROUNDING = 4 * EPS
 class Event:
     """An event function g(t, y) with what SciPy reads off it, and a check of what it returns.
 
-    limit : after how many zeros the march ends, infinite if never; terminal : as the user gave it, for SciPy; direction :
-    the sign of the change that counts, or 0.
+    limit : after how many zeros the march ends, infinite if never
+    terminal : the same as the user gave it, for SciPy
+    direction : the sign of the change that counts, or 0
     """
 
     def __init__(self, function: Any, args: tuple[Any, ...] | None) -> None:
