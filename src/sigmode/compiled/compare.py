@@ -7,10 +7,14 @@ import numpy as np
 from ..arrays import Index, Real
 from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
-from .simple import SIMPLE_BELOW, at_rest, call_once, differences, goes_on, integrate, norm, taken_over
+from .simple import at_rest, call_once, differences, goes_on, integrate, norm, taken_over
+from .vectors import LANES
 from .window import CONVERGED, NOT_YET, converged, one_sweep, stay_at_rest, verdict
 
 __all__ = ["compare"]
+
+# Simple sweeps are tried where h L is below this: a dozen cost less than one matrix of Newton's method. Not tuned.
+_WORTH_TRYING = 40.0
 
 
 @helper
@@ -49,7 +53,7 @@ def _by_newton(address, words, t, h, A, z, df_dy, atol, rtol, room, Y, K, new):
         if not call(address, t, Y, words, K):
             return np.inf, -1
         last = size
-        size, _ = one_sweep(A, z, h, J, Y, K, before, new, room, atol, rtol, M, pivots, True, sweeps, rate)
+        size, _ = one_sweep(A, z, h, J, Y, K, before, new, room[: s * n], atol, rtol, M, pivots, True, sweeps, rate)
         said, rate = verdict(size, sweeps, last, rate)
         sweeps += 1
         if said != NOT_YET:
@@ -84,8 +88,8 @@ def compare(
     now = y[0].copy()
     slope = np.empty(n)
     slopes = np.empty((s, n))
-    new = np.empty((s, n))
-    room = np.empty(s * n)
+    new, given = np.empty((s, n)), np.empty((s, n))
+    room = np.empty(s * n + LANES)
     calls = 0
     for k in range(K):
         _nodes(start[k], end[k], h[k], nodes, t[k])
@@ -99,13 +103,19 @@ def compare(
                 z[k, i, c] = u[k, i, c] + (now[c] - y[k, c])
         left[k] = 0.0
         done = False
-        if abs(h[k]) * norm(df_dy[k], now, atol, rtol) < SIMPLE_BELOW:
+        if abs(h[k]) * norm(df_dy[k], now, atol, rtol) < _WORTH_TRYING:
+            for i in range(s):
+                for c in range(n):
+                    given[i, c] = z[k, i, c]
             done, sweeps = _by_simple_sweeps(
                 address, words, t[k], h[k], transposed, now, atol, rtol, room, z[k], slopes, new
             )  # fmt: skip
             if sweeps < 0:
                 return k, -1
             calls += sweeps * s
+            for i in range(s):
+                for c in range(n):
+                    z[k, i, c] = z[k, i, c] if done else given[i, c]
         if not done:
             left[k], sweeps = _by_newton(
                 address, words, t[k], h[k], A, now, df_dy[k], atol, rtol, room, z[k], slopes, new

@@ -32,6 +32,7 @@ __all__ = [
     "DEGREE",
     "DIRECTION",
     "ERROR",
+    "GAVE_UP",
     "H_ABS",
     "INSIDE",
     "KINK_AT",
@@ -60,6 +61,7 @@ __all__ = [
     "TOO_SMALL",
     "H",
     "T",
+    "again_shorter",
     "by_newton",
     "noise_is_due",
     "steer",
@@ -83,11 +85,12 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # component of f that is not finite, or -1; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS : whether it
 # must not; CUT : whether the window is cut off before a kink; LOOKED : how often kinks have been looked for in it;
 # RISES : whether something begins to move in it that was exactly at rest; LOOKS : how often in the whole march;
-# STORED : windows that are accepted, and not yet fetched.
+# STORED : windows that are accepted, and not yet fetched; GAVE_UP : whether simple sweeps failed in it; SHORTENED :
+# how many windows had been tried when one was made shorter for that.
 (
     PHASE, TRIED, MOST, MARK, DEGREE, INSIDE, HAS_JACOBIAN, FRESH, CONSTANT, MAY_GROW, SWEEPS, NFEV, NJEV, NLU, BAD,
-    SIMPLE, PARTIAL, ALL_COLUMNS, CUT, LOOKED, RISES, LOOKS, STORED, COUNTS,
-) = range(24)  # fmt: skip
+    SIMPLE, PARTIAL, ALL_COLUMNS, CUT, LOOKED, RISES, LOOKS, STORED, GAVE_UP, SHORTENED, COUNTS,
+) = range(26)  # fmt: skip
 _BEGIN, _LENGTH, _JACOBIAN, _WINDOW, _JUDGE, _KINK, _REJECT, _DONE = range(8)
 
 # Of the estimated error, before the root: as in other solvers. Not tuned.
@@ -106,6 +109,8 @@ _SUSPICIOUS, _MOST_LOOKS, _NOT_FOUND_RATIO = 2.0, 6, 0.3
 _NOW_AND_THEN = 16
 # Windows end this many floating-point numbers before a break: f may take it with a rounding error. Not tuned.
 _BEFORE_BREAK = 1000
+# A window becomes shorter for simple sweeps if none of so many before it did. Not tuned.
+_BETWEEN_SHORTENINGS = 6
 # Degree of the polynomial that predicts the next window's slopes. Not tuned.
 _PREDICTED_DEGREE = 6
 # Sweeps after which a window does not become longer. Not tuned.
@@ -297,7 +302,23 @@ def noise_is_due(counts: Index, found: bool) -> Any:
 def by_newton(counts: Index) -> None:
     """Go on with the same window by Newton's method, where simple sweeps failed."""
     counts[SIMPLE] = 0
+    counts[GAVE_UP] = 1
     counts[PHASE] = _JACOBIAN
+
+
+@plain_helper
+def again_shorter(numbers: Real, counts: Index, ratio: float) -> None:
+    """Try simple sweeps again in a window that is shorter by this factor, if it is below 0.9.
+
+    Not again and again: then windows could be longer, and sweeps are what keeps them short.
+    """
+    often = counts[SHORTENED] > 0 and counts[TRIED] < counts[SHORTENED] + _BETWEEN_SHORTENINGS
+    counts[SHORTENED] = counts[TRIED]
+    if often:
+        return
+    counts[SIMPLE] = 1
+    numbers[TRIAL] *= max(_SMALLEST_RATIO, min(_REJECTED_RATIO, ratio))
+    counts[PHASE] = _LENGTH
 
 
 @plain_helper

@@ -23,7 +23,7 @@ from numba.extending import intrinsic, overload
 from ..arrays import Index, Number
 from .launch import helper
 
-__all__ = ["Called", "call", "on_block", "on_nodes"]
+__all__ = ["Called", "call", "is_dispatcher", "on_block", "on_nodes"]
 
 _X, _Y, _ARGS = types.float64[::1], types.float64[:, ::1], types.int64[::1]
 
@@ -225,12 +225,17 @@ def _nodes_layer(fun: Any, kinds: tuple[Any, ...], out: Any) -> Any:
     return layer
 
 
+def is_dispatcher(fun: Any) -> bool:
+    """Whether Numba has compiled a function, or will at its first call."""
+    return isinstance(fun, dispatcher.Dispatcher)
+
+
 def on_nodes(fun: Any, args: tuple[Any, ...] = ()) -> Called | str | None:
     """The machine code of a compiled ``f(t, y, *args)``, t (k,) and y (k, n) -> (k, n), as `on_block`.
 
     f may return an array, a list or a tuple of numbers, for one equation a number.
     """
-    return _machine_code(fun, args, (types.float64, types.float64[::1]), 2, _nodes_layer, alone=True)
+    return _machine_code(fun, args, (types.float64, _X), 2, _nodes_layer, alone=True)
 
 
 def on_block(fun: Any, args: tuple[Any, ...], ndim: int) -> Called | str | None:
@@ -247,7 +252,7 @@ def _machine_code(
     fun: Any, args: tuple[Any, ...], points: tuple[Any, ...], ndim: int, make: Callable[..., Any], alone: bool = False
 ) -> Called | str | None:
     """See `on_block`; points : the types that come before those of `args`; alone : whether no other thread runs."""
-    if not isinstance(fun, dispatcher.Dispatcher):
+    if not is_dispatcher(fun):
         return None
     kinds = _kinds_of(args)
     if kinds is None:
@@ -259,11 +264,17 @@ def _machine_code(
     layer = _layer_of(fun, kinds, points, ndim, make)
     if layer is None:
         return None
-    (compiled,) = layer.overloads.values()
     if not alone and _launches(layer):
         return _PARALLEL
-    address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-    return Called(address, args, kinds, layer)
+    return Called(_address_of(layer), args, kinds, layer)
+
+
+@functools.lru_cache(maxsize=256)
+def _address_of(layer: Any) -> int:
+    """Where the machine code of a layer is: asking for it takes 10 us."""
+    (compiled,) = layer.overloads.values()
+    address: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+    return address
 
 
 @functools.lru_cache(maxsize=256)

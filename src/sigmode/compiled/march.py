@@ -25,6 +25,7 @@ from .control import (
     CUT_AT,
     DEGREE,
     ERROR,
+    GAVE_UP,
     H_ABS,
     INSIDE,
     KINK_AT,
@@ -43,6 +44,7 @@ from .control import (
     SWEEPS,
     H,
     T,
+    again_shorter,
     by_newton,
     noise_is_due,
     steer,
@@ -51,7 +53,20 @@ from .functions import call
 from .kinks import leaves
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 from .series import continue_series
-from .simple import SIMPLE_BELOW, at_rest, begins_to_move, call_once, differences, goes_on, integrate, norm, taken_over
+from .simple import (
+    NOT_STIFF,
+    SHORTER_REACH,
+    SIMPLE_BELOW,
+    at_rest,
+    begins_to_move,
+    call_once,
+    differences,
+    goes_on,
+    integrate,
+    norm,
+    taken_over,
+    times,
+)
 from .window import (
     CONVERGED,
     HOPELESS,
@@ -79,8 +94,11 @@ def _predict(numbers, counts, nodes, transposed, legendre, y, df_dy, Y, K, step,
     for i in range(s):
         for k in range(n):
             Y[i, k] = step[i, k]
-            for m in range(n):
-                J[i, k, m] = df_dy[k, m]
+    if not counts[SIMPLE]:
+        for i in range(s):
+            for k in range(n):
+                for m in range(n):
+                    J[i, k, m] = df_dy[k, m]
     counts[SWEEPS] = 0
     numbers[SIZE] = 0.0
     numbers[RATE] = 0.0
@@ -108,7 +126,7 @@ def _sweep(numbers, counts, A, y, atol, rtol, Y, K, before, step, right, J, M, p
     last, sweeps, rate = numbers[SIZE], counts[SWEEPS], numbers[RATE]
     follow = counts[CONSTANT] == 0
     size, fresh = one_sweep(
-        A, y, numbers[H], J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate
+        A, y, numbers[H], J, Y, K, before, step, right[: M.shape[0]], atol, rtol, M, pivots, follow, sweeps, rate
     )  # fmt: skip
     said, rate = verdict(size, sweeps, last, rate)
     numbers[SIZE] = size
@@ -132,16 +150,6 @@ def _find_bad(numbers, counts, t, K, before):
 
 
 @helper
-def _times(matrix, K, product):
-    for i in range(matrix.shape[0]):
-        for k in range(K.shape[1]):
-            product[i, k] = 0.0
-        for j in range(K.shape[0]):
-            for k in range(K.shape[1]):
-                product[i, k] += matrix[i, j] * K[j, k]
-
-
-@helper
 def _estimate(h, simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_dy, square, pivots, legendre):
     """The local error in units of the tolerance; NaN where there is none."""
     s, n = Y.shape
@@ -149,8 +157,9 @@ def _estimate(h, simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_d
     of_values = np.empty((4, n))
     parts = np.empty((2 + s, n))
     own = np.empty(n)
-    _times(judging, K, judged)
-    _times(last_four, Y, of_values)
+    total = np.empty(judging.shape[1])
+    times(judging, K, total, judged)
+    times(last_four, Y, total, of_values)
     neglected_parts(judged, of_values, f, h, first, parts, own)
     if not simple and not filter_parts(h / (2 * s), df_dy, parts, square, pivots):
         return np.nan
@@ -260,11 +269,11 @@ def advance(
     """`steer` with windows of a compiled f: go on until there is no more room for them, or Python is needed.
 
     address, words : of f, see `functions.Called`; own_df_dy : whether df/dy is the user's.
-    nodes (s,), A (s, s), its transpose, judging (2 s, s), last_four (4, s) : of the basis.
+    nodes (s,), A (s, s), and, transposed and padded, A (s, m), judging (s, .), last_four (s, .) : of the basis.
     atol, rtol, small, y, f, start : (n,); small : what does not matter in y, for differences; f : the slope at y;
     start : y at the start of the window that was accepted.
     t (s,), Y, K, before, step, legendre (s, n), df_dy (n, n) : of the window. The rest is work space: J (s, n, n),
-    M (s n, s n), right (s n,), square (n, n), pivots (s n,).
+    M (s n, s n), right (s n + 8,), square (n, n), pivots (s n,).
     places (m, 3), values (m, 3, n), slopes (m, s, n) : of the windows that are accepted, as many as counts[STORED]:
     start, length, and end of each; y at the start, at the last node and at the end; K.
     """
@@ -278,6 +287,11 @@ def advance(
             if not differences(address, words, numbers[T], numbers[H], y, f, small, df_dy, counts[PARTIAL]):
                 return asked
             counts[NJEV] += 1
+            if counts[GAVE_UP]:
+                counts[GAVE_UP] = 0
+                reach = norm(df_dy, y, atol, rtol) * abs(numbers[H])
+                if reach < NOT_STIFF:
+                    again_shorter(numbers, counts, SHORTER_REACH / reach)
         elif asked == ASK_WINDOW:
             if not _solve(
                 numbers, counts, address, words, nodes, A, transposed, judging, last_four,

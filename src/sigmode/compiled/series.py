@@ -28,16 +28,19 @@ def decay(a, b, c, d):
 @helper
 def continue_series(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
     """K (s, n) = the Legendre series with coefficients (s, n), up to a degree, read at offset + ratio nodes."""
-    for i in range(nodes.size):
-        x = 2.0 * (offset + ratio * nodes[i]) - 1.0
+    s = nodes.size
+    before, p, x = np.zeros(s), np.ones(s), np.empty(s)
+    for i in range(s):
+        x[i] = 2.0 * (offset + ratio * nodes[i]) - 1.0
         for k in range(K.shape[1]):
-            before = 0.0
-            p = 1.0
-            total = legendre[0, k]
-            for d in range(1, degree + 1):
-                before, p = p, ((2 * d - 1) * x * p - (d - 1) * before) / d
-                total += legendre[d, k] * p
-            K[i, k] = total
+            K[i, k] = legendre[0, k]
+    for d in range(1, degree + 1):
+        a, b = (2 * d - 1) / d, (d - 1) / d
+        for i in range(s):
+            before[i], p[i] = p[i], a * x[i] * p[i] - b * before[i]
+        for i in range(s):
+            for k in range(K.shape[1]):
+                K[i, k] += legendre[d, k] * p[i]
 
 
 @entry(f"void({VECTOR}, {MATRIX}, i8, f8, f8, {MATRIX})")

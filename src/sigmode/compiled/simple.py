@@ -8,8 +8,11 @@ import numpy as np
 
 from .functions import call
 from .launch import helper
+from .vectors import LANES, rows_of_product
 
 __all__ = [
+    "NOT_STIFF",
+    "SHORTER_REACH",
     "SIMPLE_BELOW",
     "at_rest",
     "begins_to_move",
@@ -19,6 +22,7 @@ __all__ = [
     "integrate",
     "norm",
     "taken_over",
+    "times",
 ]
 
 # Simple sweeps contract by about h L / k in the k-th (docs/ivp.md). They are given up where they contract by less than
@@ -26,6 +30,9 @@ __all__ = [
 # is below the third. Not tuned.
 _TOO_SLOW, _MOST_SIMPLE, SIMPLE_BELOW = 0.7, 26, 6.0
 _SLOW_AFTER = 10
+# Where they fail although h L is below the first number, the window is too long rather than stiff: it becomes shorter,
+# to an h L of the second. Not tuned.
+NOT_STIFF, SHORTER_REACH = 15.0, 4.0
 # Relative step of forward differences, as in user/differences.py.
 _FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
 
@@ -97,19 +104,23 @@ def differences(address, words, t, h, y, f, small, df_dy, partial):
 
 @helper
 def integrate(h, transposed, y, K, total, Y):
-    """Y = y + h A K; total : (s,) and more, room. The innermost loop is over nodes: they outnumber the equations."""
+    """Y = y + h A K; transposed (s, m) : of A, padded to a multiple of eight columns; total : (m,) and more, room."""
     s, n = K.shape
-    row_of_y = total[:s]
     for k in range(n):
+        for at in range(0, transposed.shape[1], LANES):
+            rows_of_product(transposed, K, k, at, total)  # type: ignore[call-arg]
         for i in range(s):
-            row_of_y[i] = 0.0
-        for j in range(s):
-            slope = h * K[j, k]
-            row = transposed[j]
-            for i in range(s):
-                row_of_y[i] += slope * row[i]
-        for i in range(s):
-            Y[i, k] = y[k] + row_of_y[i]
+            Y[i, k] = y[k] + h * total[i]
+
+
+@helper
+def times(transposed, K, total, product):
+    """product (r, n) = a matrix times K (s, n), given its transpose (s, m), zero from column r on; total : (m,)."""
+    for k in range(K.shape[1]):
+        for at in range(0, transposed.shape[1], LANES):
+            rows_of_product(transposed, K, k, at, total)  # type: ignore[call-arg]
+        for i in range(product.shape[0]):
+            product[i, k] = total[i]
 
 
 @helper
@@ -133,11 +144,17 @@ def goes_on(size, sweeps, rate):
 
 @helper
 def norm(df_dy, y, atol, rtol):
-    """The norm of df/dy in units of the tolerance: times h, how simple sweeps contract."""
-    largest = 0.0
+    """The least of three norms of df/dy, one of them in units of the tolerance: times h, how simple sweeps contract.
+
+    Where a component passes zero its tolerance is small, and the third one far too large.
+    """
+    rows = columns = scaled = 0.0
     for k in range(y.size):
-        total = 0.0
+        row = column = total = 0.0
         for m in range(y.size):
+            row += abs(df_dy[k, m])
+            column += abs(df_dy[m, k])
             total += abs(df_dy[k, m]) * (atol[m] + rtol[m] * abs(y[m]))
-        largest = max(largest, total / (atol[k] + rtol[k] * abs(y[k])))
-    return largest
+        rows, columns = max(rows, row), max(columns, column)
+        scaled = max(scaled, total / (atol[k] + rtol[k] * abs(y[k])))
+    return min(rows, columns, scaled)

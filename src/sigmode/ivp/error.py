@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..arrays import Number, Real
 from ..callback import Callback, tell
 from ..compiled.compare import compare
 from ..compiled.control import CHEAP_JACOBIAN
+from ..compiled.report import PROBES, STANDS_OUT
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
@@ -19,28 +21,27 @@ from ..user.field import VectorField
 from ..user.growth import fastest
 from .window import make_window, one_system
 
-__all__ = ["GlobalError", "global_error", "unseen"]
+__all__ = [
+    "FOLLOWED", "MAY_REMAIN", "ROUNDING", "GlobalError",
+    "fastest_growth", "followed", "global_error", "unseen", "weights", "wider",
+]  # fmt: skip
 
 # The comparison march has this many functions more than the solution, up to a largest number
 # (docs/decisions.md, "The global error is the difference to a wider solution").
 _MORE_FUNCTIONS, _MOST_FUNCTIONS = 3, 24
 # It is solved to this part of the tolerance, since true errors are often 1e-2 of it. Not tuned.
 _SOLVED_TO = 1e-3
-# What Newton's method may leave, in units of the tolerance, where rounding stops it earlier. Not tuned.
-_MAY_REMAIN = 0.3
+# What Newton's method may leave, in units of that, where rounding stops it earlier. Not tuned.
+MAY_REMAIN = 300.0
 # Rounding errors of a value, relative to it. Not tuned.
-_ROUNDING = 16 * EPS
+ROUNDING = 16 * EPS
 # Equations up to which growth is looked for: beyond that the eigenvalues cost more than the march. Not tuned.
 _MOST_EQUATIONS_FOR_GROWTH = 50
 # Growth by e**(s/2) in a window is still followed; faster growth is damped as decay is (docs/decisions.md, "Growth
 # limits the windows").
-_FOLLOWED = 0.5
+FOLLOWED = 0.5
 # Relative step of differences that noise of f hardly reaches. Not tuned.
 _COARSE_STEP = 1e-3
-# Points per span at which long windows are probed. Not tuned.
-_PROBES = 256
-# A defect stands out if it is this many times the median of its window. Not tuned.
-_STANDS_OUT = 50.0
 
 
 class GlobalError(NamedTuple):
@@ -75,17 +76,18 @@ def global_error(
 
     An implicit method damps what grows by more than exp(s) in a window, in u as in z: such windows are reported.
     """
-    wider = basis(min(solution.network.n_hidden + 1 + _MORE_FUNCTIONS, _MOST_FUNCTIONS))
-    weights = _SOLVED_TO * atol, np.maximum(_SOLVED_TO * rtol, _ROUNDING)
+    second = basis(wider(solution.network.n_hidden + 1))
+    solved_to = weights(atol, rtol)
     before = field.nfev, field.njev
     with np.errstate(all="ignore"):
-        found = _compiled(solution, field, wider, weights, small) if one_system(wider, field) else None
+        found = _compiled(solution, field, second, solved_to, small) if one_system(second, field) else None
         if found is None:
             field.nfev, field.njev = before
-            found = _called(solution, field, wider, weights, small, watch)
-    growing = max((_checked_growth(solution, field, small, *each) for each in found.growth), default=0.0)
-    longest = _followed(solution) / growing if growing else np.inf
-    return GlobalError(*found[:2], field.nfev - before[0], field.njev - before[1], found.nlu, longest, wider.s)
+            found = _called(solution, field, second, solved_to, small, watch)
+    starts = solution.x[:-1], solution.y, solution.h
+    growing = fastest_growth(field, small, starts, *found.growth)
+    longest = FOLLOWED * (solution.network.n_hidden + 1) / growing if growing else np.inf
+    return GlobalError(*found[:2], field.nfev - before[0], field.njev - before[1], found.nlu, longest, second.s)
 
 
 def _end(solution: Solution, k: int) -> float:
@@ -97,89 +99,101 @@ def _end(solution: Solution, k: int) -> float:
 
 
 class _Found(NamedTuple):
-    """x, error : as of `GlobalError`; nlu : matrices; growth : windows, and what `_growth` is to look at in each."""
+    """x, error : as of `GlobalError`; nlu : matrices; growth : df/dy of windows, and what is followed in each."""
 
     x: Number
     error: Number
     nlu: int
-    growth: list[tuple[int, Any, float, float]]
+    growth: tuple[Iterable[Any], Real]
 
 
-def _followed(solution: Solution) -> float:
-    return _FOLLOWED * (solution.network.n_hidden + 1)
+def wider(s: int) -> int:
+    """Functions of the second march beside one with s."""
+    return min(s + _MORE_FUNCTIONS, _MOST_FUNCTIONS)
+
+
+def weights(atol: Real, rtol: Real) -> tuple[Real, Real]:
+    """atol and rtol that the second march is solved to, given those that errors are to be compared with."""
+    return _SOLVED_TO * atol, np.maximum(_SOLVED_TO * rtol, ROUNDING)
+
+
+def followed(h: Real, s: int) -> Real:
+    """The growth that is followed in windows of s functions and lengths h, (K,), and in those before them."""
+    lengths = abs(h)
+    return np.asarray(FOLLOWED * s / np.maximum(lengths, np.append(0.0, lengths[:-1])))
 
 
 def _compiled(
-    solution: Solution, field: VectorField, wider: Basis, weights: tuple[Real, Real], small: Real
+    solution: Solution, field: VectorField, second: Basis, solved_to: tuple[Real, Real], small: Real
 ) -> _Found | None:
     """The second march in compiled code; None where f has to be called from Python."""
     words = field.compiled.words() if field.compiled and field.differences else None
     if words is None or field.compiled is None:
         return None
-    atol, rtol = weights
-    u = solution.at_windows(wider.nodes)
+    atol, rtol = solved_to
+    u = solution.at_windows(second.nodes)
     start = solution.x[:-1]
     end = np.array([_end(solution, k) for k in range(len(start))])
     K, s, n = u.shape
     t, z, left, df_dy = np.empty((K, s)), np.empty_like(u), np.zeros(K), np.empty((K, n, n))
     done, calls = compare(
-        field.compiled.address, words, start, end, solution.h, solution.y, u, wider.nodes, wider.A, wider.transposed,
-        atol, rtol, np.ascontiguousarray(small, dtype=float), _MAY_REMAIN / _SOLVED_TO, t, z, left, df_dy,
+        field.compiled.address, words, start, end, solution.h, solution.y, u, second.nodes, second.A, second.transposed,
+        atol, rtol, np.ascontiguousarray(small, dtype=float), MAY_REMAIN, t, z, left, df_dy,
     )  # fmt: skip
     if calls < 0:
         return None
     field.nfev += calls
     field.njev += min(done + 1, K)
-    uncertain = left[:, None, None] * (atol + rtol * abs(u)) + _ROUNDING * abs(u)
+    uncertain = left[:, None, None] * (atol + rtol * abs(u)) + ROUNDING * abs(u)
     error = (abs(u - z) + uncertain)[:done].reshape(-1, n)
     pieces, errors = [solution.x[:1], t[:done].ravel()], [np.zeros((1, n)), error]
     if done < K:
         pieces += [t[done], solution.x[-1:]]
         errors.append(np.full((s + 1, n), np.inf))
-    lengths = abs(solution.h)
-    least = _followed(solution) / np.maximum(lengths, np.append(0.0, lengths[:-1]))
-    growth = [(k, df_dy[k], least[k], float(solution.h[k])) for k in range(min(done + 1, K))]
+    growth = df_dy[: min(done + 1, K)], followed(solution.h, solution.network.n_hidden + 1)
     return _Found(np.concatenate(pieces), np.concatenate(errors).T, 0, growth)
 
 
 def _called(
     solution: Solution,
     field: VectorField,
-    wider: Basis,
-    weights: tuple[Real, Real],
+    second: Basis,
+    solved_to: tuple[Real, Real],
     small: Real,
     watch: Callback | None,
 ) -> _Found:
     """The second march window by window."""
     n = field.n
-    window = make_window(wider, field, *weights)
+    window = make_window(second, field, *solved_to)
+    least = followed(solution.h, solution.network.n_hidden + 1)
     pieces, errors = [solution.x[:1]], [np.zeros((1, n))]
     z = solution.y[0].copy()
     df_dy = None
-    before, growth, follows = 0.0, [], _followed(solution)
+    growth: list[Any] = []
     for k, start in enumerate(solution.x[:-1]):
         h = float(solution.h[k])
         end = _end(solution, k)
-        t = start + h * wider.nodes
+        t = start + h * second.nodes
         t[-1] = end
         t = np.clip(t, min(start, end), max(start, end))
-        u = solution.window_values(k, wider.nodes).T
+        u = solution.window_values(k, second.nodes).T
         if df_dy is None:
             slope = field(float(start), z)
             df_dy = field.jacobian(float(start), z, slope, h * slope, small, (z == 0.0) & (slope == 0.0))
-            growth.append((k, df_dy, follows / max(abs(h), before), h))
-        before = abs(h)
+            growth.append(df_dy)
+        else:
+            growth.append(None)
         window.Y[:] = u + (z - solution.y[k])
         solved = window.solve(t, z, h, df_dy)
         if not solved and np.isfinite(window.Y).all():  # secants may have led astray: once more from where they led
             solved = window.solve(t, z, h, df_dy)
         left = 0.0 if solved else window.step
         pieces.append(t)
-        if not left * _SOLVED_TO < _MAY_REMAIN:
+        if not left < MAY_REMAIN:
             pieces.append(solution.x[-1:])
             errors.append(np.full((t.size + 1, n), np.inf))
             break
-        uncertain = left * (window.atol + window.rtol * abs(u)) + _ROUNDING * abs(u)
+        uncertain = left * (window.atol + window.rtol * abs(u)) + ROUNDING * abs(u)
         errors.append(abs(u - window.Y) + uncertain)
         z = window.Y[-1].copy()
         if k + 1 < len(solution.y):
@@ -187,20 +201,26 @@ def _called(
         tell(watch, t=float(end), y=z.copy(), nfev=field.nfev, t0=float(solution.x[0]), t_bound=float(solution.x[-1]))
         if n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
-    return _Found(np.concatenate(pieces), np.concatenate(errors).T, window.nlu, growth)
+    return _Found(np.concatenate(pieces), np.concatenate(errors).T, window.nlu, (growth, least))
 
 
-def _checked_growth(
-    solution: Solution, field: VectorField, small: Real, k: int, df_dy: Any, least: float, h: float
+def fastest_growth(
+    field: VectorField, small: Real, starts: tuple[Real, Number, Real], df_dy: Iterable[Any], least: Real
 ) -> float:
-    """`_growth` in window k, looked at again by coarse differences: noise of f may pass for growth."""
-    growth = _growth(df_dy, least, h)
-    if growth and field.differences:
-        t, y = float(solution.x[k]), solution.y[k]
-        slope = field(t, y)
-        coarse = field.jacobian(t, y, slope, np.zeros(field.n), small, relative=_COARSE_STEP)
-        growth = min(growth, _growth(coarse, least, h))
-    return growth
+    """The fastest growth that df/dy allows in a window, if that is more than can be followed there, else 0.
+
+    starts : t (K,), y (K, n) and length h (K,) of windows; df_dy, least : of the first of them, what is not looked at
+    is None. Looked at again by coarse differences: noise of f may pass for growth.
+    """
+    found = 0.0
+    for k, matrix in enumerate(df_dy):
+        growth = _growth(matrix, least[k], starts[2][k]) if matrix is not None else 0.0
+        if growth and field.differences:
+            t, y = float(starts[0][k]), starts[1][k]
+            coarse = field.jacobian(t, y, field(t, y), np.zeros(field.n), small, relative=_COARSE_STEP)
+            growth = min(growth, _growth(coarse, least[k], starts[2][k]))
+        found = max(found, growth)
+    return found
 
 
 def _growth(df_dy: Any, least: float, h: float) -> float:
@@ -225,7 +245,7 @@ def unseen(solution: Solution, field: VectorField, atol: Real, rtol: Real) -> fl
     """
     span = float(abs(solution.x[-1] - solution.x[0])) or 1.0
     lengths = np.diff(solution.x)
-    counts = np.ceil(_PROBES * abs(lengths) / span).astype(int)
+    counts = np.ceil(PROBES * abs(lengths) / span).astype(int)
     long = np.flatnonzero(counts > solution.network.n_hidden + 1 + _MORE_FUNCTIONS).tolist()
     if not long:
         return None
@@ -239,7 +259,7 @@ def unseen(solution: Solution, field: VectorField, atol: Real, rtol: Real) -> fl
     typical = [
         np.partition(part, len(part) // 2, axis=0)[len(part) // 2] for part in np.split(d, np.cumsum(counts[long])[:-1])
     ]
-    stands_out = d > _STANDS_OUT * np.repeat(typical, counts[long], axis=0)
+    stands_out = d > STANDS_OUT * np.repeat(typical, counts[long], axis=0)
     per_point = (abs(lengths) / counts)[of_window, None]
     found = (stands_out & ~(d * per_point <= atol + rtol * abs(u))).any(axis=1)
     return float(t[int(np.argmax(found))]) if found.any() else None

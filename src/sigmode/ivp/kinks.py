@@ -9,18 +9,11 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from ..arrays import Number, Real
-from ..compiled.kinks import NEGLIGIBLE, first_that_leaves
+from ..compiled.kinks import DEGREE, NEGLIGIBLE, NOT_SMOOTH, SAME, SWEEPS, first_that_leaves
 from ..user.field import VectorField
 
 __all__ = ["Kink", "begin", "find"]
 
-# Degree of the polynomial that continues f from the left, at most; what it misses of the slopes may be exceeded by this
-# factor by what still counts as the same. Not tuned.
-_DEGREE, _SAME = 6, 3.0
-# What it may miss of the slopes on the left, in units of what does not matter. Not tuned.
-_NOT_SMOOTH = 5.0
-# Sweeps y = y0 + integral of f on the left that free the path of what the kink has done to the values. Not tuned.
-_SWEEPS = 2
 # A gap between both sides that leaves so much in the values, in units of the tolerance, is none. Far below 1: the error
 # remains when y, and the tolerance with it, has become small, and the estimate does not see it. Not tuned.
 _GAP = 1e-9
@@ -54,7 +47,7 @@ class _Left:
         """start : t and y; t (m,), slopes (m, n), from the start on: the path is their integral."""
         self._start, self._y = start
         self._half = 0.5 * (t[-1] - self._start)
-        x, degree = self._scaled(t), min(_DEGREE, len(t) - 2)
+        x, degree = self._scaled(t), min(DEGREE, len(t) - 2)
         self._path = legendre.legint(legendre.legfit(x, slopes, degree), lbnd=-1)
         self.slopes_there = np.empty(slopes.shape, dtype=slopes.dtype)
         f.nodes(t, np.ascontiguousarray(self.values(t)), self.slopes_there)
@@ -91,13 +84,13 @@ def find(
     if at is None:
         return None
     times, along = np.append(start[0], t[:at]), np.vstack([start[2], slopes[:at]])
-    for _ in range(_SWEEPS):  # the path comes closer to y
+    for _ in range(SWEEPS):  # the path comes closer to y
         left = _Left(f, start[:2], times, along)
         along = left.slopes_there
     missed = float((left.missed * scale).max())
-    if missed > _NOT_SMOOTH:  # noise, or a window that is too long
+    if missed > NOT_SMOOTH:  # noise, or a window that is too long
         return None
-    limit = max(NEGLIGIBLE, _SAME * missed)
+    limit = max(NEGLIGIBLE, SAME * missed)
 
     def off(moment: float) -> float:
         """How far f is from its continuation, in units of what does not matter."""

@@ -9,25 +9,19 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from ..arrays import Index, Number, Real
+from ..compiled.report import MOST_POINTS_PER_FUNCTION, SHORT_WINDOW, STRAIGHT
 from ..trial.solution import Solution
 from ..user.field import VectorField
 from .events import Event, Events
 from .method import NeuralCollocation, SolvedWindow
 
-__all__ = ["solve"]
+__all__ = ["FINISHED", "solve"]
 
 # SciPy's words.
-_FINISHED = "The solver successfully reached the end of the integration interval."
+FINISHED = "The solver successfully reached the end of the integration interval."
 _ENDED_BY_EVENT = "A termination event occurred."
-# Straight lines between the points of `res.t` stay within this part of a component's range, or of its tolerance: 1 %,
-# less what the slopes at the nodes do not show of the bend at the start of a window. Not tuned.
-_STRAIGHT = 0.008
-# A window is reported at no more points than this many per function. Not tuned.
-_MOST_POINTS_PER_FUNCTION = 4
 # Windows of a compiled f that are marched on by at a time, without and with events: these may end it before. Not tuned.
 _MANY, _FEW = 64, 4
-# A window shorter than this many floating-point numbers is not cut. Not tuned.
-_SHORT_WINDOW = 1000
 
 
 def solve(
@@ -65,7 +59,7 @@ def solve(
     res.message = message
     res.noise = solver.noise_message() if solver.noise is not None else None
     if finished:
-        res.status, res.message = (1, _ENDED_BY_EVENT) if at is not None else (0, _FINISHED)
+        res.status, res.message = (1, _ENDED_BY_EVENT) if at is not None else (0, FINISHED)
     res.t_events, res.y_events = watched.arrays() if watched else (None, None)
     if not windows:
         sol = Solution.constant(t_span[0], end, solver.y)
@@ -114,15 +108,15 @@ class _Stacked:
         values = self._starts[:, None] + h * (self._basis.A @ self._slopes)
         values = np.concatenate([self._starts[:1, None], values.reshape(1, -1, values.shape[2])], axis=1)[0]
         extent = np.maximum(np.ptp(values.real, axis=0), np.ptp(values.imag, axis=0))
-        allowed = _STRAIGHT * np.maximum(extent, atol + rtol * abs(values).max(axis=0)) + np.finfo(float).tiny
+        allowed = STRAIGHT * np.maximum(extent, atol + rtol * abs(values).max(axis=0)) + np.finfo(float).tiny
         bend = abs(h * np.diff(self._slopes, axis=1) / np.diff(self._basis.nodes)[:, None]).max(axis=1)
         parts = np.ceil(np.sqrt((bend / (8.0 * allowed)).max(axis=1)))
-        return np.asarray(np.clip(parts, 1, _MOST_POINTS_PER_FUNCTION * self._basis.s), dtype=np.int64)
+        return np.asarray(np.clip(parts, 1, MOST_POINTS_PER_FUNCTION * self._basis.s), dtype=np.int64)
 
 
 def _times(x: Real, parts: Index) -> Real:
     """The ends x (K + 1,) of windows, and the points that cut each into as many parts, where these are distinct."""
-    short = abs(np.diff(x)) < _SHORT_WINDOW * np.spacing(abs(x[1:]))
+    short = abs(np.diff(x)) < SHORT_WINDOW * np.spacing(abs(x[1:]))
     pieces = [
         start + (end - start) * np.arange(count) / count
         for start, end, count in zip(x[:-1].tolist(), x[1:].tolist(), np.where(short, 1, parts).tolist(), strict=True)

@@ -9,11 +9,13 @@ from scipy.sparse import issparse
 
 from ..arrays import Index, Number, Real
 from ..compiled import control as m
+from ..compiled.kinks import looks_odd
 from ..compiled.march import advance
+from ..compiled.vectors import LANES
 from ..trial.basis import Basis
 from ..user.field import VectorField
 from .kinks import begin, find
-from .noise import NEGLIGIBLE, scatter
+from .noise import AT, NEGLIGIBLE, RESIDUALS, scatter
 from .window import make_window, one_system
 
 __all__ = ["Accepted", "March"]
@@ -101,10 +103,10 @@ class March:
         vectors = [self._window.atol, self._window.rtol, *vectors]
         self._df_dy = np.zeros((n, n))
         before, step, legendre = self._window.before, np.zeros((s, n)), self._window.legendre
-        rooms = np.empty((s, n, n)), np.empty((s * n, s * n)), np.empty(s * n), np.empty((n, n))
+        rooms = np.empty((s, n, n)), np.empty((s * n, s * n)), np.empty(s * n + LANES), np.empty((n, n))
         self._memory = (
             address, words, not self._field.differences,
-            basis.nodes, basis.A, basis.transposed, basis.judging, basis.last_four, *vectors,
+            basis.nodes, basis.A, basis.transposed, basis.judging_transposed, basis.last_four_transposed, *vectors,
             self._t, self.Y, self.K, before, step, legendre, self._df_dy, *rooms, np.empty(s * n, dtype=np.int64),
         )  # fmt: skip
 
@@ -136,6 +138,19 @@ class March:
 
     def windows(self, most: int) -> tuple[list[Accepted], str | None]:
         """Go on, by at most so many windows; and why it could not, or None."""
+        why = self._go_on_by(most)
+        return self._fetched(why is None), why
+
+    def stacked(self, most: int) -> tuple[tuple[Real, Real, Real], str | None]:
+        """As `windows`, for compiled f: the arrays that `advance` makes of them."""
+        why = self._go_on_by(most)
+        stored = slice(int(self._counts[m.STORED]))
+        places, values, slopes = self._store
+        self._store = np.empty((0, 3)), np.empty((0, 3, 0)), np.empty((0, 0, 0))  # these are the caller's from now on
+        return (places[stored], values[stored], slopes[stored]), why
+
+    def _go_on_by(self, most: int) -> str | None:
+        """Go on, by at most so many windows; and why it could not, or None."""
         counts, field = self._counts, self._field
         counts[m.CONSTANT] = field.constant
         counts[m.STORED] = 0
@@ -147,7 +162,7 @@ class March:
         field.nfev += int(counts[m.NFEV])
         field.njev += int(counts[m.NJEV])
         counts[m.NFEV] = counts[m.NJEV] = 0
-        return self._fetched(why is None), why
+        return why
 
     def _go_on(self) -> str | None:
         """To the end of the last window that there is room for; or why not."""
@@ -195,6 +210,8 @@ class March:
     def _look_for_kink(self) -> None:
         """Cut the window off before the first kink of f, if there is one."""
         window, field = self._window, self._field
+        if self._memory is not None and not self._counts[m.RISES] and not self._looks_odd():
+            return
         weight = window.atol + window.rtol * np.maximum(abs(self.y), abs(self.Y).max(axis=0))
         start = self.t, self.y, self.f
         if not (np.isfinite(self.Y).all() and np.isfinite(self.K).all()):
@@ -210,6 +227,16 @@ class March:
         if kink is not None:
             self._counts[m.CUT] = 1
             self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]] = kink
+
+    def _looks_odd(self) -> bool:
+        """Whether compiled code cannot exclude a kink or noise."""
+        assert self._memory is not None
+        address, words = self._memory[:2]
+        window, noise_too = self._window, m.noise_is_due(self._counts, False)
+        return looks_odd(
+            address, words, self.t, self.y, self.f, self.h, self._t, self.Y, self.K, window.atol, window.rtol,
+            noise_too, AT, RESIDUALS,
+        )  # fmt: skip
 
     def _look_for_noise(self, start: tuple[float, Number, Number], weight: Real) -> bool:
         """Whether f scatters where the march is."""

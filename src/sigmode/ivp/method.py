@@ -14,37 +14,18 @@ from scipy.optimize import OptimizeResult
 from scipy.special import expit
 
 from .. import arguments
-from ..arguments import EPS
 from ..arrays import Number, Real
 from ..callback import Stopped, tell
 from ..callback import checked as checked_callback
+from ..compiled.begin import PROBE, careful_length, length_by_bend
 from ..trial.basis import Basis, basis
 from ..trial.network import Network
 from ..user.field import VectorField
 from .march import Accepted, March
+from .setting import ABSOLUTE_FLOOR, checked_first_step, march_weights, width
 
 __all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput", "SolvedWindow"]
 
-# Functions per window: 2 for each digit of rtol and 2 more, between 6 and 22. They resolve what the tolerance asks for
-# on windows of about s/3 radians of an oscillation (docs/decisions.md, "Marching").
-_FUNCTIONS_PER_DIGIT, _MORE_FUNCTIONS = 2.0, 2
-_FEWEST_FUNCTIONS, _MOST_FUNCTIONS = 6, 22
-# The local error is kept to this part of the tolerance: with s functions more digits are nearly free, errors add up
-# over windows, and where a component passes zero the tolerance that users check is far smaller than beside it
-# (docs/decisions.md, "Marching").
-_PART_OF_TOLERANCE = 0.015
-# Newton's method is not asked for relative tolerances below this. Not tuned.
-_LEAST_RTOL = 256 * EPS
-# Where `atol` is zero the first window is relative to at least this part of what y is or soon becomes. Not tuned.
-_ABSOLUTE_FLOOR = 1e-6
-# First window: s/9 of the time in which df/dt would change y by itself, and at most s/4 of abs(y)/abs(f); s/10 of the
-# latter where df/dt is not known. Not tuned.
-_FIRST_BY_F, _FIRST_AT_MOST, _FIRST_BY_Y = 9.0, 4.0, 10.0
-# Where y would change by less than the first part of itself over the whole span, f may not have begun yet: the first
-# window is the second part of the span, or that long if the span is infinite. Not tuned.
-_AT_REST, _FIRST_AT_REST = 1e-6, 1e-3
-# The part of the first window at whose end df/dt is looked at. Not tuned.
-_PROBE = 0.01
 # A window with s functions is reported as s/8 steps, of about two radians of an oscillation each (docs/decisions.md,
 # "Marching").
 _FUNCTIONS_PER_STEP = 8
@@ -251,19 +232,17 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self.callback = checked_callback(callback)
         self._pending: list[tuple[float, Number]] = []  # steps of the last window that are still to be reported
         self._one_step = first_step is not None
-        self._basis = basis(_width(self.rtol))
+        self._basis = basis(width(self.rtol))
         self.substeps: int = asked or -(-self._basis.s // _FUNCTIONS_PER_STEP)
-        relative = np.maximum(_PART_OF_TOLERANCE * self.rtol, _LEAST_RTOL) * np.ones(self.n)
-        small = np.where(self.rtol > 0, self.atol / self.rtol, 0.0) * np.ones(self.n)
         self.f = self._slope()
-        absolute = np.maximum(_PART_OF_TOLERANCE * self.atol * np.ones(self.n), np.finfo(float).tiny)  # none may vanish
+        weights = march_weights(self.rtol, self.atol, self.n)
+        small = weights[2]
         if first_step is None:
             # Relative to what y is or soon becomes, where `atol` is zero.
             soon = abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span())
-            h_abs = self._first_length(np.where(small > 0.0, small, _ABSOLUTE_FLOOR * np.nan_to_num(soon)))
+            h_abs = self._first_length(np.where(small > 0.0, small, ABSOLUTE_FLOOR * np.nan_to_num(soon)))
         else:
-            h_abs = _first_step(first_step, t0, t_bound)
-        weights = absolute, relative, small
+            h_abs = checked_first_step(first_step, t0, t_bound)
         span = self.t, self.t_bound
         self._march = March(
             self._basis,
@@ -301,25 +280,15 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         """From f and its change along itself."""
         if not self.n or not np.isfinite(self.f).all() or not self._span():
             return self._span()
-        y, f = abs(self.y), abs(self.f)
         longest = min(self._span(), self.max_step)
-        rate = float(np.max(f / (y + small)))
-        if rate == 0.0 or rate * longest < _AT_REST:
-            return _FIRST_AT_REST * longest if math.isfinite(longest) else _FIRST_AT_REST
-        careful = min(longest, self._basis.s / _FIRST_BY_Y / rate)
-        probe = _PROBE * careful
-        if self.t + self.direction * probe == self.t:
+        s = self._basis.s
+        careful, at_rest = careful_length(self.y, self.f, small, longest, s)
+        run = self.direction * PROBE * careful
+        if at_rest or self.t + run == self.t:
             return careful
         with np.errstate(all="ignore"):
-            moved = self.field(self.t + self.direction * probe, self.y + self.direction * probe * self.f)
-            bend = abs(moved - self.f) / probe
-            if not np.isfinite(bend).all():
-                return careful
-            # bend L**2 = c (y + small + f L), with what a component that starts from zero will be after L
-            c = (self._basis.s / _FIRST_BY_F) ** 2
-            by_bend = (c * f + np.sqrt((c * f) ** 2 + 4.0 * bend * c * (y + small))) / (2.0 * bend)
-            by_y = np.where(y > small, self._basis.s / _FIRST_AT_MOST * y / f, np.inf)
-        return float(min(longest, np.nanmin(by_bend, initial=np.inf), np.nanmin(by_y, initial=np.inf)))
+            moved = self.field(self.t + run, self.y + run * self.f)
+            return length_by_bend(self.y, self.f, moved, small, careful, longest, s)
 
     @property
     def window(self) -> SolvedWindow | None:
@@ -391,15 +360,3 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
     def _dense_output_impl(self) -> NeuralOutput:
         assert self._last is not None
         return NeuralOutput(self.t_old, self.t, self._last)
-
-
-def _width(rtol: Real) -> int:
-    digits = -np.log10(rtol.min(initial=1.0))
-    return int(np.clip(np.round(_FUNCTIONS_PER_DIGIT * digits) + _MORE_FUNCTIONS, _FEWEST_FUNCTIONS, _MOST_FUNCTIONS))
-
-
-def _first_step(first_step: Any, t0: float, t_bound: float) -> float:
-    first = arguments.positive(first_step, "first_step")
-    if first > abs(t_bound - t0):
-        raise ValueError(f"`first_step` exceeds bounds: {first} is more than {abs(t_bound - t0)}.")
-    return first

@@ -6,20 +6,14 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from ..arrays import Number, Real
+from ..compiled.noise import NEGLIGIBLE, PARTS, STAYS
 from ..trial.points import irregular
 from ..user.field import VectorField
 
-__all__ = ["NEGLIGIBLE", "scatter"]
+__all__ = ["AT", "NEGLIGIBLE", "RESIDUALS", "scatter"]
 
-# f is looked at on both halves of two parts of a window: what a polynomial misses of a smooth f falls by 1e4 from one
-# to the other, and a kink or a jump is in one half only. A table with few digits has steps, which shorter parts would
-# not contain. Not tuned.
-_PARTS = 0.1, 0.01
+# How many points, and what is taken for smooth. Not tuned.
 _POINTS, _DEGREE = 20, 3
-# Noise is what does not fall below this part. Not tuned.
-_STAYS = 0.1
-# What would add up to less than this part of the tolerance is left alone. Not tuned.
-NEGLIGIBLE = 0.1
 
 
 def scatter(field: VectorField, start: tuple[float, Number, Number], h: float, weight: Real) -> Real | None:
@@ -29,16 +23,16 @@ def scatter(field: VectorField, start: tuple[float, Number, Number], h: float, w
     """
     t, y, slope = start
     missed = []
-    for part in _PARTS:
-        run = (part * h) * _AT
+    for part in PARTS:
+        run = (part * h) * AT
         slopes = np.empty((_POINTS, y.size), dtype=y.dtype)
         field.nodes(t + run, y + np.outer(run, slope), slopes)
         if not np.isfinite(slopes).all():
             return None
         missed += [
-            abs(residual @ half).max(axis=0) for residual, half in zip(_RESIDUALS, np.split(slopes, 2), strict=True)
+            abs(residual @ half).max(axis=0) for residual, half in zip(RESIDUALS, np.split(slopes, 2), strict=True)
         ]
-    noise: Real = np.where(np.min(missed, axis=0) > _STAYS * np.max(missed, axis=0), np.max(missed, axis=0), 0.0)
+    noise: Real = np.where(np.min(missed, axis=0) > STAYS * np.max(missed, axis=0), np.max(missed, axis=0), 0.0)
     noise[abs(h) * noise < NEGLIGIBLE * weight] = 0.0
     return noise if noise.any() else None
 
@@ -50,5 +44,5 @@ def _residual(x: Real) -> Real:
 
 
 # In units of a part; even points might keep step with the digits of a table.
-_AT = irregular(_POINTS)
-_RESIDUALS = tuple(_residual(half) for half in np.split(_AT, 2))
+AT = irregular(_POINTS)
+RESIDUALS = np.array([_residual(half) for half in np.split(AT, 2)])

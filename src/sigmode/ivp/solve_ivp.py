@@ -6,7 +6,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,15 +16,16 @@ from scipy.optimize import OptimizeResult
 
 from .. import arguments
 from ..arguments import SMALLEST_RTOL
-from ..arrays import Index, Number
-from ..callback import Callback, Stopped
+from ..arrays import Number
 from ..callback import checked as callback_checked
 from ..trial.solution import Solution
 from ..user.field import VectorField, WithArgs
 from . import loop
-from .error import GlobalError, global_error, unseen
+from .attempt import Attempt, Attempts
+from .bound import Bound, Worst
 from .events import checked_events
-from .method import STOPPED, NeuralCollocation
+from .method import NeuralCollocation
+from .quick import quick
 from .watch import Watch
 
 __all__ = ["solve_ivp"]
@@ -40,8 +41,6 @@ _PROGRESS = 0.5
 _LOOKING_CLOSER = 100
 # A window may be this much longer than growth allows. Not tuned.
 _LONG_ENOUGH = 0.9
-# Where `atol` is zero, `rtol` refers to no less than this part of the largest value of the component. Not tuned.
-_RELATIVE_FLOOR = 1e-6
 _SCIPY_METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 
 # What is added to SciPy's statuses: the estimate does not meet the tolerance.
@@ -178,40 +177,29 @@ def solve_ivp(
         longest = min(max_step, longest) if math.isfinite(longest) else max_step
         return loop.solve(method, fun, t_span, y0, t_eval, functions, {"max_step": longest, **tolerances, **options})
 
-    bound = _Bound(y0, rtol, atol)
+    attempt: Callable[..., Attempt] = Attempts(run, Bound(y0, rtol, atol), watch)
+    if method is NeuralCollocation and functions is None and watch is None:
+        attempt = quick(attempt, fun, t_span, y0, t_eval, (rtol, atol), error_control == "global", max_step, options)
     try:
-        return _solve(run, bound, rtol, atol, error_control == "global", watch)
+        return _solve(attempt, rtol, atol, error_control == "global")
     finally:
         if watch:
             watch.close()
 
 
-def _solve(
-    run: Callable[..., Any], bound: _Bound, rtol: Number, atol: Number, controlled: bool, watch: Watch | None
-) -> Any:
+def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controlled: bool) -> Any:
     """Solve, estimate, and tighten until the estimate meets the tolerance; else the best that was reached."""
     factor, longest = 1.0, math.inf
     best: Any = None
-    worst = _Worst(math.inf, 0.0, 0)
+    worst = Worst(math.inf, 0.0, 0)
     spent = np.zeros(3, dtype=int)
     noise: str | None = None
-    for attempt in range(_ATTEMPTS):
+    for number in range(1, _ATTEMPTS + 1):
         tolerances = {"rtol": np.maximum(factor * rtol, SMALLEST_RTOL), "atol": factor * atol}
-        if watch:
-            watch.at(attempt + 1, "solve")
-        res, solution, field = run(longest, **tolerances)
-        if watch and res.message != STOPPED:
-            watch.at(attempt + 1, "estimate")
-        with np.errstate(all="ignore"):  # what overflows is part of the answer
-            try:
-                estimate, now = bound(solution, field, factor, watch if res.message != STOPPED else None)
-            except Stopped:
-                return _stopped(res, solution, spent)
-        spent += [res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu]
-        res.sol = solution.with_error(estimate.x, estimate.error)
-        res.error = res.sol.error(res.t)
-        noise = res.pop("noise")
-        if res.message == STOPPED:
+        tried = attempt(factor, longest, number, **tolerances)
+        res, now, noise = tried.res, tried.worst, tried.noise
+        spent += [res.nfev, res.njev, res.nlu]
+        if tried.stopped:
             best, worst = res, now
             break
         gained = now.ratio < _PROGRESS * worst.ratio
@@ -219,17 +207,17 @@ def _solve(
             best, worst = res, now
         if not controlled or res.status < 0:
             break
-        if estimate.longest < _LONG_ENOUGH * longest:  # what grows so fast within a window was damped
-            longest = estimate.longest
-            best, worst = res, _Worst(math.inf, now.t, now.component)
+        if tried.longest < _LONG_ENOUGH * longest:  # what grows so fast within a window was damped
+            longest = tried.longest
+            best, worst = res, Worst(math.inf, now.t, now.component)
             continue
         if now.ratio <= 1.0:
-            if math.isfinite(longest) or not bound.misses_something(solution):
+            if math.isfinite(longest) or not tried.missed():
                 break
-            longest = abs(solution.x[-1] - solution.x[0]) / _LOOKING_CLOSER  # the same again, looking closer
-            best, worst = None, _Worst(math.inf, 0.0, 0)
+            longest = abs(res.sol.x[-1] - res.sol.x[0]) / _LOOKING_CLOSER  # the same again, looking closer
+            best, worst = None, Worst(math.inf, 0.0, 0)
             continue
-        if noise or not (gained or attempt == 0) or (factor * rtol <= SMALLEST_RTOL).any():
+        if noise or not (gained or number == 1) or (factor * rtol <= SMALLEST_RTOL).any():
             break  # noise, rounding, or an error that the tolerance does not govern
         factor *= min(_TIGHTEN_AT_LEAST, max(_TIGHTEN_AT_MOST, _AIM / now.ratio))
         factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
@@ -244,25 +232,7 @@ def _solve(
     return best
 
 
-def _stopped(res: Any, solution: Solution, spent: Index) -> Any:
-    """The result of a run whose callback stopped the estimate: the solution without one."""
-    res.status, res.success, res.message = -1, False, STOPPED
-    res.sol, res.error = solution, np.full(res.y.shape, np.nan)
-    res.pop("noise")
-    res.nfev, res.njev, res.nlu = (spent + [res.nfev, res.njev, res.nlu]).tolist()
-    return res
-
-
-class _Worst(NamedTuple):
-    """The largest ratio of estimated error and tolerance, and where it is."""
-
-    ratio: float
-    t: float
-    component: int
-    at_zero: bool = False  # where y is so small that `atol` alone counts
-
-
-def _message(worst: _Worst) -> str:
+def _message(worst: Worst) -> str:
     if math.isinf(worst.ratio):
         return (
             f"The global error could not be estimated beyond t = {worst.t:.6g}: errors grow too fast, or `fun` is not "
@@ -275,71 +245,6 @@ def _message(worst: _Worst) -> str:
     if worst.at_zero:
         return message + "There y is so small that `atol` alone counts: raise it, or shorten the span."
     return message + "Loosen the tolerances or shorten the span."
-
-
-class _Bound:
-    """The global error of a solution, as such and as a multiple of the tolerance."""
-
-    def __init__(self, y0: Number, rtol: Number, atol: Number) -> None:
-        self.n = y0.size
-        self._rtol, self._atol = rtol * np.ones(self.n), atol * np.ones(self.n)
-        self._field: VectorField | None = None
-        self._used = self._atol
-
-    def __call__(
-        self, solution: Solution, field: VectorField, factor: float, watch: Callback | None
-    ) -> tuple[GlobalError, _Worst]:
-        if not self.n or not solution.h.any():
-            return GlobalError(solution.x, np.zeros((self.n, solution.x.size)), 0, 0, 0), _Worst(0.0, 0.0, 0)
-        self._field = field
-        scale = abs(solution.y).max(axis=0, initial=0.0)
-        floor = np.where(self._atol > 0.0, self._atol, _RELATIVE_FLOOR * self._rtol * scale)
-        self._used = atol = floor + np.finfo(float).tiny
-        small = np.where(self._atol > 0.0, self._atol / np.maximum(self._rtol, SMALLEST_RTOL), 0.0)
-        estimate = global_error(solution, field, factor * atol, factor * self._rtol, small, watch)
-        estimate = estimate._replace(error=_envelope(estimate.error))
-        return estimate, _worst(solution, estimate, atol[:, None], self._rtol[:, None])
-
-    def misses_something(self, solution: Solution) -> bool:
-        """Whether f does something between the nodes of long windows."""
-        if self._field is None:
-            return False
-        return unseen(solution, self._field, self._used, self._rtol) is not None
-
-
-def _worst(solution: Solution, estimate: GlobalError, atol: Number, rtol: Number) -> _Worst:
-    """Of error/(atol + rtol |y|), at the abscissae of the estimate."""
-    inside = (estimate.x - solution.x[-1]) * np.sign(solution.h[0]) <= 0.0
-    x, error = estimate.x[inside], estimate.error[:, inside]
-    tolerance = atol + rtol * _scale(abs(solution(x, extrapolate=True)), estimate.per_window)
-    ratio = error / tolerance
-    ratio[np.isnan(ratio)] = np.inf
-    component, at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
-    alone = bool(tolerance[component, at] < 2 * atol[component, 0])
-    return _Worst(float(ratio[component, at]), float(x[at]), int(component), alone)
-
-
-def _scale(size: Number, m: int) -> Number:
-    """How large y is for the tolerance: its valleys, filled to the lower one of their rims; size : |y|, (n, L).
-
-    A rim is the largest |y| of the window on that side, of m abscissae, and its neighbour: a zero that is passed asks
-    for nothing special, and what decays is as small as it is.
-    """
-    windows = (size.shape[1] - 1) // m
-    whole = size[:, 1 : 1 + windows * m].reshape(len(size), windows, m)
-    highest = np.pad(whole.max(axis=2, initial=0.0), ((0, 0), (1, 1)))
-    highest[:, 0] = size[:, 0]
-    left = np.maximum(np.maximum.accumulate(whole, axis=2), highest[:, :-2, None])
-    right = np.maximum(np.maximum.accumulate(whole[:, :, ::-1], axis=2)[:, :, ::-1], highest[:, 2:, None])
-    filled = size.copy()
-    filled[:, 1 : 1 + windows * m] = np.minimum(left, right).reshape(len(size), -1)
-    return filled
-
-
-def _envelope(error: Number) -> Number:
-    """Each value at least as large as its neighbours were halfway to it: the sign of an error changes in between."""
-    padded = np.pad(error, ((0, 0), (1, 1)), mode="edge")
-    return np.asarray(np.maximum(error, 0.5 * np.maximum(padded[:, :-2], padded[:, 2:])))
 
 
 def _checked_args(args: Any) -> tuple[Any, ...]:

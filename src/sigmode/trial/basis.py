@@ -11,6 +11,7 @@ from scipy.linalg import solve_triangular
 
 from ..arrays import Number, Real
 from ..compiled.dense import output_weights
+from ..compiled.vectors import LANES
 from .network import Network
 from .points import radau
 
@@ -41,11 +42,14 @@ class Basis:
     ----------
     nodes : (s,), in (0, 1], the last one 1; first : float, the first one
     A : (s, s), integration matrix Phi Psi^-1, by a backward-stable solve: Phi = xi s, Psi its derivative
-    transposed : (s, s), its transpose in C order
+    transposed : (s, m), its transpose in C order, with columns of zeros up to a multiple of eight
     difference : (s, s), A minus that of the polynomials of degree s - 1 on the same nodes
     to_legendre : (s, s), from values at the nodes to coefficients of the shifted Legendre polynomials
     judging : (2 s, s), `to_legendre` above `difference`: what a window's slopes are multiplied by to judge them
     last_four : (4, s), the last rows of `to_legendre`
+    judging_transposed, last_four_transposed : as `transposed`
+    hidden : (2 s - 2,), parameters of the hidden layer, w and b
+    q, r : (s, s), of Psi = q r; at_end : (s,), the functions at 1
 
     Derived in docs/windows.md.
     """
@@ -54,18 +58,19 @@ class Basis:
         self.nodes = radau(s)
         centre = np.linspace(-_MARGIN, 1.0 + _MARGIN, s - 1)
         w = _SLOPE * (-1.0) ** np.arange(s - 1)
-        self._hidden = np.concatenate([w, -w * centre])
+        self.hidden = np.concatenate([w, -w * centre])
         phi, psi = self._functions(self.nodes)
         self.A = np.ascontiguousarray(np.linalg.solve(psi.T, phi.T).T)
-        self.transposed = np.ascontiguousarray(self.A.T)
-        self._q, self._r = (np.ascontiguousarray(part) for part in np.linalg.qr(psi))
-        self._at_end = self._functions(np.ones(1))[0][0]
+        self.transposed = _padded(self.A.T)
+        self.q, self.r = (np.ascontiguousarray(part) for part in np.linalg.qr(psi))
+        self.at_end = self._functions(np.ones(1))[0][0]
         at_nodes = 2.0 * self.nodes - 1.0
         self.to_legendre = np.ascontiguousarray(np.linalg.inv(legendre.legvander(at_nodes, s - 1)), dtype=np.float64)
         integrals = [legendre.legval(at_nodes, legendre.legint(row, lbnd=-1)) / 2.0 for row in np.eye(s)]
         self.difference = np.ascontiguousarray(self.A - np.transpose(integrals) @ self.to_legendre)
         self.judging = np.concatenate([self.to_legendre, self.difference])
         self.last_four = self.to_legendre[-4:].copy()
+        self.judging_transposed, self.last_four_transposed = _padded(self.judging.T), _padded(self.last_four.T)
         self.first = float(self.nodes[0])
 
     @property
@@ -105,14 +110,14 @@ class Basis:
     def read(self, xi: Real) -> tuple[Real, Real]:
         """Matrices (m, s) from the slopes at the nodes to y - y_k, in units of h, and to the slopes at xi (m,)."""
         phi, psi = self._functions(xi)
-        values, slopes = (solve_triangular(self._r, part.T, trans="T").T @ self._q.T for part in (phi, psi))
+        values, slopes = (solve_triangular(self.r, part.T, trans="T").T @ self.q.T for part in (phi, psi))
         return np.ascontiguousarray(values), np.ascontiguousarray(slopes)
 
     def _functions(self, xi: Real) -> tuple[Real, Real]:
         """The functions xi s_j(xi) and xi at the points and their derivatives, (m, s) each."""
-        s = self._hidden.size // 2 + 1
+        s = self.hidden.size // 2 + 1
         units = Network(s, s - 1, output_bias=True)
-        theta = np.concatenate([self._hidden, np.eye(s)[:, :-1].ravel(), np.eye(s)[:, -1]])
+        theta = np.concatenate([self.hidden, np.eye(s)[:, :-1].ravel(), np.eye(s)[:, -1]])
         value, slope = units.derivative(theta, xi, 0), units.derivative(theta, xi, 1)
         return (xi * value).T, (value + xi * slope).T
 
@@ -127,21 +132,29 @@ class Basis:
         """
         real = np.ascontiguousarray(h * K).view(float).reshape(len(K), -1)  # complex ones as pairs
         weights = self._output(real, np.ascontiguousarray(rise).view(float)).view(K.dtype).reshape(len(K), rise.size)
-        return np.concatenate([self._hidden, weights[:-1].T.ravel(), weights[-1]])
+        return np.concatenate([self.hidden, weights[:-1].T.ravel(), weights[-1]])
 
     def thetas(self, slopes: Real, h: Real, rise: Real) -> Real:
         """`theta` of many windows, (K, n_theta): slopes (n, K, s), h (K,), rise (n, K)."""
         n, K, s = slopes.shape
         columns = np.ascontiguousarray((h[:, None] * slopes).transpose(2, 1, 0).reshape(s, K * n))
         weights = self._output(columns, rise.T.ravel()).reshape(s, K, n)
-        hidden = np.broadcast_to(self._hidden, (K, self._hidden.size))
+        hidden = np.broadcast_to(self.hidden, (K, self.hidden.size))
         return np.hstack([hidden, weights[:-1].transpose(1, 2, 0).reshape(K, -1), weights[-1]])
 
     def _output(self, slopes: Real, rise: Real) -> Real:
         """Output weights (s, k) for slopes (s, k) per unit of xi; the bias, the last one, meets the rise (k,)."""
-        weights = output_weights(self._q, self._r, slopes)
-        weights[-1] += rise - self._at_end @ weights
+        weights = output_weights(self.q, self.r, slopes)
+        weights[-1] += rise - self.at_end @ weights
         return weights
+
+
+def _padded(matrix: Real) -> Real:
+    """The matrix in C order with columns of zeros up to a multiple of eight."""
+    rows, columns = matrix.shape
+    padded = np.zeros((rows, -(-columns // LANES) * LANES))
+    padded[:, :columns] = matrix
+    return padded
 
 
 @functools.cache

@@ -248,7 +248,7 @@ class Solution:
         flat = np.atleast_1d(points)
         error = np.full((self.network.n, flat.size), np.nan)
         if self._error_x is not None and self._error_y is not None:
-            order = np.argsort(self._error_x)
+            order = slice(None) if self.x[-1] >= self.x[0] else slice(None, None, -1)
             for k, bound in enumerate(self._error_y):
                 error[k] = np.interp(flat, self._error_x[order], bound[order])
             error[:, ~self._inside(flat)] = np.nan

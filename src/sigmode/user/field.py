@@ -10,13 +10,13 @@ from scipy.sparse import csc_matrix, eye_array, issparse
 
 from ..arguments import WrongKind, function, warn
 from ..arrays import Flags, Number, Real
-from ..compiled.functions import Called, on_nodes
+from ..compiled.functions import Called, is_dispatcher, on_nodes
 from ..compiled.nodes import call_on_nodes
 from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreement, replaced
 from .pure import is_pure
 from .results import checked
 
-__all__ = ["VectorField", "WithArgs"]
+__all__ = ["VectorField", "WithArgs", "is_compiled"]
 
 # In every seventh call for a whole window one node is compared with a single call. Odd, so that all nodes have their
 # turn. Not tuned.
@@ -57,12 +57,18 @@ def _parts(fun: Any) -> tuple[Any, tuple[Any, ...]]:
     return fun, ()
 
 
+def is_compiled(fun: Any) -> bool:
+    """Whether a user's function of t and y, perhaps with `args`, was compiled by Numba."""
+    return is_dispatcher(_parts(fun)[0])
+
+
 class VectorField:
     """f(t, y), one point at a time, and df/dy in each of the forms that `scipy.integrate.Radau` takes.
 
     fun : f(t, y) -> (n,); with `vectorized` f(t, y) -> (n, k) for y (n, k).  A function compiled by Numba is called
     from compiled code.  jac : callable (t, y) -> (n, n) dense or sparse, a constant matrix, or None for differences,
-    for which `sparsity` (n, n) tells what is zero.  What `fun` raises passes through untouched.
+    for which `sparsity` (n, n) tells what is zero.  said : whether a warning that `fun` is called through Python can be
+    left to somebody else.  What `fun` raises passes through untouched.
 
     Attributes
     ----------
@@ -75,7 +81,14 @@ class VectorField:
     """
 
     def __init__(
-        self, fun: Callable[..., Any], n: int, dtype: Any, vectorized: bool, jac: Any = None, sparsity: Any = None
+        self,
+        fun: Callable[..., Any],
+        n: int,
+        dtype: Any,
+        vectorized: bool,
+        jac: Any = None,
+        sparsity: Any = None,
+        said: bool = False,
     ) -> None:
         function(fun, "fun", "t, y")
         self.fun, self.n, self.dtype = fun, n, np.dtype(dtype)
@@ -88,7 +101,7 @@ class VectorField:
         self._shape = (n,)
         code = None if vectorized or self.dtype.kind == "c" else on_nodes(*_parts(fun))
         self.compiled = code if isinstance(code, Called) else None
-        if isinstance(code, str):
+        if isinstance(code, str) and not said:
             warn(f"`fun` is compiled, but called through Python, which is slower: {code}.")
         self._jac = jac
         self.given = jac is not None

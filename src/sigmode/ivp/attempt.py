@@ -1,0 +1,72 @@
+"""One solution with its estimate, as `solve_ivp` asks for it again and again until the estimate is small enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..callback import Stopped
+from ..trial.solution import Solution
+from .bound import Bound, Worst
+from .method import STOPPED
+from .watch import Watch
+
+__all__ = ["Attempt", "Attempts"]
+
+
+class Attempt(NamedTuple):
+    """A solution and what is known about its error.
+
+    res : of SciPy's kind, with `sol` and `error`; its counts are those of solution and estimate
+    worst : its largest error, in units of the tolerance
+    longest : how long windows may be so that they follow a growing error, else infinite
+    missed : whether f does something between the nodes; asked only where the rest is in order
+    noise : a sentence about the noise of f, or None
+    """
+
+    res: Any
+    worst: Worst
+    longest: float
+    missed: Callable[[], bool]
+    noise: str | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a callback ended it."""
+        return bool(self.res.message == STOPPED)
+
+
+class Attempts:
+    """Solutions by `loop.solve`."""
+
+    def __init__(self, run: Callable[..., Any], bound: Bound, watch: Watch | None) -> None:
+        """run(longest, rtol=, atol=) : as `loop.solve`."""
+        self._run, self._bound, self._watch = run, bound, watch
+
+    def __call__(self, factor: float, longest: float, number: int, **tolerances: Any) -> Attempt:
+        """Solve with these tolerances, factor times those asked for, by windows of no more than `longest`."""
+        watch = self._watch
+        if watch:
+            watch.at(number, "solve")
+        res, solution, field = self._run(longest, **tolerances)
+        noise = res.pop("noise")
+        if watch and res.message != STOPPED:
+            watch.at(number, "estimate")
+        with np.errstate(all="ignore"):  # what overflows is part of the answer
+            try:
+                estimate, worst = self._bound(solution, field, factor, watch if res.message != STOPPED else None)
+            except Stopped:
+                return _without_estimate(res, solution)
+        res.nfev, res.njev, res.nlu = res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu
+        res.sol = solution.with_error(estimate.x, estimate.error)
+        res.error = res.sol.error(res.t)
+        return Attempt(res, worst, estimate.longest, lambda: self._bound.misses_something(solution), noise)
+
+
+def _without_estimate(res: Any, solution: Solution) -> Attempt:
+    """The result of a run whose callback stopped the estimate."""
+    res.status, res.success, res.message = -1, False, STOPPED
+    res.sol, res.error = solution, np.full(res.y.shape, np.nan)
+    return Attempt(res, Worst(np.inf, float(solution.x[0]), 0), np.inf, lambda: False)
