@@ -8,6 +8,7 @@ from ..arrays import Index, Real
 from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 from .simple import at_rest, call_once, differences, goes_on, integrate, norm, taken_over
+from .split import by_eigenvalues
 from .vectors import LANES
 from .window import CONVERGED, NOT_YET, converged, one_sweep, stay_at_rest, verdict
 
@@ -15,6 +16,9 @@ __all__ = ["compare"]
 
 # Simple sweeps are tried where h L is below this: a dozen cost less than one matrix of Newton's method. Not tuned.
 _WORTH_TRYING = 40.0
+# Unknowns up to which Newton's method with df/dy of its own at each node is tried where one df/dy for all fails, as in
+# ivp/window.py.
+_ONE_SYSTEM = 100
 
 
 @helper
@@ -72,11 +76,12 @@ def _nodes(start, end, h, nodes, t):
 
 @entry(
     f"Tuple((i8, i8))(i8, {INDICES}, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX}, {CUBE}, {VECTOR}, {MATRIX}, {MATRIX},"
-    f" {VECTOR}, {VECTOR}, {VECTOR}, f8, {MATRIX}, {CUBE}, {VECTOR}, {CUBE})"
+    f" {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, f8, {MATRIX}, {CUBE}, {VECTOR}, {CUBE})"
 )
 def compare(
     address: int, words: Index, start: Real, end: Real, h: Real, y: Real, u: Real, nodes: Real, A: Real,
-    transposed: Real, atol: Real, rtol: Real, small: Real, may_remain: float, t: Real, z: Real, left: Real, df_dy: Real,
+    transposed: Real, eigenvalues: Real, apart: Real, together: Real, atol: Real, rtol: Real, small: Real,
+    may_remain: float, t: Real, z: Real, left: Real, df_dy: Real,
 ) -> tuple[int, int]:  # fmt: skip
     """A second solution z, by wider windows, beside a march u: the windows done, and the calls of f, -1 if one failed.
 
@@ -88,7 +93,7 @@ def compare(
     now = y[0].copy()
     slope = np.empty(n)
     slopes = np.empty((s, n))
-    new, given = np.empty((s, n)), np.empty((s, n))
+    new, given, before = np.empty((s, n)), np.empty((s, n)), np.empty((s, n))
     room = np.empty(s * n + LANES)
     calls = 0
     for k in range(K):
@@ -102,21 +107,36 @@ def compare(
             for c in range(n):
                 z[k, i, c] = u[k, i, c] + (now[c] - y[k, c])
         left[k] = 0.0
+        for i in range(s):
+            for c in range(n):
+                given[i, c] = z[k, i, c]
         done = False
         if abs(h[k]) * norm(df_dy[k], now, atol, rtol) < _WORTH_TRYING:
-            for i in range(s):
-                for c in range(n):
-                    given[i, c] = z[k, i, c]
             done, sweeps = _by_simple_sweeps(
                 address, words, t[k], h[k], transposed, now, atol, rtol, room, z[k], slopes, new
             )  # fmt: skip
             if sweeps < 0:
                 return k, -1
             calls += sweeps * s
+        if not done:
             for i in range(s):
                 for c in range(n):
-                    z[k, i, c] = z[k, i, c] if done else given[i, c]
-        if not done:
+                    z[k, i, c] = given[i, c]
+            said, sweeps, size, _ = by_eigenvalues(
+                address, words, t[k], h[k], transposed, eigenvalues, apart, together, now, df_dy[k], atol, rtol, z[k],
+                slopes, before, new, room,
+            )  # fmt: skip
+            if sweeps < 0:
+                return k, -1
+            calls += sweeps * s
+            done = said == CONVERGED
+            left[k] = 0.0 if done else size
+            if done:
+                stay_at_rest(A, h[k], now, z[k], slopes, before)
+        if not done and s * n <= _ONE_SYSTEM:
+            for i in range(s):
+                for c in range(n):
+                    z[k, i, c] = given[i, c]
             left[k], sweeps = _by_newton(
                 address, words, t[k], h[k], A, now, df_dy[k], atol, rtol, room, z[k], slopes, new
             )  # fmt: skip

@@ -67,6 +67,7 @@ from .simple import (
     taken_over,
     times,
 )
+from .split import by_eigenvalues
 from .window import (
     CONVERGED,
     HOPELESS,
@@ -84,24 +85,27 @@ __all__ = ["advance"]
 
 
 @helper
-def _predict(numbers, counts, nodes, transposed, legendre, y, df_dy, Y, K, step, right, J):
-    """Start values Y from the slopes that are known, and df/dy at every node."""
+def _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, right):
+    """Start values Y from the slopes that are known."""
     offset = 0.0 if counts[INSIDE] else 1.0
     h = numbers[H]
     continue_series(nodes, legendre, counts[DEGREE], offset, h / numbers[KNOWN], K)
     integrate(h, transposed, y, K, right, step)
-    s, n = Y.shape
-    for i in range(s):
-        for k in range(n):
+    for i in range(Y.shape[0]):
+        for k in range(Y.shape[1]):
             Y[i, k] = step[i, k]
-    if not counts[SIMPLE]:
-        for i in range(s):
-            for k in range(n):
-                for m in range(n):
-                    J[i, k, m] = df_dy[k, m]
     counts[SWEEPS] = 0
     numbers[SIZE] = 0.0
     numbers[RATE] = 0.0
+
+
+@helper
+def _spread(df_dy, J):
+    """df/dy at every node."""
+    for i in range(J.shape[0]):
+        for k in range(J.shape[1]):
+            for m in range(J.shape[2]):
+                J[i, k, m] = df_dy[k, m]
 
 
 @helper
@@ -172,12 +176,41 @@ def _estimate(h, simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_d
 
 @helper
 def _solve(
-    numbers, counts, address, words, nodes, A, transposed, judging, last_four,
+    numbers, counts, address, words, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
     atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
 ):  # fmt: skip
     """One window, its error in `numbers`; False where f has to be called from Python."""
-    _predict(numbers, counts, nodes, transposed, legendre, y, df_dy, Y, K, step, right, J)
+    _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, right)
     said = NOT_YET
+    if not counts[SIMPLE]:
+        said, sweeps, numbers[SIZE], numbers[RATE] = by_eigenvalues(
+            address,
+            words,
+            t,
+            numbers[H],
+            transposed,
+            eigenvalues,
+            apart,
+            together,
+            y,
+            df_dy,
+            atol,
+            rtol,
+            Y,
+            K,
+            before,
+            step,
+            right,
+        )
+        if sweeps < 0:
+            return False
+        counts[SWEEPS] = sweeps
+        counts[NFEV] += sweeps * t.size
+        counts[NLU] += eigenvalues.shape[1]
+        if said == HOPELESS and M.size > 0 and not counts[CONSTANT]:  # df/dy may differ from node to node
+            _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, right)
+            _spread(df_dy, J)
+            said = NOT_YET
     while said == NOT_YET:
         if not call(address, t, Y, words, K):
             return False
@@ -253,7 +286,7 @@ def _store(numbers, counts, y, start, Y, K, places, values, slopes):
     return counts[STORED] == places.shape[0] or counts[CUT] or numbers[T] == numbers[BOUND]
 
 
-_TABLES = f"{VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}"
+_TABLES = ", ".join([VECTOR, *[MATRIX] * 7])
 _OF_Y = ", ".join([VECTOR] * 7)  # atol to t
 _OF_NODES = ", ".join([MATRIX] * 6)  # Y to df_dy
 _ROOM = f"{CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {INDICES}"
@@ -262,18 +295,19 @@ _STORE = f"{MATRIX}, {CUBE}, {CUBE}"
 
 @entry(f"i8({VECTOR}, {INDICES}, i8, {INDICES}, b1, {_TABLES}, {_OF_Y}, {_OF_NODES}, {_ROOM}, {_STORE})")
 def advance(
-    numbers, counts, address, words, own_df_dy, nodes, A, transposed, judging, last_four,
+    numbers, counts, address, words, own_df_dy, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
     atol, rtol, small, y, f, start, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
     places, values, slopes,
 ):  # fmt: skip
     """`steer` with windows of a compiled f: go on until there is no more room for them, or Python is needed.
 
     address, words : of f, see `functions.Called`; own_df_dy : whether df/dy is the user's.
-    nodes (s,), A (s, s), and, transposed and padded, A (s, m), judging (s, .), last_four (s, .) : of the basis.
+    nodes (s,), A (s, s), and, transposed and padded, A (s, m),
+    judging (s, .), last_four (s, .) : of the basis; eigenvalues, apart, together : see `trial.basis.Split`.
     atol, rtol, small, y, f, start : (n,); small : what does not matter in y, for differences; f : the slope at y;
     start : y at the start of the window that was accepted.
     t (s,), Y, K, before, step, legendre (s, n), df_dy (n, n) : of the window. The rest is work space: J (s, n, n),
-    M (s n, s n), right (s n + 8,), square (n, n), pivots (s n,).
+    M (s n, s n) or empty for large systems, right (s n + 8,), square (n, n), pivots (s n,).
     places (m, 3), values (m, 3, n), slopes (m, s, n) : of the windows that are accepted, as many as counts[STORED]:
     start, length, and end of each; y at the start, at the last node and at the end; K.
     """
@@ -294,7 +328,7 @@ def advance(
                     again_shorter(numbers, counts, SHORTER_REACH / reach)
         elif asked == ASK_WINDOW:
             if not _solve(
-                numbers, counts, address, words, nodes, A, transposed, judging, last_four,
+                numbers, counts, address, words, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
                 atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
             ):  # fmt: skip
                 return asked

@@ -19,7 +19,8 @@ from ..trial.points import irregular
 from ..trial.solution import Solution
 from ..user.field import VectorField
 from ..user.growth import fastest
-from .window import make_window, one_system
+from .march import MOST_COMPILED
+from .window import make_window
 
 __all__ = [
     "FOLLOWED", "MAY_REMAIN", "ROUNDING", "GlobalError",
@@ -80,7 +81,7 @@ def global_error(
     solved_to = weights(atol, rtol)
     before = field.nfev, field.njev
     with np.errstate(all="ignore"):
-        found = _compiled(solution, field, second, solved_to, small) if one_system(second, field) else None
+        found = _compiled(solution, field, second, solved_to, small) if field.n <= MOST_COMPILED else None
         if found is None:
             field.nfev, field.njev = before
             found = _called(solution, field, second, solved_to, small, watch)
@@ -137,8 +138,9 @@ def _compiled(
     K, s, n = u.shape
     t, z, left, df_dy = np.empty((K, s)), np.empty_like(u), np.zeros(K), np.empty((K, n, n))
     done, calls = compare(
-        field.compiled.address, words, start, end, solution.h, solution.y, u, second.nodes, second.A, second.transposed,
-        atol, rtol, np.ascontiguousarray(small, dtype=float), MAY_REMAIN, t, z, left, df_dy,
+        field.compiled.address, words, start, end, solution.h, solution.y, u, second.nodes, second.A,
+        second.transposed, *second.split, atol, rtol, np.ascontiguousarray(small, dtype=float), MAY_REMAIN,
+        t, z, left, df_dy,
     )  # fmt: skip
     if calls < 0:
         return None

@@ -18,9 +18,11 @@ from .kinks import begin, find
 from .noise import AT, NEGLIGIBLE, RESIDUALS, scatter
 from .window import make_window, one_system
 
-__all__ = ["Accepted", "March"]
+__all__ = ["MOST_COMPILED", "Accepted", "March"]
 
 _TOO_SMALL = "Required step size is less than spacing between numbers."
+# Equations up to which compiled code marches: beyond that LAPACK and sparse matrices pay. Not tuned.
+MOST_COMPILED = 24
 _NOT_LOOKED_AT = np.empty(0)
 # Errors do not matter below this many times what the noise of f adds up to in a window. Not tuned.
 _NOISE = 15.0
@@ -91,7 +93,7 @@ class March:
         self.Y, self.K = self._window.Y, self._window.K
         self._memory: tuple[Any, ...] | None = None
         self._store: tuple[Real, Real, Real] = np.empty((0, 3)), np.empty((0, 3, 0)), np.empty((0, 0, 0))
-        if field.compiled and one_system(basis, field) and (words := field.compiled.words()) is not None:
+        if field.compiled and field.n <= MOST_COMPILED and (words := field.compiled.words()) is not None:
             self._make_memory(weights, field.compiled.address, words)
 
     def _make_memory(self, weights: tuple[Real, Real, Real], address: int, words: Index) -> None:
@@ -103,10 +105,12 @@ class March:
         vectors = [self._window.atol, self._window.rtol, *vectors]
         self._df_dy = np.zeros((n, n))
         before, step, legendre = self._window.before, np.zeros((s, n)), self._window.legendre
-        rooms = np.empty((s, n, n)), np.empty((s * n, s * n)), np.empty(s * n + LANES), np.empty((n, n))
+        dense = s * n if one_system(basis, self._field) else 0
+        rooms = np.empty((s, n, n)), np.empty((dense, dense)), np.empty(s * n + LANES), np.empty((n, n))
         self._memory = (
             address, words, not self._field.differences,
-            basis.nodes, basis.A, basis.transposed, basis.judging_transposed, basis.last_four_transposed, *vectors,
+            basis.nodes, basis.A, basis.transposed, *basis.split, basis.judging_transposed, basis.last_four_transposed,
+            *vectors,
             self._t, self.Y, self.K, before, step, legendre, self._df_dy, *rooms, np.empty(s * n, dtype=np.int64),
         )  # fmt: skip
 

@@ -26,9 +26,8 @@ from . import error
 from .attempt import Attempt
 from .bound import RELATIVE_FLOOR, Worst
 from .loop import FINISHED
-from .march import March
+from .march import MOST_COMPILED, March
 from .setting import ABSOLUTE_FLOOR, checked_first_step, march_weights, width
-from .window import one_system
 
 __all__ = ["quick"]
 
@@ -129,7 +128,7 @@ class _Quick:
         bases = _bases(width(rtol))
         self._field.nfev = self._field.njev = 0
         found = None
-        if one_system(bases.wider, self._field):
+        if self._field.n <= MOST_COMPILED:
             longest_window = min(self._max_step, longest)
             found = self._attempt(bases, factor, longest_window, rtol, atol, math.isinf(longest))
         if found is None:
@@ -242,7 +241,7 @@ def _second_march(
     wider = bases.wider
     done, calls = compare(
         *code, windows.start, windows.end, windows.h, windows.y, windows.u, wider.nodes, wider.A, wider.transposed,
-        *weights, small, error.MAY_REMAIN, *arrays,
+        *wider.split, *weights, small, error.MAY_REMAIN, *arrays,
     )  # fmt: skip
     return None if calls < 0 else (done, calls, *arrays)
 

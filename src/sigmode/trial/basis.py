@@ -31,6 +31,18 @@ class Eigen(NamedTuple):
     inverse: Number
 
 
+class Split(NamedTuple):
+    """The eigenvalues of A, one of each conjugate pair, real above imaginary parts, (2, m); and transposed matrices.
+
+    apart (s, .) : to right-hand sides of their systems, real above imaginary parts; together (2 m, .) : from their
+    solutions, likewise. Padded with columns of zeros.
+    """
+
+    eigenvalues: Real
+    apart: Real
+    together: Real
+
+
 class Basis:
     """s functions xi s(w_j xi + b_j), j < s, and xi itself (the output bias), on s right Radau points.
 
@@ -85,6 +97,17 @@ class Basis:
         order = np.argsort(-values.imag, kind="stable")
         values, vectors = values[order].astype(complex), vectors[:, order].astype(complex)
         return Eigen(values, vectors, np.linalg.inv(vectors))
+
+    @functools.cached_property
+    def split(self) -> Split:
+        """What a window's linear system falls apart by, for real problems."""
+        values, vectors, inverse = self.eigen
+        used = np.flatnonzero(values.imag >= 0.0)
+        twice = np.where(values[used].imag > 0.0, 2.0, 1.0)
+        of_parts = np.hstack([vectors[:, used].real * twice, -vectors[:, used].imag * twice])
+        apart = np.vstack([inverse[used].real, inverse[used].imag])
+        parts = np.array([values[used].real, values[used].imag])
+        return Split(parts, _padded(apart.T), _padded(of_parts.T))
 
     @functools.cached_property
     def left(self) -> Real:
