@@ -240,7 +240,7 @@ def test_a_jump_is_located_to_what_will_be_left_of_y(rtol, edge):
         res = sm.solve_ivp(fun, (0, end), [start], rtol=rtol, atol=1e-3 * rtol)
         assert res.success
         assert abs(res.y[0, -1]) < max(1e-3 * rtol, 1e-15 * y0)
-        assert res.nfev < 400
+        assert res.nfev < 400 + 256  # which look for what lies between the nodes, and count
 
 
 def test_the_error_at_a_jump_may_grow():

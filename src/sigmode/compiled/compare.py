@@ -12,13 +12,13 @@ from .split import by_eigenvalues
 from .vectors import LANES
 from .window import CONVERGED, NOT_YET, converged, one_sweep, stay_at_rest, verdict
 
-__all__ = ["compare"]
+__all__ = ["DENSE", "compare"]
 
 # Simple sweeps are tried where h L is below this: a dozen cost less than one matrix of Newton's method. Not tuned.
 _WORTH_TRYING = 40.0
-# Unknowns up to which Newton's method with df/dy of its own at each node is tried where one df/dy for all fails, as in
-# ivp/window.py.
-_ONE_SYSTEM = 100
+# Unknowns s n up to which Newton's method with a df/dy for each node is tried where one df/dy for all fails: one dense
+# matrix of 64 rows takes 30 us, a sweep with one df/dy 1 to 3. Not tuned.
+DENSE = 64
 
 
 @helper
@@ -74,6 +74,44 @@ def _nodes(start, end, h, nodes, t):
     t[t.size - 1] = end
 
 
+@helper
+def _start_values(u, y, now, z):
+    """The march u of one window, moved to where the second march is."""
+    for i in range(z.shape[0]):
+        for k in range(z.shape[1]):
+            z[i, k] = u[i, k] + (now[k] - y[k])
+
+
+@helper
+def _one_window(
+    address, words, t, h, A, transposed, eigenvalues, apart, together, u, y, now, df_dy, atol, rtol, z, slopes, before,
+    new, room,
+):  # fmt: skip
+    """The values z (s, n) of one window, from u: what is left, in units of the tolerance, and sweeps, -1 for Python."""
+    s, n = z.shape
+    spent = 0
+    _start_values(u, y, now, z)
+    if abs(h) * norm(df_dy, now, atol, rtol) < _WORTH_TRYING:
+        done, sweeps = _by_simple_sweeps(address, words, t, h, transposed, now, atol, rtol, room, z, slopes, new)
+        if done or sweeps < 0:
+            return 0.0, sweeps
+        spent += sweeps
+        _start_values(u, y, now, z)
+    said, sweeps, size, _ = by_eigenvalues(
+        address, words, t, h, transposed, eigenvalues, apart, together, now, df_dy, atol, rtol, z, slopes, before, new,
+        room,
+    )  # fmt: skip
+    spent += sweeps
+    if sweeps >= 0 and said == CONVERGED:
+        stay_at_rest(A, h, now, z, slopes, before)
+        return 0.0, spent
+    if sweeps < 0 or s * n > DENSE:
+        return size, -1 if sweeps < 0 else spent
+    _start_values(u, y, now, z)
+    size, sweeps = _by_newton(address, words, t, h, A, now, df_dy, atol, rtol, room, z, slopes, new)
+    return size, -1 if sweeps < 0 else spent + sweeps
+
+
 @entry(
     f"Tuple((i8, i8))(i8, {INDICES}, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX}, {CUBE}, {VECTOR}, {MATRIX}, {MATRIX},"
     f" {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, f8, {MATRIX}, {CUBE}, {VECTOR}, {CUBE})"
@@ -91,9 +129,7 @@ def compare(
     """
     K, s, n = u.shape
     now = y[0].copy()
-    slope = np.empty(n)
-    slopes = np.empty((s, n))
-    new, given, before = np.empty((s, n)), np.empty((s, n)), np.empty((s, n))
+    slope, slopes, before, new = np.empty(n), np.empty((s, n)), np.empty((s, n)), np.empty((s, n))
     room = np.empty(s * n + LANES)
     calls = 0
     for k in range(K):
@@ -102,47 +138,13 @@ def compare(
             return k, -1
         if not differences(address, words, start[k], h[k], now, slope, small, df_dy[k], at_rest(now, slope)):
             return k, -1
-        calls += 1
-        for i in range(s):
-            for c in range(n):
-                z[k, i, c] = u[k, i, c] + (now[c] - y[k, c])
-        left[k] = 0.0
-        for i in range(s):
-            for c in range(n):
-                given[i, c] = z[k, i, c]
-        done = False
-        if abs(h[k]) * norm(df_dy[k], now, atol, rtol) < _WORTH_TRYING:
-            done, sweeps = _by_simple_sweeps(
-                address, words, t[k], h[k], transposed, now, atol, rtol, room, z[k], slopes, new
-            )  # fmt: skip
-            if sweeps < 0:
-                return k, -1
-            calls += sweeps * s
-        if not done:
-            for i in range(s):
-                for c in range(n):
-                    z[k, i, c] = given[i, c]
-            said, sweeps, size, _ = by_eigenvalues(
-                address, words, t[k], h[k], transposed, eigenvalues, apart, together, now, df_dy[k], atol, rtol, z[k],
-                slopes, before, new, room,
-            )  # fmt: skip
-            if sweeps < 0:
-                return k, -1
-            calls += sweeps * s
-            done = said == CONVERGED
-            left[k] = 0.0 if done else size
-            if done:
-                stay_at_rest(A, h[k], now, z[k], slopes, before)
-        if not done and s * n <= _ONE_SYSTEM:
-            for i in range(s):
-                for c in range(n):
-                    z[k, i, c] = given[i, c]
-            left[k], sweeps = _by_newton(
-                address, words, t[k], h[k], A, now, df_dy[k], atol, rtol, room, z[k], slopes, new
-            )  # fmt: skip
-            if sweeps < 0:
-                return k, -1
-            calls += sweeps * s
+        left[k], sweeps = _one_window(
+            address, words, t[k], h[k], A, transposed, eigenvalues, apart, together, u[k], y[k], now, df_dy[k], atol,
+            rtol, z[k], slopes, before, new, room,
+        )  # fmt: skip
+        if sweeps < 0:
+            return k, -1
+        calls += 1 + sweeps * s
         for c in range(n):
             now[c] = z[k, s - 1, c]
             if k + 1 < K:

@@ -23,16 +23,22 @@ _PANEL = 32
 
 
 @helper
+def _size(number):
+    """|x|, for complex x the sum of both parts: a root takes longer than a division."""
+    return abs(number.real) + abs(number.imag)
+
+
+@helper
 def factor(M, pivots):
-    """M = P L U in place, partial pivoting; False where it is singular or not finite."""
+    """M = P L U in place, partial pivoting, real or complex; False where it is singular or not finite."""
     size = M.shape[0]
     for k in range(size):
         p = k
         for i in range(k + 1, size):
-            if abs(M[i, k]) > abs(M[p, k]):
+            if _size(M[i, k]) > _size(M[p, k]):
                 p = i
         pivots[k] = p
-        if not 0.0 < abs(M[p, k]) < np.inf:
+        if not 0.0 < _size(M[p, k]) < np.inf:
             return False
         if p != k:
             for j in range(size):

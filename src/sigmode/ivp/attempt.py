@@ -22,14 +22,15 @@ class Attempt(NamedTuple):
     res : of SciPy's kind, with `sol` and `error`; its counts are those of solution and estimate
     worst : its largest error, in units of the tolerance
     longest : how long windows may be so that they follow a growing error, else infinite
-    missed : whether f does something between the nodes; asked only where the rest is in order
+    missed : whether f does something between the nodes, and calls of f that this took; asked only where the rest is in
+        order
     noise : a sentence about the noise of f, or None
     """
 
     res: Any
     worst: Worst
     longest: float
-    missed: Callable[[], bool]
+    missed: Callable[[], tuple[bool, int]]
     noise: str | None = None
 
     @property
@@ -69,4 +70,4 @@ def _without_estimate(res: Any, solution: Solution) -> Attempt:
     """The result of a run whose callback stopped the estimate."""
     res.status, res.success, res.message = -1, False, STOPPED
     res.sol, res.error = solution, np.full(res.y.shape, np.nan)
-    return Attempt(res, Worst(np.inf, float(solution.x[0]), 0), np.inf, lambda: False)
+    return Attempt(res, Worst(np.inf, float(solution.x[0]), 0), np.inf, lambda: (False, 0))

@@ -52,11 +52,13 @@ class Bound:
         estimate = estimate._replace(error=_envelope(estimate.error))
         return estimate, _worst(solution, estimate, atol[:, None], self._rtol[:, None])
 
-    def misses_something(self, solution: Solution) -> bool:
-        """Whether f does something between the nodes of long windows."""
+    def misses_something(self, solution: Solution) -> tuple[bool, int]:
+        """Whether f does something between the nodes of long windows, and how many calls of f it took to see that."""
         if self._field is None:
-            return False
-        return unseen(solution, self._field, self._used, self._rtol) is not None
+            return False, 0
+        before = self._field.nfev
+        missed = unseen(solution, self._field, self._used, self._rtol) is not None
+        return missed, self._field.nfev - before
 
 
 def _worst(solution: Solution, estimate: GlobalError, atol: Number, rtol: Number) -> Worst:

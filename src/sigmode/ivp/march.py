@@ -9,6 +9,7 @@ from scipy.sparse import issparse
 
 from ..arrays import Index, Number, Real
 from ..compiled import control as m
+from ..compiled.compare import DENSE
 from ..compiled.kinks import looks_odd
 from ..compiled.march import advance
 from ..compiled.vectors import LANES
@@ -16,7 +17,7 @@ from ..trial.basis import Basis
 from ..user.field import VectorField
 from .kinks import begin, find
 from .noise import AT, NEGLIGIBLE, RESIDUALS, scatter
-from .window import make_window, one_system
+from .window import make_window
 
 __all__ = ["MOST_COMPILED", "Accepted", "March"]
 
@@ -105,7 +106,7 @@ class March:
         vectors = [self._window.atol, self._window.rtol, *vectors]
         self._df_dy = np.zeros((n, n))
         before, step, legendre = self._window.before, np.zeros((s, n)), self._window.legendre
-        dense = s * n if one_system(basis, self._field) else 0
+        dense = s * n if s * n <= DENSE else 0
         rooms = np.empty((s, n, n)), np.empty((dense, dense)), np.empty(s * n + LANES), np.empty((n, n))
         self._memory = (
             address, words, not self._field.differences,

@@ -172,7 +172,7 @@ class _Quick:
         res.t_events = res.y_events = None
         res.sol = _solution(windows, bases, x, bound)
         res.error = res.sol.error(t)
-        return Attempt(res, worst, followed, lambda: bool(missed))
+        return Attempt(res, worst, followed, lambda: (bool(missed), 0))
 
     def _march(self, code: tuple[int, Any], bases: _Bases, longest: float, rtol: Real, atol: Real) -> March | None:
         field, (t0, bound) = self._field, self._span

@@ -212,7 +212,9 @@ def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controll
             best, worst = res, Worst(math.inf, now.t, now.component)
             continue
         if now.ratio <= 1.0:
-            if math.isfinite(longest) or not tried.missed():
+            missed, calls = tried.missed() if math.isinf(longest) else (False, 0)
+            spent[0] += calls
+            if not missed:
                 break
             longest = abs(res.sol.x[-1] - res.sol.x[0]) / _LOOKING_CLOSER  # the same again, looking closer
             best, worst = None, Worst(math.inf, 0.0, 0)

@@ -1,0 +1,246 @@
+"""What compiled code does for a compiled f in a few calls is what the same problem gets from Python."""
+
+import functools
+import math
+
+import numba
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.integrate import solve_ivp as scipy_solve_ivp
+
+import sigmode as sm
+from sigmode.compiled.begin import begin
+from sigmode.compiled.functions import on_nodes
+from sigmode.compiled.kinks import looks_odd
+from sigmode.compiled.simple import integrate, times
+from sigmode.compiled.split import by_eigenvalues
+from sigmode.compiled.window import CONVERGED
+from sigmode.ivp import quick as module
+from sigmode.ivp.kinks import find
+from sigmode.ivp.noise import AT, RESIDUALS, scatter
+from sigmode.trial.basis import basis
+from sigmode.user.field import VectorField
+
+PROBLEMS = {
+    "decay": (lambda t, y: (-y[0],), (0.0, 5.0), [1.0]),
+    "backwards": (lambda t, y: (-y[0] + math.sin(t),), (3.0, -2.0), [1.0]),
+    "Lotka-Volterra": (lambda t, y: (1.5 * y[0] - y[0] * y[1], -3 * y[1] + y[0] * y[1]), (0.0, 15.0), [10.0, 5.0]),
+    "pendulum": (lambda t, y: (y[1], -math.sin(y[0])), (0.0, 10.0), [2.0, 0.0]),
+    "Lorenz": (
+        lambda t, y: (10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]),
+        (0.0, 5.0),
+        [1.0, 1.0, 1.0],
+    ),
+    "van der Pol": (lambda t, y: (y[1], 100 * (1 - y[0] ** 2) * y[1] - y[0]), (0.0, 150.0), [2.0, 0.0]),
+    "ROBER": (
+        lambda t, y: (
+            -0.04 * y[0] + 1e4 * y[1] * y[2],
+            0.04 * y[0] - 1e4 * y[1] * y[2] - 3e7 * y[1] ** 2,
+            3e7 * y[1] ** 2,
+        ),
+        (0.0, 1e3),
+        [1.0, 0.0, 0.0],
+    ),
+    "kink": (lambda t, y: (abs(t - 1.2345) - 0.1 * y[0],), (0.0, 3.0), [1.0]),
+    "jump": (lambda t, y: ((1.0 if t < 1.2345 else -2.0) - 0.1 * y[0],), (0.0, 3.0), [1.0]),
+    "pulse": (lambda t, y: (math.exp(-((t - 60.0) ** 2)) - 0.01 * y[0],), (0.0, 100.0), [1.0]),
+    "growth": (lambda t, y: (y[0],), (0.0, 30.0), [1.0]),
+    "blow-up": (lambda t, y: (y[0] ** 2,), (0.0, 3.0), [1.0]),
+    "not a number": (lambda t, y: (math.sqrt(1.0 - t) - y[0] if t < 1.0 else math.nan,), (0.0, 3.0), [1.0]),
+    "at rest": (lambda t, y: (0.0 * y[0], y[0] - y[1]), (0.0, 3.0), [0.0, 1.0]),
+}
+
+
+@functools.cache
+def compiled_fun(name):
+    return numba.njit(PROBLEMS[name][0])
+
+
+def both(monkeypatch, name, **options):
+    """`sm.solve_ivp` with and without the way in compiled code."""
+    _, span, y0 = PROBLEMS[name]
+    compiled = compiled_fun(name)
+    found = sm.solve_ivp(compiled, span, y0, **options)
+    used = []
+    with monkeypatch.context() as patch:
+        patch.setattr("sigmode.ivp.solve_ivp.quick", lambda otherwise, *args: used.append(1) or otherwise)
+        expected = sm.solve_ivp(compiled, span, y0, **options)
+    assert used
+    return found, expected
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_result_is_that_of_the_long_way(monkeypatch, name, rtol):
+    options = {"rtol": rtol, "atol": 1e-2 * rtol}
+    found, expected = both(monkeypatch, name, **options)
+    assert (found.status, found.success, found.message) == (expected.status, expected.success, expected.message)
+    assert_allclose(found.sol.x, expected.sol.x, rtol=1e-9)
+    scale = abs(expected.y).max(axis=1, keepdims=True) + 1e-3
+    points = np.linspace(found.sol.x[0], found.sol.x[-1], 101)
+    assert_allclose(found.sol(points) / scale, expected.sol(points) / scale, atol=1e-3 * rtol)
+    assert_allclose(found.sol.error(points), expected.sol.error(points), rtol=0.3, atol=1e-3 * rtol * scale.max())
+    assert_allclose(found.t[[0, -1]], expected.t[[0, -1]])
+    assert found.t.shape == found.error.shape[1:] == found.y.shape[1:]
+    assert abs(found.t.size - expected.t.size) <= 0.1 * expected.t.size + 2
+    assert_allclose(found.y, found.sol(found.t), rtol=1e-9, atol=1e-9 * scale.max())
+    assert abs(found.nfev - expected.nfev) <= 0.2 * expected.nfev + 100
+    assert found.t_events is found.y_events is None
+    assert found.keys() == expected.keys()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"t_eval": np.linspace(0, 15, 40)},
+        {"t_eval": []},
+        {"t_eval": [15.0]},
+        {"first_step": 0.01},
+        {"max_step": 0.1},
+        {"max_windows": 5},
+        {"atol": 0.0},
+        {"atol": [1e-6, 1e-9], "rtol": [1e-4, 1e-6]},
+        {"error_control": "local"},
+        {"dense_output": True},
+    ],
+)
+def test_options_mean_the_same(monkeypatch, options):
+    name = "Lotka-Volterra"
+    found, expected = both(monkeypatch, name, **{"rtol": 1e-6, **options})
+    assert (found.status, found.message) == (expected.status, expected.message)
+    assert_allclose(found.t[:: max(1, found.t.size - 1)], expected.t[:: max(1, expected.t.size - 1)])
+    if "t_eval" in options:
+        assert_allclose(found.t, expected.t)
+    assert_allclose(found.sol.x, expected.sol.x, rtol=1e-6)
+    assert_allclose(found.y, found.sol(found.t), rtol=1e-9)
+
+
+def test_it_is_used_where_nobody_looks_on(monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        module._Quick, "__call__", lambda self, *args, **options: made.append(1) or self._otherwise(*args, **options)
+    )
+    fun, span, y0 = PROBLEMS["decay"]
+    compiled = compiled_fun("decay")
+    sm.solve_ivp(compiled, span, y0)
+    assert made == [1]
+    for options in (
+        {"callback": lambda intermediate_result: None},
+        {"events": lambda t, y: y[0] - 0.5},
+        {"jac": lambda t, y: [[-1.0]]},
+        {"breaks": [1.0]},
+        {"substeps": 2},
+    ):
+        assert sm.solve_ivp(compiled, span, y0, **options).success
+    assert sm.solve_ivp(compiled, span, [1.0 + 0.0j]).success
+    assert sm.solve_ivp(fun, span, y0).success
+    assert sm.solve_ivp(compiled, (0.0, 0.0), y0).success
+    assert made == [1]
+
+
+def test_an_exception_of_f_passes_through():
+    @numba.njit
+    def fun(t, y):
+        if t > 1.0:
+            raise ValueError("too late")
+        return (-y[0],)
+
+    with pytest.raises(ValueError, match="too late"):
+        sm.solve_ivp(fun, (0, 3), [1.0])
+
+
+@pytest.mark.parametrize("rtol", [1e-4, 1e-8])
+def test_the_error_of_the_solution(rtol):
+    fun, span, y0 = PROBLEMS["pendulum"]
+    res = sm.solve_ivp(numba.njit(fun), span, y0, rtol=rtol, atol=rtol)
+    exact = scipy_solve_ivp(fun, span, y0, method="DOP853", rtol=1e-13, atol=1e-13, dense_output=True).sol
+    true = abs(res.y - exact(res.t))
+    assert (true <= rtol * (1.0 + abs(res.y))).all()
+    assert (true <= 3.0 * res.error + 1e-11).all()
+
+
+class TestParts:
+    """Pieces of compiled code against NumPy or against the same in Python."""
+
+    @pytest.mark.parametrize(("s", "n"), [(6, 1), (8, 2), (14, 3), (21, 5)])
+    def test_products_by_vectors(self, s, n):
+        rng = np.random.default_rng(s)
+        b, K, y, h = basis(s), rng.standard_normal((s, n)), rng.standard_normal(n), 0.3
+
+        @numba.njit
+        def run(transposed, judging, y, K):
+            Y, judged, room = np.empty(K.shape), np.empty((2 * K.shape[0], K.shape[1])), np.empty(64)
+            integrate(0.3, transposed, y, K, room, Y)
+            times(judging, K, room, judged)
+            return Y, judged
+
+        Y, judged = run(b.transposed, b.judging_transposed, y, K)
+        assert_allclose(Y, y + h * b.A @ K, rtol=1e-14, atol=1e-14)
+        assert_allclose(judged, b.judging @ K, rtol=1e-12, atol=1e-13)
+
+    @pytest.mark.parametrize("s", [6, 9, 14, 20])
+    def test_a_linear_problem_takes_one_system_for_each_eigenvalue(self, s):
+        J = np.array([[-1e3, 5.0, 0.0], [3.0, -2.0, 7.0], [0.0, -7.0, -2.0]])
+        b, y, h = basis(s), np.array([1.0, -2.0, 3.0]), 0.4
+        called = on_nodes(numba.njit(lambda t, y, J: J @ y), (J,))
+
+        @numba.njit
+        def run(address, words, t, transposed, eigenvalues, apart, together, y, J, Y, K):
+            atol, rtol, before, step = np.full(3, 1e-10), np.full(3, 1e-10), np.empty(K.shape), np.empty(K.shape)
+            return by_eigenvalues(
+                address, words, t, 0.4, transposed, eigenvalues, apart, together, y, J, atol, rtol, Y, K, before, step,
+                np.empty(64),
+            )  # fmt: skip
+
+        Y, K = np.tile(y, (s, 1)), np.empty((s, 3))
+        said, sweeps, _, _ = run(called.address, called.words(), h * b.nodes, b.transposed, *b.split, y, J, Y, K)
+        exact = np.linalg.solve(np.eye(3 * s) - h * np.kron(b.A, J), np.tile(y, s)).reshape(s, 3)
+        assert said == CONVERGED
+        assert sweeps <= 5
+        assert_allclose(Y, exact, rtol=1e-8, atol=1e-9)
+        assert_allclose(K, Y @ J.T, rtol=1e-6, atol=1e-6)
+
+    @pytest.mark.parametrize("name", ["decay", "Lotka-Volterra", "Lorenz", "at rest", "backwards"])
+    @pytest.mark.parametrize("max_step", [np.inf, 0.01])
+    def test_the_first_window(self, name, max_step):
+        fun, span, y0 = PROBLEMS[name]
+        called, s = on_nodes(numba.njit(fun)), 14
+        y, f = np.array(y0), np.empty(len(y0))
+        h_abs, calls = begin(called.address, called.words(), *span, max_step, 1e-6, y, f, np.full(y.size, 1e-3), s)
+        solver = sm.NeuralCollocation(fun, span[0], y0, span[1], rtol=1e-6, atol=1e-9, max_step=max_step)
+        assert solver._basis.s == s
+        assert_allclose(h_abs, solver._march._numbers[4], rtol=1e-9)
+        assert calls == solver.field.nfev
+        assert_allclose(f, fun(span[0], y))
+
+    @pytest.mark.parametrize(
+        "fun",
+        [
+            lambda t, y: -y[0] + math.sin(t),
+            lambda t, y: -y[0] + abs(t - 0.4321),
+            lambda t, y: -y[0] + (0.0 if t < 0.4321 else 1.0),
+            lambda t, y: round(1e4 * (-y[0] + math.sin(t))) / 1e4,
+            lambda t, y: -y[0] + math.sin(40.0 * t),
+            lambda t, y: -y[0] + math.exp(-((t - 0.5) ** 2) * 400.0),
+        ],
+    )
+    @pytest.mark.parametrize("h", [0.1, 0.7, -0.7])
+    def test_it_looks_odd_where_python_finds_something(self, fun, h):
+        called, field = on_nodes(numba.njit(fun)), VectorField(fun, 1, float, False)
+        b, y, t0 = basis(14), np.array([1.0]), (0.0 if h > 0 else 0.8)
+        t = t0 + h * b.nodes
+        Y = np.exp(-(t - t0))[:, None]
+        K = np.array([[fun(moment, value)] for moment, value in zip(t, Y, strict=True)])
+        f = np.array([fun(t0, y)])
+        weight = np.full(1, 1e-7)
+        found = {
+            noise: looks_odd(
+                called.address, called.words(), t0, y, f, h, t, Y, K, weight, np.zeros(1), noise, AT, RESIDUALS
+            )
+            for noise in (False, True)
+        }
+        kink = find(field, (t0, y, f), (t, Y, K), weight)
+        noisy = scatter(field, (t0, y, f), h, weight) is not None
+        assert found[True] == (found[False] or noisy)
+        assert found[False] or kink is None
