@@ -6,8 +6,9 @@
 
 Packages: numbalsoda (needs gfortran, g++ and cmake), CyRK, scikit-sundae; SciPy's own methods with the same compiled f.
 f is one function under `numba.njit`; each package gets it in the form that it is fastest with. Only the solution at the
-end is asked for. "Ours" is `sigmode.solve_ivp`, its bound on the error included. The error is the largest one there of a component, relative to its value plus 1e-3 of the largest one.
-Times at an error are read off between two tolerances of a ladder of half decades, logarithmically.
+end is asked for. "Ours" is `sigmode.solve_ivp`, its bound on the error included. The error is the largest one there of
+a component, relative to its value plus 1e-3 of the largest one. Times at an error are read off between two tolerances
+of a ladder of half decades, logarithmically.
 """
 
 from __future__ import annotations

@@ -10,15 +10,12 @@ from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 from .simple import at_rest, call_once, differences, goes_on, integrate, norm, taken_over
 from .split import by_eigenvalues
 from .vectors import LANES
-from .window import CONVERGED, NOT_YET, converged, one_sweep, stay_at_rest, verdict
+from .window import CONVERGED, converged, stay_at_rest
 
-__all__ = ["DENSE", "compare"]
+__all__ = ["compare"]
 
 # Simple sweeps are tried where h L is below this: a dozen cost less than one matrix of Newton's method. Not tuned.
 _WORTH_TRYING = 40.0
-# Unknowns s n up to which Newton's method with a df/dy for each node is tried where one df/dy for all fails: one dense
-# matrix of 64 rows takes 30 us, a sweep with one df/dy 1 to 3. Not tuned.
-DENSE = 64
 
 
 @helper
@@ -38,32 +35,6 @@ def _by_simple_sweeps(address, words, t, h, transposed, z, atol, rtol, room, Y, 
             return False, sweeps + 1
         last, rate = size, now
         sweeps += 1
-
-
-@helper
-def _by_newton(address, words, t, h, A, z, df_dy, atol, rtol, room, Y, K, new):
-    """What Newton's method leaves of the window, in units of the tolerance, 0 where it converged, and its sweeps."""
-    s, n = Y.shape
-    J = np.empty((s, n, n))
-    for i in range(s):
-        for k in range(n):
-            for m in range(n):
-                J[i, k, m] = df_dy[k, m]
-    before = np.empty((s, n))
-    M = np.empty((s * n, s * n))
-    pivots = np.empty(s * n, dtype=np.int64)
-    size, rate, sweeps = 0.0, 0.0, 0
-    while True:
-        if not call(address, t, Y, words, K):
-            return np.inf, -1
-        last = size
-        size, _ = one_sweep(A, z, h, J, Y, K, before, new, room[: s * n], atol, rtol, M, pivots, True, sweeps, rate)
-        said, rate = verdict(size, sweeps, last, rate)
-        sweeps += 1
-        if said != NOT_YET:
-            if said == CONVERGED:
-                stay_at_rest(A, h, z, Y, K, before)
-            return (0.0 if said == CONVERGED else size), sweeps
 
 
 @helper
@@ -88,7 +59,6 @@ def _one_window(
     new, room,
 ):  # fmt: skip
     """The values z (s, n) of one window, from u: what is left, in units of the tolerance, and sweeps, -1 for Python."""
-    s, n = z.shape
     spent = 0
     _start_values(u, y, now, z)
     if abs(h) * norm(df_dy, now, atol, rtol) < _WORTH_TRYING:
@@ -101,15 +71,10 @@ def _one_window(
         address, words, t, h, transposed, eigenvalues, apart, together, now, df_dy, atol, rtol, z, slopes, before, new,
         room,
     )  # fmt: skip
-    spent += sweeps
     if sweeps >= 0 and said == CONVERGED:
         stay_at_rest(A, h, now, z, slopes, before)
-        return 0.0, spent
-    if sweeps < 0 or s * n > DENSE:
-        return size, -1 if sweeps < 0 else spent
-    _start_values(u, y, now, z)
-    size, sweeps = _by_newton(address, words, t, h, A, now, df_dy, atol, rtol, room, z, slopes, new)
-    return size, -1 if sweeps < 0 else spent + sweeps
+        return 0.0, spent + sweeps
+    return size, spent + sweeps if sweeps >= 0 else -1
 
 
 @entry(
@@ -130,7 +95,7 @@ def compare(
     K, s, n = u.shape
     now = y[0].copy()
     slope, slopes, before, new = np.empty(n), np.empty((s, n)), np.empty((s, n)), np.empty((s, n))
-    room = np.empty(s * n + LANES)
+    room = np.empty(s + LANES)
     calls = 0
     for k in range(K):
         _nodes(start[k], end[k], h[k], nodes, t[k])

@@ -20,7 +20,6 @@ from .control import (
     BAD,
     BAD_T,
     BOUND,
-    CONSTANT,
     CUT,
     CUT_AT,
     DEGREE,
@@ -75,9 +74,7 @@ from .window import (
     converged,
     filter_parts,
     neglected_parts,
-    one_sweep,
     stay_at_rest,
-    verdict,
     weighed_parts,
 )
 
@@ -85,12 +82,12 @@ __all__ = ["advance"]
 
 
 @helper
-def _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, right):
+def _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, total):
     """Start values Y from the slopes that are known."""
     offset = 0.0 if counts[INSIDE] else 1.0
     h = numbers[H]
     continue_series(nodes, legendre, counts[DEGREE], offset, h / numbers[KNOWN], K)
-    integrate(h, transposed, y, K, right, step)
+    integrate(h, transposed, y, K, total, step)
     for i in range(Y.shape[0]):
         for k in range(Y.shape[1]):
             Y[i, k] = step[i, k]
@@ -100,19 +97,10 @@ def _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, right)
 
 
 @helper
-def _spread(df_dy, J):
-    """df/dy at every node."""
-    for i in range(J.shape[0]):
-        for k in range(J.shape[1]):
-            for m in range(J.shape[2]):
-                J[i, k, m] = df_dy[k, m]
-
-
-@helper
-def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, step, right):
+def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, step, total):
     """Y = y + h A f(Y): CONVERGED, NOT_YET, or HOPELESS where these sweeps are too slow."""
     last, sweeps = numbers[SIZE], counts[SWEEPS]
-    integrate(numbers[H], transposed, y, K, right, step)
+    integrate(numbers[H], transposed, y, K, total, step)
     size = taken_over(step, y, atol, rtol, Y)
     now = size / last if sweeps > 0 else 1.0
     slower = max(now, numbers[RATE]) if sweeps > 1 else now
@@ -122,22 +110,6 @@ def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, step, right)
     if converged(sweeps, size, now, slower):
         return CONVERGED
     return NOT_YET if goes_on(size, sweeps, now) else HOPELESS
-
-
-@helper
-def _sweep(numbers, counts, A, y, atol, rtol, Y, K, before, step, right, J, M, pivots):
-    """One of Newton's sweeps: CONVERGED, NOT_YET or HOPELESS."""
-    last, sweeps, rate = numbers[SIZE], counts[SWEEPS], numbers[RATE]
-    follow = counts[CONSTANT] == 0
-    size, fresh = one_sweep(
-        A, y, numbers[H], J, Y, K, before, step, right[: M.shape[0]], atol, rtol, M, pivots, follow, sweeps, rate
-    )  # fmt: skip
-    said, rate = verdict(size, sweeps, last, rate)
-    numbers[SIZE] = size
-    numbers[RATE] = rate
-    counts[SWEEPS] += 1
-    counts[NLU] += 1 if fresh else 0
-    return said
 
 
 @helper
@@ -154,14 +126,13 @@ def _find_bad(numbers, counts, t, K, before):
 
 
 @helper
-def _estimate(h, simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_dy, square, pivots, legendre):
+def _estimate(h, simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_dy, total, square, pivots, legendre):
     """The local error in units of the tolerance; NaN where there is none."""
     s, n = Y.shape
     judged = np.empty((2 * s, n))
     of_values = np.empty((4, n))
     parts = np.empty((2 + s, n))
     own = np.empty(n)
-    total = np.empty(judging.shape[1])
     times(judging, K, total, judged)
     times(last_four, Y, total, of_values)
     neglected_parts(judged, of_values, f, h, first, parts, own)
@@ -177,10 +148,10 @@ def _estimate(h, simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_d
 @helper
 def _solve(
     numbers, counts, address, words, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
-    atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
+    atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, total, square, pivots,
 ):  # fmt: skip
     """One window, its error in `numbers`; False where f has to be called from Python."""
-    _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, right)
+    _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, total)
     said = NOT_YET
     if not counts[SIMPLE]:
         said, sweeps, numbers[SIZE], numbers[RATE] = by_eigenvalues(
@@ -200,25 +171,18 @@ def _solve(
             K,
             before,
             step,
-            right,
+            total,
         )
         if sweeps < 0:
             return False
         counts[SWEEPS] = sweeps
         counts[NFEV] += sweeps * t.size
         counts[NLU] += eigenvalues.shape[1]
-        if said == HOPELESS and M.size > 0 and not counts[CONSTANT]:  # df/dy may differ from node to node
-            _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, right)
-            _spread(df_dy, J)
-            said = NOT_YET
     while said == NOT_YET:
         if not call(address, t, Y, words, K):
             return False
         counts[NFEV] += t.size
-        if counts[SIMPLE]:
-            said = _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, step, right)
-        else:
-            said = _sweep(numbers, counts, A, y, atol, rtol, Y, K, before, step, right, J, M, pivots)
+        said = _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, step, total)
     numbers[ERROR] = np.nan
     counts[RISES] = 0
     if said == CONVERGED:
@@ -226,8 +190,8 @@ def _solve(
         if not counts[SIMPLE]:
             stay_at_rest(A, numbers[H], y, Y, K, before)
         numbers[ERROR] = _estimate(
-            numbers[H], counts[SIMPLE], nodes[0], judging, last_four, y, f, atol, rtol, Y, K, df_dy, square, pivots,
-            legendre,
+            numbers[H], counts[SIMPLE], nodes[0], judging, last_four, y, f, atol, rtol, Y, K, df_dy, total, square,
+            pivots, legendre,
         )  # fmt: skip
     if math.isnan(numbers[ERROR]):
         if counts[SIMPLE]:  # the same window by Newton's method
@@ -289,14 +253,14 @@ def _store(numbers, counts, y, start, Y, K, places, values, slopes):
 _TABLES = ", ".join([VECTOR, *[MATRIX] * 7])
 _OF_Y = ", ".join([VECTOR] * 7)  # atol to t
 _OF_NODES = ", ".join([MATRIX] * 6)  # Y to df_dy
-_ROOM = f"{CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {INDICES}"
+_ROOM = f"{VECTOR}, {MATRIX}, {INDICES}"
 _STORE = f"{MATRIX}, {CUBE}, {CUBE}"
 
 
 @entry(f"i8({VECTOR}, {INDICES}, i8, {INDICES}, b1, {_TABLES}, {_OF_Y}, {_OF_NODES}, {_ROOM}, {_STORE})")
 def advance(
     numbers, counts, address, words, own_df_dy, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
-    atol, rtol, small, y, f, start, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
+    atol, rtol, small, y, f, start, t, Y, K, before, step, legendre, df_dy, total, square, pivots,
     places, values, slopes,
 ):  # fmt: skip
     """`steer` with windows of a compiled f: go on until there is no more room for them, or Python is needed.
@@ -306,8 +270,8 @@ def advance(
     judging (s, .), last_four (s, .) : of the basis; eigenvalues, apart, together : see `trial.basis.Split`.
     atol, rtol, small, y, f, start : (n,); small : what does not matter in y, for differences; f : the slope at y;
     start : y at the start of the window that was accepted.
-    t (s,), Y, K, before, step, legendre (s, n), df_dy (n, n) : of the window. The rest is work space: J (s, n, n),
-    M (s n, s n) or empty for large systems, right (s n + 8,), square (n, n), pivots (s n,).
+    t (s,), Y, K, before, step, legendre (s, n), df_dy (n, n) : of the window. The rest is work space: total (2 s + 8,),
+    square (n, n), pivots (n,).
     places (m, 3), values (m, 3, n), slopes (m, s, n) : of the windows that are accepted, as many as counts[STORED]:
     start, length, and end of each; y at the start, at the last node and at the end; K.
     """
@@ -329,7 +293,7 @@ def advance(
         elif asked == ASK_WINDOW:
             if not _solve(
                 numbers, counts, address, words, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
-                atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, J, M, right, square, pivots,
+                atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, total, square, pivots,
             ):  # fmt: skip
                 return asked
         elif asked == ASK_KINK:

@@ -13,13 +13,11 @@ import numpy as np
 
 from ..arrays import Index, Real
 from .dense import factor, substitute
-from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
 from .series import decay
 
 __all__ = [
     "CONVERGED",
-    "FAILED",
     "HARDLY_MOVES",
     "HOPELESS",
     "NOT_YET",
@@ -29,16 +27,14 @@ __all__ = [
     "neglected",
     "neglected_parts",
     "newton_sweep",
-    "one_sweep",
-    "solve_window",
     "stay_at_rest",
     "verdict",
     "weighed",
     "weighed_parts",
 ]  # fmt: skip
 
-# What Newton's iteration says after a sweep; FAILED where compiled f has to be called from Python.
-NOT_YET, CONVERGED, HOPELESS, FAILED = range(4)
+# What Newton's iteration says after a sweep.
+NOT_YET, CONVERGED, HOPELESS = range(3)
 
 # Up to 50 unknowns factorise again in every sweep; above, only after a sweep that shrank the step by less than a factor
 # of 10. Not tuned.
@@ -137,7 +133,7 @@ def _hopeless(sweeps: int, size: float, now: float) -> bool:
 
 @plain_helper
 def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, float]:
-    """Whether Newton's iteration is done, and its new rate: for Python and, compiled, for `solve_window`.
+    """Whether Newton's iteration is done, and its new rate: for Python and, compiled, for `split.by_eigenvalues`.
 
     size : of the step of this sweep; sweeps, last, rate : sweeps before it, the size of their last step and how much
     smaller that was than the one before. With secants the rate jumps up and down, one sweep may gain four digits and
@@ -149,8 +145,13 @@ def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, fl
     return (HOPELESS if _hopeless(sweeps, size, now) else NOT_YET), now
 
 
-@plain_helper
-def one_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate):
+_TABLES = f"{MATRIX}, {VECTOR}, f8, {CUBE}"  # A, y, h, J
+_STAGES = f"{MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}"  # Y, K, before, step, right
+_SYSTEM = f"{VECTOR}, {VECTOR}, {MATRIX}, {INDICES}, b1"  # atol, rtol, M, pivots, follow
+
+
+@entry(f"Tuple((f8, b1))({_TABLES}, {_STAGES}, {_SYSTEM}, i8, f8)")
+def newton_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate):
     """One sweep of Newton's iteration, given f in K: the size of the step, infinite if M is singular; whether M is new.
 
     follow : whether df/dy may change from node to node and from sweep to sweep; sweeps, rate : as in `verdict`;
@@ -211,33 +212,6 @@ def stay_at_rest(A: Real, h: float, y: Real, Y: Real, K: Real, before: Real) -> 
                 for j in range(s):
                     change += A[i, j] * K[j, k]
                 Y[i, k] = y[k] + h * change
-
-
-_TABLES = f"{MATRIX}, {VECTOR}, f8, {CUBE}"  # A, y, h, J
-_STAGES = f"{MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}"  # Y, K, before, step, right
-_SYSTEM = f"{VECTOR}, {VECTOR}, {MATRIX}, {INDICES}, b1"  # atol, rtol, M, pivots, follow
-
-newton_sweep = entry(f"Tuple((f8, b1))({_TABLES}, {_STAGES}, {_SYSTEM}, i8, f8)")(one_sweep)
-
-
-@entry(f"Tuple((i8, i8, f8, f8, i8))(i8, {INDICES}, {VECTOR}, {_TABLES}, {_STAGES}, {_SYSTEM})")
-def solve_window(address, words, t, A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow):
-    """All sweeps of a window whose f is compiled: (verdict, sweeps, size of the last step, rate, factorisations)."""
-    status, sweeps, factorisations = NOT_YET, 0, 0
-    size, rate = 0.0, 0.0
-    while status == NOT_YET:
-        if not call(address, t, Y, words, K):
-            return FAILED, sweeps, size, rate, factorisations
-        last = size
-        size, fresh = one_sweep(
-            A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate
-        )  # fmt: skip
-        status, rate = verdict(size, sweeps, last, rate)
-        sweeps += 1
-        factorisations += fresh
-    if status == CONVERGED:
-        stay_at_rest(A, h, y, Y, K, before)
-    return status, sweeps, size, rate, factorisations
 
 
 # ---------------------------------------------------------------------------------------------------------

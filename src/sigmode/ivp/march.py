@@ -9,7 +9,6 @@ from scipy.sparse import issparse
 
 from ..arrays import Index, Number, Real
 from ..compiled import control as m
-from ..compiled.compare import DENSE
 from ..compiled.kinks import looks_odd
 from ..compiled.march import advance
 from ..compiled.vectors import LANES
@@ -106,13 +105,12 @@ class March:
         vectors = [self._window.atol, self._window.rtol, *vectors]
         self._df_dy = np.zeros((n, n))
         before, step, legendre = self._window.before, np.zeros((s, n)), self._window.legendre
-        dense = s * n if s * n <= DENSE else 0
-        rooms = np.empty((s, n, n)), np.empty((dense, dense)), np.empty(s * n + LANES), np.empty((n, n))
+        rooms = np.empty(2 * s + LANES), np.empty((n, n)), np.empty(n, dtype=np.int64)
         self._memory = (
             address, words, not self._field.differences,
             basis.nodes, basis.A, basis.transposed, *basis.split, basis.judging_transposed, basis.last_four_transposed,
             *vectors,
-            self._t, self.Y, self.K, before, step, legendre, self._df_dy, *rooms, np.empty(s * n, dtype=np.int64),
+            self._t, self.Y, self.K, before, step, legendre, self._df_dy, *rooms,
         )  # fmt: skip
 
     @property

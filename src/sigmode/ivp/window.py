@@ -12,13 +12,11 @@ from ..arrays import Number, Real
 from ..compiled.series import continued
 from ..compiled.window import (
     CONVERGED,
-    FAILED,
     HARDLY_MOVES,
     NOT_YET,
     filtered,
     neglected,
     newton_sweep,
-    solve_window,
     verdict,
     weighed,
 )
@@ -124,16 +122,6 @@ class OneSystem(Window):
         A, J, Y, K, M, pivots = self.basis.A, self._J, self.Y, self.K, self._M, self._pivots
         before, step, right, atol, rtol = self.before, self._step, self._right, self.atol, self.rtol
         follow = not self.field.constant
-        compiled = self.field.compiled
-        words = compiled.words() if compiled else None
-        if compiled and words is not None:
-            status, self.sweeps, self.step, self.rate, factorised = solve_window(
-                compiled.address, words, t, A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow
-            )
-            self.nlu += factorised
-            self.field.nfev += self.sweeps * t.size
-            if status != FAILED:
-                return bool(status == CONVERGED)
         sweeps, size, rate = 0, 0.0, 0.0
         status = NOT_YET
         while status == NOT_YET:
