@@ -4,6 +4,7 @@ from . import problems, reference
 from .bvp.solve_bvp import solve_bvp
 from .ivp.method import NeuralCollocation
 from .ivp.solve_ivp import solve_ivp
+from .many.solve_ensemble import solve_ensemble
 from .training.collocation import Collocation
 from .training.train import assess, train
 from .trial.solution import Solution
@@ -18,6 +19,7 @@ __all__ = [
     "problems",
     "reference",
     "solve_bvp",
+    "solve_ensemble",
     "solve_ivp",
     "train",
 ]

@@ -49,6 +49,10 @@ class Called:
             return None
         return _words(self._args, self._kinds)
 
+    def with_args(self, args: tuple[Any, ...]) -> Index | None:
+        """The words of other `args`; None where their types differ. What they point to is the caller's to keep."""
+        return _words(args, self._kinds) if _kinds_of(args) == self._kinds else None
+
 
 # ---------------------------------------------------------------------------------------------------------
 # `args` in memory: one int64 per number, for an array its address, its shape and its strides. An array is described

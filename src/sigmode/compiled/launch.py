@@ -17,6 +17,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 import numba
 from numba import njit
 from numba import types as numba_types
+from numba.core import sigutils
 from numba.extending import intrinsic, overload, register_jitable
 
 from ..version import __version__
@@ -28,11 +29,13 @@ __all__ = [
     "MATRIX",
     "VECTOR",
     "Entry",
+    "by_address",
     "entry",
     "fma",
     "for_users",
     "helper",
     "plain_helper",
+    "record",
     "sum_helper",
     "where_kept",
 ]
@@ -56,6 +59,20 @@ plain_helper = register_jitable(**_EXACT)
 
 # Types in the signatures of entries.
 VECTOR, MATRIX, CUBE, INDICES = "f8[::1]", "f8[:, ::1]", "f8[:, :, ::1]", "i8[::1]"
+
+
+def record(of: type, *kinds: str) -> Any:
+    """The type of a NamedTuple whose fields have these types, for the signature of an entry."""
+    return numba_types.NamedTuple([_parsed(kind) for kind in kinds], of)
+
+
+def _parsed(kind: Any) -> Any:
+    """The type that Numba's notation means, or the type itself."""
+    if not isinstance(kind, str):
+        return kind
+    (parsed,) = sigutils.normalize_signature(f"({kind},)")[0]
+    return parsed
+
 
 # Work below which one thread is faster than a parallel launch, in activations (`bench/test_kernels.py`, threshold).
 PARALLEL_WORK = 16_000
@@ -122,7 +139,7 @@ def _name(function: Callable[..., Any], parallel: bool) -> str:
     return f"{function.__qualname__}_{'parallel' if parallel else 'serial'}"
 
 
-def _compiled(function: Callable[..., Any], signature: str, parallel: bool) -> Callable[..., Any]:
+def _compiled(function: Callable[..., Any], signature: Any, parallel: bool, nogil: bool = False) -> Callable[..., Any]:
     """Compile `function` for its one signature, or load it from the disk cache.
 
     Numba calls the cached file after ``__qualname__``: a copy under another name makes two variants of one function,
@@ -135,7 +152,7 @@ def _compiled(function: Callable[..., Any], signature: str, parallel: bool) -> C
         numba.get_num_threads()  # makes the symbol known that machine code from the disk looks for
     copy = types.FunctionType(function.__code__, function.__globals__, function.__name__)
     copy.__qualname__ = f"{_name(function, parallel)}_{_SOURCES}"
-    compile_it = functools.partial(njit, signature, parallel=parallel, no_cfunc_wrapper=True, **_EXACT)
+    compile_it = functools.partial(njit, signature, parallel=parallel, nogil=nogil, no_cfunc_wrapper=True, **_EXACT)
     with _no_garbage_collection():
         try:
             kernel = compile_it(cache=True)(copy)
@@ -171,10 +188,10 @@ class Entry(Generic[P, R]):
     One function is compiled twice where it is worth it: for one thread, where `prange` is `range`, and for several.
     """
 
-    def __init__(self, function: Callable[P, R], signature: str) -> None:
+    def __init__(self, function: Callable[P, R], signature: Any, nogil: bool = False) -> None:
         functools.update_wrapper(self, function)
         self.__name__ = function.__name__
-        self._function, self._signature = function, signature
+        self._function, self.signature, self._nogil = function, signature, nogil
         self._spent = 0.0  # seconds that several threads might have shortened
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -184,12 +201,19 @@ class Entry(Generic[P, R]):
     @functools.cached_property
     def serial(self) -> Callable[..., R]:
         """The variant for one thread."""
-        return _compiled(self._function, self._signature, False)
+        return _compiled(self._function, self.signature, False, self._nogil)
 
     @functools.cached_property
     def parallel(self) -> Callable[..., R]:
         """The variant for several threads; for functions with a `prange` only."""
-        return _compiled(self._function, self._signature, True)
+        return _compiled(self._function, self.signature, True, self._nogil)
+
+    @functools.cached_property
+    def address(self) -> int:
+        """Where the machine code of the variant for one thread is, for `by_address`."""
+        (compiled,) = self.serial.overloads.values()  # type: ignore[attr-defined]
+        found: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        return found
 
     @property
     def shared(self) -> bool:
@@ -241,11 +265,15 @@ class Entry(Generic[P, R]):
 ENTRIES: list[Entry[..., Any]] = []
 
 
-def entry(signature: str) -> Callable[[Callable[P, R]], Entry[P, R]]:
-    """Make an entry of a function; `signature` in Numba's notation."""
+def entry(signature: str | tuple[Any, ...], nogil: bool = False) -> Callable[[Callable[P, R]], Entry[P, R]]:
+    """Make an entry of a function; `signature` in Numba's notation, or a tuple of types, records among them.
+
+    nogil : whether other threads of Python may run meanwhile.
+    """
+    types_of = signature if isinstance(signature, str) else tuple(map(_parsed, signature))
 
     def decorate(function: Callable[P, R]) -> Entry[P, R]:
-        made = Entry(function, signature)
+        made = Entry(function, types_of, nogil)
         ENTRIES.append(made)
         return made
 
@@ -257,6 +285,29 @@ def where_kept() -> str:
     stats = getattr(ENTRIES[0].serial, "stats", None) if ENTRIES else None
     folder = getattr(stats, "cache_path", None)
     return f"They are kept in {folder}." if folder else "No folder for them can be written: every process compiles."
+
+
+def by_address(called: Entry[..., Any]) -> Any:
+    """A function for compiled code that calls an entry: ``function(address, (argument, ...))``.
+
+    Code that is linked is compiled once more; code that is called by its address is not.
+    """
+    kinds, result = sigutils.normalize_signature(called.signature)
+
+    @intrinsic
+    def call_entry(typingctx, address, arguments):
+        def codegen(context, builder, signature, values):
+            pointer = builder.inttoptr(values[0], context.call_conv.get_function_type(result, kinds).as_pointer())
+            given = [
+                context.cast(builder, builder.extract_value(values[1], i), own, kind)
+                for i, (own, kind) in enumerate(zip(signature.args[1].types, kinds, strict=True))
+            ]
+            _, value = context.call_conv.call_function(builder, pointer, result, kinds, given)
+            return value
+
+        return result(numba_types.int64, arguments), codegen
+
+    return call_entry
 
 
 # ---------------------------------------------------------------------------------------------------------

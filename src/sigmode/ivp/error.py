@@ -23,7 +23,7 @@ from .march import MOST_COMPILED
 from .window import make_window
 
 __all__ = [
-    "FOLLOWED", "MAY_REMAIN", "ROUNDING", "GlobalError",
+    "FOLLOWED", "MAY_REMAIN", "ROUNDING", "SOLVED_TO", "GlobalError",
     "fastest_growth", "followed", "global_error", "unseen", "weights", "wider",
 ]  # fmt: skip
 
@@ -31,7 +31,7 @@ __all__ = [
 # (docs/decisions.md, "The global error is the difference to a wider solution").
 _MORE_FUNCTIONS, _MOST_FUNCTIONS = 3, 24
 # It is solved to this part of the tolerance, since true errors are often 1e-2 of it. Not tuned.
-_SOLVED_TO = 1e-3
+SOLVED_TO = 1e-3
 # What Newton's method may leave, in units of that, where rounding stops it earlier. Not tuned.
 MAY_REMAIN = 300.0
 # Rounding errors of a value, relative to it. Not tuned.
@@ -115,7 +115,7 @@ def wider(s: int) -> int:
 
 def weights(atol: Real, rtol: Real) -> tuple[Real, Real]:
     """atol and rtol that the second march is solved to, given those that errors are to be compared with."""
-    return _SOLVED_TO * atol, np.maximum(_SOLVED_TO * rtol, ROUNDING)
+    return SOLVED_TO * atol, np.maximum(SOLVED_TO * rtol, ROUNDING)
 
 
 def followed(h: Real, s: int) -> Real:

@@ -18,7 +18,7 @@ from .kinks import begin, find
 from .noise import AT, NEGLIGIBLE, RESIDUALS, scatter
 from .window import make_window
 
-__all__ = ["MOST_COMPILED", "Accepted", "March"]
+__all__ = ["MOST_COMPILED", "Accepted", "March", "why_it_ended"]
 
 _TOO_SMALL = "Required step size is less than spacing between numbers."
 # Equations up to which compiled code marches: beyond that LAPACK and sparse matrices pay. Not tuned.
@@ -350,9 +350,14 @@ class March:
             self.f[:] = found
 
     def _why(self, asked: int) -> str:
-        if asked == m.NOT_FINITE:
-            component, t = int(self._counts[m.BAD]), self._numbers[m.BAD_T]
-            return f"`fun` returned a value that is not finite at t = {t:.6g}, component {component}."
-        if asked == m.LIMIT:
-            return f"The limit of {self._counts[m.MOST]} windows (`max_windows`) was reached."
-        return _TOO_SMALL if asked == m.TOO_SMALL else _STUCK.format(t=self.t)
+        bad_t, component = float(self._numbers[m.BAD_T]), int(self._counts[m.BAD])
+        return why_it_ended(asked, self.t, bad_t, component, int(self._counts[m.MOST]))
+
+
+def why_it_ended(asked: int, t: float, bad_t: float, component: int, most: int) -> str:
+    """The message of a march that ended at t; bad_t, component : where f is not finite; most : windows allowed."""
+    if asked == m.NOT_FINITE:
+        return f"`fun` returned a value that is not finite at t = {bad_t:.6g}, component {component}."
+    if asked == m.LIMIT:
+        return f"The limit of {most} windows (`max_windows`) was reached."
+    return _TOO_SMALL if asked == m.TOO_SMALL else _STUCK.format(t=t)

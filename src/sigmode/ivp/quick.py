@@ -34,12 +34,12 @@ __all__ = ["quick"]
 # Windows that there is room for at first, four times as many the next time. Not tuned.
 _ROOM = 64
 _MORE_ROOM = 4
-_MAX_WINDOWS = 20_000
+MAX_WINDOWS = 20_000
 _NO_BREAKS = np.empty(0)
 _NOTHING_ASKED = np.empty(0)
 
 
-class _Bases(NamedTuple):
+class Bases(NamedTuple):
     """The basis of a march, and that of the second one beside it.
 
     reading : from slopes at the nodes of the first to values at those of the second, in units of h; w, b : (s - 1,), of
@@ -55,11 +55,11 @@ class _Bases(NamedTuple):
 
 
 @functools.cache
-def _bases(s: int) -> _Bases:
+def bases_of(s: int) -> Bases:
     own, wider = basis(s), basis(error.wider(s))
     hidden = own.hidden
     w, b = (np.ascontiguousarray(part) for part in np.split(hidden, 2))
-    return _Bases(own, wider, own.read(wider.nodes)[0], w, b, hidden)
+    return Bases(own, wider, own.read(wider.nodes)[0], w, b, hidden)
 
 
 class _Windows(NamedTuple):
@@ -121,11 +121,11 @@ class _Quick:
         self._max_step = arguments.positive(max_step, "max_step", infinite=True)
         first_step = options.get("first_step")
         self._first = None if first_step is None else checked_first_step(first_step, *t_span)
-        self._most = arguments.count(options.get("max_windows", _MAX_WINDOWS), "max_windows")
+        self._most = arguments.count(options.get("max_windows", MAX_WINDOWS), "max_windows")
 
     def __call__(self, factor: float, longest: float, number: int, rtol: Real, atol: Real) -> Attempt:
         """See `Attempts`."""
-        bases = _bases(width(rtol))
+        bases = bases_of(width(rtol))
         self._field.nfev = self._field.njev = 0
         found = None
         if self._field.n <= MOST_COMPILED:
@@ -136,7 +136,7 @@ class _Quick:
         return found
 
     def _attempt(
-        self, bases: _Bases, factor: float, longest: float, rtol: Real, atol: Real, probe: bool
+        self, bases: Bases, factor: float, longest: float, rtol: Real, atol: Real, probe: bool
     ) -> Attempt | None:
         field = self._field
         assert field.compiled is not None
@@ -174,7 +174,7 @@ class _Quick:
         res.error = res.sol.error(t)
         return Attempt(res, worst, followed, lambda: (bool(missed), 0))
 
-    def _march(self, code: tuple[int, Any], bases: _Bases, longest: float, rtol: Real, atol: Real) -> March | None:
+    def _march(self, code: tuple[int, Any], bases: Bases, longest: float, rtol: Real, atol: Real) -> March | None:
         field, (t0, bound) = self._field, self._span
         weights = march_weights(rtol, atol, field.n)
         f = np.empty(field.n)
@@ -193,7 +193,7 @@ class _Quick:
             used = np.where(used > 0.0, used, RELATIVE_FLOOR * self._rtol * scale)
         return np.asarray(used + np.finfo(float).tiny)
 
-    def _growing(self, windows: _Windows, bases: _Bases, done: int, df_dy: Real) -> float:
+    def _growing(self, windows: _Windows, bases: Bases, done: int, df_dy: Real) -> float:
         """The fastest growth of errors that is too fast to be followed, or zero."""
         looked = min(done + 1, len(windows.h))
         least = error.followed(windows.h, bases.own.s)
@@ -212,7 +212,7 @@ def _that_may_grow(df_dy: Real, least: Real, h: Real) -> list[Any]:
     return found
 
 
-def _all_windows(march: March, bases: _Bases, bound: float) -> tuple[_Windows | None, str | None]:
+def _all_windows(march: March, bases: Bases, bound: float) -> tuple[_Windows | None, str | None]:
     """The whole march, and why it ended early, or None."""
     parts: list[tuple[Real, Real, Real]] = []
     why, room = None, _ROOM
@@ -233,7 +233,7 @@ def _all_windows(march: March, bases: _Bases, bound: float) -> tuple[_Windows | 
 
 
 def _second_march(
-    code: tuple[int, Any], bases: _Bases, windows: _Windows, weights: tuple[Real, Real], small: Real
+    code: tuple[int, Any], bases: Bases, windows: _Windows, weights: tuple[Real, Real], small: Real
 ) -> tuple[Any, ...] | None:
     """As of `compare`: windows done, calls of f, t, z, left, df_dy; None where f has to be called from Python."""
     K, s, n = windows.u.shape
@@ -247,7 +247,7 @@ def _second_march(
 
 
 def _judged(
-    windows: _Windows, bases: _Bases, done: int, arrays: list[Real], weights: tuple[Real, Real], used: Real, rtol: Real
+    windows: _Windows, bases: Bases, done: int, arrays: list[Real], weights: tuple[Real, Real], used: Real, rtol: Real
 ) -> tuple[Worst, Real, Real, int]:
     """The largest error, abscissae and errors, and the first window where errors might grow too fast, or -1."""
     K, s, n = windows.u.shape
@@ -263,7 +263,7 @@ def _judged(
     return Worst(ratio, float(x[at]), component, alone), x, bound, flagged
 
 
-def _solution(windows: _Windows, bases: _Bases, x: Real, bound: Real) -> Solution:
+def _solution(windows: _Windows, bases: Bases, x: Real, bound: Real) -> Solution:
     K, n, units = windows.V.shape
     theta = np.empty((K, (2 + n) * units + n))
     theta[:, : 2 * units] = bases.theta

@@ -9,7 +9,7 @@ from scipy.optimize import OptimizeResult
 
 from ..callback import Callback
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "bar"]
 
 
 class Watch:
@@ -18,7 +18,7 @@ class Watch:
     def __init__(self, callback: Callback | None, progress: bool, t_span: tuple[float, float]) -> None:
         self._callback, self._start = callback, t_span[0]
         self.attempt, self.phase = 1, "solve"
-        self._bar = _bar(abs(t_span[1] - t_span[0])) if progress else None
+        self._bar = bar(abs(t_span[1] - t_span[0])) if progress else None
 
     def __call__(self, state: OptimizeResult) -> None:
         """One window."""
@@ -41,7 +41,8 @@ class Watch:
             self._bar.close()
 
 
-def _bar(length: float) -> Any:
+def bar(length: float) -> Any:
+    """A progress bar of this length."""
     try:
         from tqdm.auto import tqdm
     except ImportError:

@@ -16,7 +16,7 @@ from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreem
 from .pure import is_pure
 from .results import checked
 
-__all__ = ["VectorField", "WithArgs", "is_compiled"]
+__all__ = ["VectorField", "WithArgs", "compiled_on_nodes", "is_compiled"]
 
 # In every seventh call for a whole window one node is compared with a single call. Odd, so that all nodes have their
 # turn. Not tuned.
@@ -60,6 +60,11 @@ def _parts(fun: Any) -> tuple[Any, tuple[Any, ...]]:
 def is_compiled(fun: Any) -> bool:
     """Whether a user's function of t and y, perhaps with `args`, was compiled by Numba."""
     return is_dispatcher(_parts(fun)[0])
+
+
+def compiled_on_nodes(fun: Any) -> Called | str | None:
+    """As `compiled.functions.on_nodes`, of a user's function of t and y, perhaps with `args`."""
+    return on_nodes(*_parts(fun))
 
 
 class VectorField:

@@ -1,0 +1,156 @@
+"""Members solved one after the other: in compiled code where f is compiled, by `solve_ivp` where it is not."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays import Index, Number, Real
+from ..compiled.functions import Called
+from ..compiled.member import ASK_PYTHON, PARTS, Setting, Tables, solve_members
+from ..ivp import error as second
+from ..ivp.bound import RELATIVE_FLOOR
+from ..ivp.loop import FINISHED
+from ..ivp.march import MOST_COMPILED, why_it_ended
+from ..ivp.noise import AT, RESIDUALS
+from ..ivp.quick import MAX_WINDOWS, bases_of
+from ..ivp.setting import ABSOLUTE_FLOOR, checked_first_step, march_weights, width
+from ..ivp.solve_ivp import solve_ivp
+from ..user.field import WithArgs, compiled_on_nodes
+from .batch import Batch, Problem
+
+__all__ = ["Solved", "solve"]
+
+# What `solve_ivp` may be told without leaving the way in compiled code.
+_QUICK = frozenset({"rtol", "atol", "error_control", "max_step", "first_step", "max_windows"})
+
+
+class Solved(NamedTuple):
+    """Some members' results.
+
+    y, error : (m, n, k), NaN from where a member ended, or None where only outputs are kept; output : (m, ...) or None;
+    status, nfev (m,), messages; sols : their solutions, if these are kept; raised : an exception of `fun` for each
+    member, or None.
+    """
+
+    y: Number | None
+    error: Real | None
+    output: Any
+    status: Index
+    nfev: Index
+    messages: list[str]
+    sols: list[Any]
+    raised: list[Exception | None]
+
+
+class _Store:
+    """Results as they come."""
+
+    def __init__(self, problem: Problem, batch: Batch) -> None:
+        self.problem, self.batch = problem, batch
+        m, n = batch.y0.shape
+        shape = m, n, batch.t_eval.shape[1]
+        self.y: Number = np.full(shape, np.nan, dtype=batch.y0.dtype)
+        self.error: Real = np.full(shape, np.nan)
+        self.status, self.nfev = np.zeros(m, dtype=np.int64), np.zeros(m, dtype=np.int64)
+        self.messages, self.sols = [FINISHED] * m, [None] * m
+        self.raised: list[Exception | None] = [None] * m
+
+    def by_itself(self, i: int) -> None:
+        """Solve member i by `solve_ivp`."""
+        problem, batch = self.problem, self.batch
+        args = batch.own_args(i)
+        fun, points = problem.fun, batch.points(i)
+        self.y[i], self.error[i] = np.nan, np.nan
+        try:
+            res = solve_ivp(fun, batch.spans[i], batch.y0[i], t_eval=points, args=args or None, **problem.options)
+        except Exception as exception:  # one member's, perhaps: it is raised if all have one
+            self.status[i], self.raised[i] = -1, exception
+            self.messages[i] = f"`fun` raised {type(exception).__name__}: {exception}"
+            return
+        reached = res.t.size
+        self.y[i, :, :reached], self.error[i, :, :reached] = res.y, res.error
+        self.status[i], self.nfev[i], self.messages[i] = res.status, res.nfev, res.message
+        self.sols[i] = res.sol if problem.dense else None
+
+    def solved(self) -> Solved:
+        """All of it."""
+        output = None
+        if self.problem.output is not None:
+            kept = [np.asarray(self.problem.output(self.batch.points(i), y.copy())) for i, y in enumerate(self.y)]
+            output = np.array(kept)
+        whole = output is None
+        return Solved(
+            self.y if whole else None, self.error if whole else None, output, self.status, self.nfev, self.messages,
+            self.sols if self.problem.dense else [], self.raised,
+        )  # fmt: skip
+
+
+def solve(problem: Problem, batch: Batch) -> Solved:
+    """Solve the members of a batch; what one of them raises is kept."""
+    batch = batch.own()
+    store = _Store(problem, batch)
+    left = range(len(batch.y0))
+    code = _code(problem, batch)
+    if code is not None:
+        left = _compiled(store, code)  # type: ignore[assignment]
+    for i in left:
+        store.by_itself(i)
+    return store.solved()
+
+
+def _code(problem: Problem, batch: Batch) -> Called | None:
+    """The machine code of f with the arguments of the first member, where all can be solved by it."""
+    m, n = batch.y0.shape
+    if problem.dense or not _QUICK.issuperset(problem.options) or not 0 < n <= MOST_COMPILED or m == 0:
+        return None
+    if batch.y0.dtype.kind == "c" or (batch.spans[:, 0] == batch.spans[:, 1]).any():
+        return None
+    args = batch.own_args(0)
+    found = compiled_on_nodes(WithArgs(problem.fun, args) if args else problem.fun)
+    return found if isinstance(found, Called) else None
+
+
+def _compiled(store: _Store, code: Called) -> list[int]:
+    """Solve what compiled code can; the others."""
+    problem, batch = store.problem, store.batch
+    words = [code.with_args(batch.own_args(i)) for i in range(len(batch.y0))]
+    if any(each is None for each in words):
+        return list(range(len(words)))
+    setting, tables = _setting(problem.options, batch)
+    ends = np.empty((len(words), 3))
+    parts = np.array([part.address for part in PARTS])
+    solve_members(
+        parts, code.address, np.array(words, dtype=np.int64).reshape(len(words), -1), batch.spans, batch.y0,
+        batch.t_eval, setting, tables, store.y, store.error, store.status, store.nfev, ends,
+    )  # fmt: skip
+    for i in np.flatnonzero((store.status != 0) & (store.status != ASK_PYTHON)).tolist():
+        t, bad_t, component = ends[i].tolist()
+        store.messages[i] = why_it_ended(int(store.status[i]), t, bad_t, int(component), setting.most)
+        store.status[i] = -1
+    return [int(i) for i in np.flatnonzero(store.status == ASK_PYTHON)]
+
+
+def _setting(options: dict[str, Any], batch: Batch) -> tuple[Setting, Tables]:
+    """As `ivp.quick` has them."""
+    ones = np.ones(batch.y0.shape[1])
+    rtol, atol = options["rtol"] * ones, options["atol"] * ones
+    own = bases_of(width(options["rtol"]))
+    basis, wider = own.own, own.wider
+    first = options.get("first_step")
+    setting = Setting(
+        *march_weights(options["rtol"], options["atol"], ones.size), atol, rtol, np.where(atol > 0.0, atol / rtol, 0.0),
+        RELATIVE_FLOOR, ABSOLUTE_FLOOR, second.SOLVED_TO, second.ROUNDING, second.MAY_REMAIN,
+        second.FOLLOWED * basis.s,
+        0.0 if first is None else min(checked_first_step(first, *span) for span in batch.spans.tolist()),
+        float(options.get("max_step", math.inf)), int(options.get("max_windows", MAX_WINDOWS)),
+        options["error_control"] == "global",
+    )  # fmt: skip
+    tables = Tables(
+        basis.nodes, basis.A, basis.transposed, *basis.split, basis.judging_transposed, basis.last_four_transposed,
+        basis.q, basis.r, basis.at_end, own.w, own.b, wider.nodes, wider.A, wider.transposed, *wider.split, own.reading,
+        AT, RESIDUALS,
+    )  # fmt: skip
+    return setting, tables

@@ -1,0 +1,104 @@
+"""What an ensemble gives: arrays with the members along the first axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult
+
+from ..arrays import Index
+
+__all__ = ["EnsembleResult"]
+
+# Bands of a picture: these parts of the members are between their edges. Not tuned.
+_BANDS = 0.9, 0.5
+# Components that are drawn at most. Not tuned.
+_MOST_DRAWN = 8
+
+
+class EnsembleResult(OptimizeResult):  # type: ignore[misc]
+    """The result of `solve_ensemble`: a dictionary whose entries are attributes.
+
+    Attributes
+    ----------
+    t : ndarray, shape (k,), or (N, k) where it differs from member to member
+    y, error : ndarray, shape (N, n, k)
+        Values, and their estimated global errors; NaN from where a member ended early. None with `output`.
+    output : ndarray, shape (N, ...)
+        What `output` kept.
+    success, status, nfev : ndarray, shape (N,)
+    message : list of str
+    sol : list of `Solution`, with ``dense_output=True``; None for a member that raised an exception
+    """
+
+    @property
+    def failed(self) -> Index:
+        """The members without success."""
+        return np.flatnonzero(~self.success)
+
+    def plot(self, axes: Any = None) -> Any:
+        """Draw medians, and bands that hold 50 % and 90 % of the members.
+
+        Parameters
+        ----------
+        axes : matplotlib axes, optional
+            Where to draw, by default in a new figure.
+
+        Returns
+        -------
+        axes : matplotlib axes
+
+        Raises
+        ------
+        ImportError
+            Where matplotlib is not installed.
+        """
+        if self.y is None or self.t.ndim != 1:
+            raise ValueError("A picture needs y, and the same `t_eval` for all members.")
+        if axes is None:
+            try:
+                from matplotlib import pyplot
+            except ImportError:
+                raise ImportError("Pictures need matplotlib: pip install 'sigmode[plot]'.") from None
+            axes = pyplot.subplots(layout="constrained")[1]
+        for k in range(min(self.y.shape[1], _MOST_DRAWN)):
+            values = self.y[self.success, k].real
+            if not len(values):
+                continue
+            colour = axes.plot(self.t, np.median(values, axis=0), label=f"y{k}")[0].get_color()
+            for part in _BANDS:
+                edges = np.quantile(values, [0.5 - part / 2.0, 0.5 + part / 2.0], axis=0)
+                axes.fill_between(self.t, *edges, color=colour, alpha=0.25, linewidth=0.0)
+        axes.set_xlabel("t")
+        axes.set_ylabel("y")
+        axes.set_title(f"{int(self.success.sum())} of {self.success.size} members: median, 50 % and 90 %")
+        axes.legend(fontsize="small")
+        return axes
+
+    def to_xarray(self) -> Any:
+        """y and error with axes "member", "component" and "t", success and status, as an `xarray.Dataset`.
+
+        Raises
+        ------
+        ImportError
+            Where xarray is not installed.
+        """
+        try:
+            import xarray
+        except ImportError:
+            raise ImportError("`to_xarray` needs xarray: pip install 'sigmode[xarray]'.") from None
+        if self.y is None:
+            raise ValueError("With `output` there is no y.")
+        axes = ("member", "component", "t")
+        shared = self.t.ndim == 1
+        data = {
+            "y": (axes, self.y),
+            "error": (axes, self.error),
+            "success": ("member", self.success),
+            "status": ("member", self.status),
+            "nfev": ("member", self.nfev),
+        }
+        if not shared:
+            data["time"] = (("member", "t"), self.t)
+        return xarray.Dataset(data, coords={"t": self.t} if shared else {})
