@@ -3,6 +3,7 @@
 from . import problems, reference
 from .bvp.solve_bvp import solve_bvp
 from .ivp.method import NeuralCollocation
+from .ivp.sensitivity import sensitivity
 from .ivp.solve_ivp import solve_ivp
 from .many.solve_ensemble import solve_ensemble
 from .training.collocation import Collocation
@@ -18,6 +19,7 @@ __all__ = [
     "assess",
     "problems",
     "reference",
+    "sensitivity",
     "solve_bvp",
     "solve_ensemble",
     "solve_ivp",

@@ -21,6 +21,8 @@ __all__ = ["VectorField", "WithArgs", "compiled_on_nodes", "is_compiled"]
 # In every seventh call for a whole window one node is compared with a single call. Odd, so that all nodes have their
 # turn. Not tuned.
 _CALLS_PER_CHECK = 7
+# The first time all nodes of a window are compared, of more points this many. Not tuned.
+_COMPARED_FIRST = 24
 # Single calls and calls for a whole window may differ by this part: another order of the same sums. Not tuned.
 _SAME_VALUE = 1e-12
 # Equations up to which a sparse df/dy is dealt with as a dense one. Not tuned.
@@ -114,6 +116,11 @@ class VectorField:
         if self.constant:
             self._jac = self._matrix(jac)
         self._sparsity = Sparsity(sparsity, n) if sparsity is not None else None
+
+    def as_sure_as(self, other: VectorField) -> VectorField:
+        """Take over what is known of the same function with other `args`: whether all nodes may go into one call."""
+        self._whole = other._whole
+        return self
 
     @property
     def differences(self) -> bool:
@@ -227,7 +234,8 @@ class VectorField:
         """
         try:
             value = self._result(self.fun(t.copy(), np.ascontiguousarray(Y.T)), Y.T.shape).T
-            at = range(t.size) if self._whole is None else [self._turn % t.size] * (self._turn % _CALLS_PER_CHECK == 0)
+            first = np.unique(np.linspace(0, t.size - 1, min(t.size, _COMPARED_FIRST)).astype(int)).tolist()
+            at = first if self._whole is None else [self._turn % t.size] * (self._turn % _CALLS_PER_CHECK == 0)
             for i in at:
                 single = self._single(float(t[i]), Y[i].copy())
                 if not np.allclose(single, value[i], rtol=_SAME_VALUE, atol=0.0, equal_nan=True):
