@@ -1,4 +1,4 @@
-"""Members per second of `sigmode.solve_ensemble`, compiled f, at a true error of 1e-8 at the end, against a loop and prange.
+"""Times per member of `sigmode.solve_ensemble`, compiled f, true error 1e-8 at the end, against a loop and prange.
 
     python bench/ensembles.py           # two minutes; numbalsoda is left out where it is not installed
 
@@ -120,9 +120,8 @@ def measure(run: Run, p: np.ndarray, exact: np.ndarray) -> tuple[float, float, f
 
 def main() -> None:
     """Print the table."""
-    print(
-        "| problem | solver | threads | us per member | at rtol | error (95 %) | theirs / ours |\n|---|---|--:|--:|--:|--:|--:|"
-    )
+    print("| problem | solver | threads | us per member | at rtol | error (95 %) | theirs / ours |")
+    print("|---|---|--:|--:|--:|--:|--:|")
     threads = numba.get_num_threads()
     for name, (fun, span, y0, between) in CASES.items():
         p = np.random.default_rng(0).uniform(*between, N)

@@ -379,3 +379,18 @@ def test_dask_and_a_worker_that_is_killed(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(DASK)
     assert run(script) == "True True True True True True True"
+
+
+@pytest.mark.parametrize("workers", [1, map])
+def test_sensitivities_of_members(workers):
+    rates, y0 = np.array([0.5, 1.0, 2.0]), np.array([[1.0], [2.0], [3.0]])
+    t = np.array([0.5, 1.0])
+    res = sm.solve_ensemble(
+        decay, (0, 1), y0, args=(rates,), t_eval=t, sensitivity=True, rtol=1e-9, atol=1e-12, workers=workers
+    )
+    assert res.dy_dy0.shape == res.dy_dp.shape == res.error_dy_dp.shape == (3, 1, 1, 2)
+    exact = np.exp(-rates[:, None] * t)
+    assert_allclose(res.dy_dy0[:, 0, 0], exact, rtol=1e-8)
+    assert_allclose(res.dy_dp[:, 0, 0], -y0 * t * exact, rtol=1e-7)
+    alone = sm.sensitivity(decay, (0, 1), y0[1], args=(1.0,), t_eval=t, rtol=1e-9, atol=1e-12)
+    assert_array_equal(res.dy_dp[1], alone.dy_dp)

@@ -19,7 +19,7 @@ from ..user.results import checked
 from . import error as second
 from .solve_ivp import solve_ivp
 
-__all__ = ["SensitivitySolution", "sensitivity"]
+__all__ = ["SensitivitySolution", "count_of", "sensitivity"]
 
 # Relative step of central differences, and the part of the largest value of a component that counts as its size. Not
 # tuned.
@@ -152,6 +152,11 @@ def sensitivity(
         res.success, res.status = False, -1
         res.message = "The derivatives are not finite: is `fun` differentiable along the solution?"
     return res
+
+
+def count_of(args: tuple[Any, ...]) -> int:
+    """How many numbers there are in `args`."""
+    return len(_parameters(args)[1])
 
 
 def _parameters(args: Any) -> tuple[tuple[Any, ...], list[tuple[int, Any]]]:

@@ -18,13 +18,14 @@ class Problem(NamedTuple):
     """What all members share.
 
     options : of `solve_ivp`, tolerances included; output : what to keep of t and y, or None for y itself; dense :
-    whether to keep the solutions.
+    whether to keep the solutions; sensitivity : whether derivatives are wanted, too.
     """
 
     fun: Callable[..., Any]
     options: dict[str, Any]
     output: Callable[..., Any] | None
     dense: bool
+    sensitivity: bool = False
 
 
 class Batch(NamedTuple):

@@ -16,6 +16,7 @@ from ..ivp.loop import FINISHED
 from ..ivp.march import MOST_COMPILED, why_it_ended
 from ..ivp.noise import AT, RESIDUALS
 from ..ivp.quick import MAX_WINDOWS, bases_of
+from ..ivp.sensitivity import count_of, sensitivity
 from ..ivp.setting import ABSOLUTE_FLOOR, checked_first_step, march_weights, width
 from ..ivp.solve_ivp import solve_ivp
 from ..user.field import WithArgs, compiled_on_nodes
@@ -32,7 +33,7 @@ class Solved(NamedTuple):
 
     y, error : (m, n, k), NaN from where a member ended, or None where only outputs are kept; output : (m, ...) or None;
     status, nfev (m,), messages; sols : their solutions, if these are kept; raised : an exception of `fun` for each
-    member, or None.
+    member, or None; derivatives : dy_dy0 (m, n, n, k), dy_dp (m, n, j, k) and their errors, or nothing.
     """
 
     y: Number | None
@@ -43,6 +44,7 @@ class Solved(NamedTuple):
     messages: list[str]
     sols: list[Any]
     raised: list[Exception | None]
+    derivatives: tuple[Real, ...] = ()
 
 
 class _Store:
@@ -57,6 +59,11 @@ class _Store:
         self.status, self.nfev = np.zeros(m, dtype=np.int64), np.zeros(m, dtype=np.int64)
         self.messages, self.sols = [FINISHED] * m, [None] * m
         self.raised: list[Exception | None] = [None] * m
+        self.derivatives: list[Real] = []
+        if problem.sensitivity:
+            parameters = count_of(batch.own_args(0)) if m else 0
+            shapes = [(m, n, columns, shape[2]) for columns in (n, parameters)]
+            self.derivatives = [np.full(each, np.nan) for each in shapes * 2]
 
     def by_itself(self, i: int) -> None:
         """Solve member i by `solve_ivp`."""
@@ -64,8 +71,9 @@ class _Store:
         args = batch.own_args(i)
         fun, points = problem.fun, batch.points(i)
         self.y[i], self.error[i] = np.nan, np.nan
+        solve_it = sensitivity if problem.sensitivity else solve_ivp
         try:
-            res = solve_ivp(fun, batch.spans[i], batch.y0[i], t_eval=points, args=args or None, **problem.options)
+            res = solve_it(fun, batch.spans[i], batch.y0[i], t_eval=points, args=args, **problem.options)
         except Exception as exception:  # one member's, perhaps: it is raised if all have one
             self.status[i], self.raised[i] = -1, exception
             self.messages[i] = f"`fun` raised {type(exception).__name__}: {exception}"
@@ -74,6 +82,9 @@ class _Store:
         self.y[i, :, :reached], self.error[i, :, :reached] = res.y, res.error
         self.status[i], self.nfev[i], self.messages[i] = res.status, res.nfev, res.message
         self.sols[i] = res.sol if problem.dense else None
+        found = (res.dy_dy0, res.dy_dp, res.error_dy_dy0, res.error_dy_dp) if problem.sensitivity else ()
+        for kept, values in zip(self.derivatives, found, strict=True):
+            kept[i, :, :, :reached] = values
 
     def solved(self) -> Solved:
         """All of it."""
@@ -84,7 +95,7 @@ class _Store:
         whole = output is None
         return Solved(
             self.y if whole else None, self.error if whole else None, output, self.status, self.nfev, self.messages,
-            self.sols if self.problem.dense else [], self.raised,
+            self.sols if self.problem.dense else [], self.raised, tuple(self.derivatives),
         )  # fmt: skip
 
 
@@ -104,7 +115,13 @@ def solve(problem: Problem, batch: Batch) -> Solved:
 def _code(problem: Problem, batch: Batch) -> Called | None:
     """The machine code of f with the arguments of the first member, where all can be solved by it."""
     m, n = batch.y0.shape
-    if problem.dense or not _QUICK.issuperset(problem.options) or not 0 < n <= MOST_COMPILED or m == 0:
+    if (
+        problem.dense
+        or problem.sensitivity
+        or not _QUICK.issuperset(problem.options)
+        or not 0 < n <= MOST_COMPILED
+        or m == 0
+    ):
         return None
     if batch.y0.dtype.kind == "c" or (batch.spans[:, 0] == batch.spans[:, 1]).any():
         return None

@@ -21,6 +21,7 @@ from .workers import by_map, checked, in_processes, on_threads
 
 __all__ = ["solve_ensemble"]
 
+_DERIVATIVES = ("dy_dy0", "dy_dp", "error_dy_dy0", "error_dy_dp")
 _OPTIONS = ("first_step", "max_step", "jac", "jac_sparsity", "breaks", "max_windows", "vectorized")
 
 
@@ -36,6 +37,7 @@ def solve_ensemble(
     error_control: str = "global",
     output: Callable[..., Any] | None = None,
     dense_output: bool = False,
+    sensitivity: bool = False,
     workers: Any = 1,
     callback: Callable[[int, int], Any] | None = None,
     progress: bool = False,
@@ -67,6 +69,8 @@ def solve_ensemble(
         the same shape for all members.
     dense_output : bool
         Whether to keep the `Solution` of each member.
+    sensitivity : bool
+        Whether to differentiate by y0 and args, too, as `sigmode.sensitivity` does; ``df_dp`` is an option then.
     workers : int, map-like callable or executor
         An integer, or -1 for all cores: threads for a compiled `fun`, else processes, which are not forked, so that
         `fun` has to be importable there. A callable is called as ``workers(function, chunks)`` like `map`, an object
@@ -83,7 +87,8 @@ def solve_ensemble(
     -------
     res : EnsembleResult
         With ``t``, ``y`` (N, n, k), ``error`` (N, n, k), ``success`` (N,), ``status`` (N,), ``message``, ``nfev`` (N,),
-        ``failed``, ``output``, ``sol``, and ``plot()`` and ``to_xarray()``.
+        ``failed``, ``output``, ``sol``, and ``plot()`` and ``to_xarray()``; with `sensitivity` ``dy_dy0`` (N, n, n, k),
+        ``dy_dp`` (N, n, j, k), j the numbers in the args of a member, ``error_dy_dy0`` and ``error_dy_dp``.
 
     Raises
     ------
@@ -109,7 +114,7 @@ def solve_ensemble(
     arguments.function(output, "output", "t, y", optional=True)
     arguments.function(callback, "callback", "done, N", optional=True)
     arguments.choice(error_control, "error_control", ("global", "local"))
-    unknown = [name for name in options if name not in _OPTIONS]
+    unknown = [name for name in options if name not in _OPTIONS + (("df_dp",) if sensitivity else ())]
     if unknown:
         raise TypeError(f"`solve_ensemble` has no argument {unknown[0]!r}; options of `solve_ivp` are {_OPTIONS}.")
     batch, shared = made(t_span, y0, args, t_eval)
@@ -122,7 +127,7 @@ def solve_ensemble(
     options |= {"rtol": np.maximum(rtol, SMALLEST_RTOL), "atol": atol, "error_control": error_control}
     options = {name: value for name, value in options.items() if value is not None}
     many = checked(workers)
-    problem = Problem(fun, options, output, bool(dense_output))
+    problem = Problem(fun, options, output, bool(dense_output), bool(sensitivity))
     result = _Result(problem, batch, shared)
     shown = bar(N) if progress else None
     try:
@@ -168,6 +173,7 @@ class _Result:
         self._messages: list[str] = [STOPPED] * N
         self._sols: list[Any] | None = [None] * N if problem.dense else None
         self._kept: Any = None
+        self._derivatives: list[Any] = []
         self._raised: list[Exception] = []
         self.done = 0
 
@@ -183,6 +189,11 @@ class _Result:
         self._status[part], self._nfev[part], self._messages[part] = solved.status, solved.nfev, solved.messages
         if self._sols is not None:
             self._sols[part] = solved.sols
+        if solved.derivatives and not self._derivatives:
+            N = len(self._status)
+            self._derivatives = [np.full((N, *each.shape[1:]), np.nan) for each in solved.derivatives]
+        for kept, values in zip(self._derivatives, solved.derivatives, strict=True):
+            kept[part] = values
         self._raised += [exception for exception in solved.raised if exception is not None]
         self.done += hi - lo
 
@@ -195,4 +206,5 @@ class _Result:
             t=t.copy(), y=None if self._output else self._y, error=None if self._output else self._error,
             output=self._kept, success=self._status >= 0, status=self._status, message=self._messages, nfev=self._nfev,
             sol=self._sols,
+            **dict(zip(_DERIVATIVES, self._derivatives, strict=False)),
         )  # fmt: skip
