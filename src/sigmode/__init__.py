@@ -2,6 +2,7 @@
 
 from . import problems, reference
 from .bvp.solve_bvp import solve_bvp
+from .fit.fit_ivp import fit_ivp
 from .ivp.method import NeuralCollocation
 from .ivp.sensitivity import sensitivity
 from .ivp.solve_ivp import solve_ivp
@@ -17,6 +18,7 @@ __all__ = [
     "Solution",
     "__version__",
     "assess",
+    "fit_ivp",
     "problems",
     "reference",
     "sensitivity",

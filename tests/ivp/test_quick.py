@@ -244,3 +244,15 @@ class TestParts:
         noisy = scatter(field, (t0, y, f), h, weight) is not None
         assert found[True] == (found[False] or noisy)
         assert found[False] or kink is None
+
+
+@pytest.mark.parametrize(
+    ("fun", "y0"),
+    [(lambda t, y: (y[1], -np.sign(y[0])), [1.0, 0.0]), (lambda t, y: (y[1], -y[0] - 0.5 * abs(y[0])), [1.0, 0.0])],
+)
+def test_many_kinks_take_no_memory(fun, y0):
+    # room for windows used to grow fourfold at each look of Python at a kink: 76 GiB after a dozen
+    res = sm.solve_ivp(numba.njit(fun), (0, 60), y0, rtol=1e-6, atol=1e-8)
+    exact = scipy_solve_ivp(fun, (0, 60), y0, method="DOP853", rtol=1e-9, atol=1e-10, max_step=0.05)
+    assert res.success
+    assert abs(res.y[:, -1] - exact.y[:, -1]).max() < 1e-3

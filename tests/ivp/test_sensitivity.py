@@ -188,3 +188,14 @@ def test_a_blow_up_is_no_success():
 def test_bad_input(arguments, kind, message):
     with pytest.raises(kind, match=message):
         sm.sensitivity(**{"fun": lambda t, y, a: -a * y, "t_span": (0, 1), "y0": [1.0], "args": (1.0,), **arguments})
+
+
+def test_a_warning_at_kinks():
+    with pytest.warns(UserWarning, match="kinks or jumps along the solution"):
+        sm.sensitivity(lambda t, y, a: a * abs(y - 1.5) - 2, (0, 2), [3.0], args=(0.9,), rtol=1e-8, atol=1e-9)
+
+
+def test_no_times():
+    res = sm.sensitivity(lambda t, y, a: -a * y, (0, 2), [3.0, 1.0], args=(0.9,), t_eval=[])
+    assert res.dy_dp.shape == (2, 1, 0)
+    assert res.dy_dy0.shape == (2, 2, 0)

@@ -394,3 +394,17 @@ def test_sensitivities_of_members(workers):
     assert_allclose(res.dy_dp[:, 0, 0], -y0 * t * exact, rtol=1e-7)
     alone = sm.sensitivity(decay, (0, 1), y0[1], args=(1.0,), t_eval=t, rtol=1e-9, atol=1e-12)
     assert_array_equal(res.dy_dp[1], alone.dy_dp)
+
+
+def test_derivatives_of_no_members():
+    none = sm.solve_ensemble(decay, (0, 1), np.empty((0, 2)), args=(1.0,), t_eval=[0.5, 1.0], sensitivity=True)
+    assert none.dy_dy0.shape == (0, 2, 2, 2)
+    assert none.dy_dp.shape == (0, 2, 1, 2)
+
+
+def test_outputs_of_different_shapes_and_a_map_that_forgets():
+    rates = np.array([1.0, 2.0])
+    with pytest.raises(ValueError, match="`output` must return numbers of one shape"):
+        sm.solve_ensemble(decay, (0, 1), [1.0], args=(rates,), output=lambda t, y: None)
+    with pytest.raises(TypeError, match="one result for each of the 2 chunks"):
+        sm.solve_ensemble(decay, (0, 1), [1.0], args=(rates,), workers=lambda f, it: [])

@@ -148,7 +148,7 @@ class March:
         """As `windows`, for compiled f: the arrays that `advance` makes of them."""
         why = self._go_on_by(most)
         stored = slice(int(self._counts[m.STORED]))
-        places, values, slopes = self._store
+        places, values, slopes = (part if len(part) == stored.stop else part[stored].copy() for part in self._store)
         self._store = np.empty((0, 3)), np.empty((0, 3, 0)), np.empty((0, 0, 0))  # these are the caller's from now on
         return (places[stored], values[stored], slopes[stored]), why
 

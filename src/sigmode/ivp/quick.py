@@ -219,7 +219,8 @@ def _all_windows(march: March, bases: Bases, bound: float) -> tuple[_Windows | N
     while why is None and march.t != bound and march.noise is None:
         part, why = march.stacked(room)
         parts.append(part)
-        room *= _MORE_ROOM
+        if len(part[0]) == room:  # and not a kink, at which Python has a look
+            room *= _MORE_ROOM
     joined = parts[0] if len(parts) == 1 else tuple(np.concatenate(each) for each in zip(*parts, strict=True))
     places, values, slopes = joined
     K, s, n = slopes.shape

@@ -57,6 +57,12 @@ class Batch(NamedTuple):
         points: Real = self.t_eval[i if len(self.t_eval) > 1 else 0]
         return points
 
+    def shapes(self) -> tuple[Any, ...]:
+        """Arguments of the kind that a member gets, also where there is none."""
+        return tuple(
+            np.zeros(value.shape[1:]) if varies else value for value, varies in zip(self.args, self.varies, strict=True)
+        )
+
     def own_args(self, i: int) -> tuple[Any, ...]:
         """The arguments of member i."""
         return tuple(value[i] if varies else value for value, varies in zip(self.args, self.varies, strict=True))

@@ -61,7 +61,7 @@ class _Store:
         self.raised: list[Exception | None] = [None] * m
         self.derivatives: list[Real] = []
         if problem.sensitivity:
-            parameters = count_of(batch.own_args(0)) if m else 0
+            parameters = count_of(batch.shapes())
             shapes = [(m, n, columns, shape[2]) for columns in (n, parameters)]
             self.derivatives = [np.full(each, np.nan) for each in shapes * 2]
 
@@ -86,12 +86,21 @@ class _Store:
         for kept, values in zip(self.derivatives, found, strict=True):
             kept[i, :, :, :reached] = values
 
+    def _outputs(self, of: Any) -> Any:
+        """What the user's function makes of each member, (m, ...)."""
+        kept = [np.asarray(of(self.batch.points(i), y.copy())) for i, y in enumerate(self.y)]
+        if any(value.dtype == object or value.shape != kept[0].shape for value in kept):
+            shapes = sorted({str(value.shape) for value in kept})
+            raise ValueError(
+                f"`output` must return numbers of one shape for all members, it returned {', '.join(shapes)}."
+            )
+        return np.array(kept)
+
     def solved(self) -> Solved:
         """All of it."""
         output = None
         if self.problem.output is not None:
-            kept = [np.asarray(self.problem.output(self.batch.points(i), y.copy())) for i, y in enumerate(self.y)]
-            output = np.array(kept)
+            output = self._outputs(self.problem.output)
         whole = output is None
         return Solved(
             self.y if whole else None, self.error if whole else None, output, self.status, self.nfev, self.messages,

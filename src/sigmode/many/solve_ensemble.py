@@ -152,7 +152,7 @@ def _pieces(
     N = len(batch.y0)
     task = functools.partial(solve, problem)
     if N == 0:
-        return iter(())
+        return iter([((0, 0), solve(problem, batch))] if problem.output is None else [])
     if not isinstance(workers, int):
         return by_map(workers, task, batch.part, N)
     if workers == 1 or is_compiled(problem.fun):

@@ -138,7 +138,11 @@ def by_map(
         raise TypeError("`workers` must be of the form f(function, iterable).") from exception
     except (pickle.PicklingError, AttributeError) as exception:
         raise _no_pickle(exception) from exception
-    for share, result in zip(shares, found, strict=True):
+    results = iter(found)
+    for share in shares:
+        result = next(results, None)
+        if result is None:
+            raise TypeError(f"`workers` must return one result for each of the {len(shares)} chunks, as `map` does.")
         yield share, result.result() if hasattr(result, "result") else result
 
 

@@ -1,0 +1,249 @@
+"""What a fit gives: parameters with their uncertainty, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult, least_squares
+from scipy.stats import t as student
+
+from .. import arguments
+from ..arrays import Real
+from .model import Model, Unknowns
+
+__all__ = ["FitResult"]
+
+# Steps of a search for an end of a profile interval at most, and how exactly the end is met. Not tuned.
+_MOST_STEPS, _MET = 15, 1e-4
+# Relative step of differences of derived quantities. Not tuned.
+_STEP = 6e-6
+
+
+class FitResult(OptimizeResult):  # type: ignore[misc]
+    """The result of `fit_ivp`: a dictionary whose entries are attributes.
+
+    Attributes
+    ----------
+    x : ndarray, shape (N,), the parameters, then the initial values that were found; names : list of str
+    params : dict, name : value; y0 : ndarray (n,), a list of them for several experiments
+    cov, corr : ndarray, shape (N, N); stderr : (N,); zero for what is fixed, NaN for what is at a bound
+    ssr, dof, rms : sum of squares of (observed - y)/sigma, degrees of freedom, root of their quotient
+    undetermined : list of (singular value, {name: weight}), directions that the data do not determine
+    bias : (N,), how far the errors of the solution may have moved each of x
+    error : (M,), the estimated error of what is observed, in units of sigma; fun, jac : (M,), (M, N), residuals and
+    their derivatives by x
+    sol : `SensitivitySolution`, or a list of them; success, status, message, nfev, nit, cost, active_mask
+    """
+
+    def confint(
+        self, level: float = 0.95, method: str = "linear", of: Callable[[dict[str, float]], float] | None = None
+    ) -> Any:
+        """Confidence intervals.
+
+        Parameters
+        ----------
+        level : float
+            Probability, in (0, 1).
+        method : {"linear", "profile"}
+            By standard errors and Student's t, or where the sum of squares, minimised by all others, has grown by as
+            much as that.
+        of : callable, optional
+            ``of(params)`` -> float, a quantity derived from the parameters: its interval, by its gradient.
+
+        Returns
+        -------
+        interval : ndarray, shape (N, 2), or (2,) with `of`
+        """
+        arguments.choice(method, "method", ("linear", "profile"))
+        if not 0.0 < arguments.number(level, "level") < 1.0:
+            raise ValueError(f"`level` must lie between 0 and 1, got {level!r}.")
+        wide = self._quantile(level)
+        if of is not None:
+            value, spread = self._derived(of)
+            return value + wide * spread * np.array([-1.0, 1.0])
+        linear = self.x[:, None] + wide * self.stderr[:, None] * np.array([-1.0, 1.0])
+        if method == "linear":
+            return linear
+        found = linear.copy()
+        for j in np.flatnonzero(self.stderr > 0.0).tolist():
+            found[j] = [self._end(j, side, wide) for side in (-1.0, 1.0)]
+        return found
+
+    def _quantile(self, level: float) -> float:
+        return float(student.ppf(0.5 + 0.5 * level, max(self.dof, 1)))
+
+    def _derived(self, of: Callable[[dict[str, float]], float]) -> tuple[float, float]:
+        """A derived quantity and its standard error."""
+        names = list(self.params)
+        value = float(of(self.params))
+        gradient = np.zeros(self.x.size)
+        for j, name in enumerate(names):
+            step = _STEP * (abs(self.params[name]) or 1.0)
+            ahead, back = (dict(self.params, **{name: self.params[name] + side * step}) for side in (1.0, -1.0))
+            gradient[j] = (of(ahead) - of(back)) / (ahead[name] - back[name])
+        used = self.stderr > 0.0
+        return value, float(np.sqrt(gradient[used] @ self.cov[np.ix_(used, used)] @ gradient[used]))
+
+    def _end(self, j: int, side: float, wide: float) -> float:
+        """Where the profile of unknown j, on one side, is as unlikely as `wide` standard errors."""
+        model, unknowns, z = self._fit
+        at = int(np.flatnonzero(self._places == j)[0])
+        others = np.delete(np.arange(z.size), at)
+        s2 = 1.0 if self._absolute else self.ssr / self.dof
+        start = z.copy()
+
+        def off(value: float) -> float:
+            """How many standard errors away, by the sum of squares."""
+            own = start.copy()
+            own[at] = unknowns.searched(self._with(at, value))[at]
+            if others.size:
+                found = _refit(model, unknowns, own, others)
+                if found is None:
+                    return np.inf
+                start[others] = found
+                own[others] = found
+            solved = model(unknowns.values(own))
+            return (
+                np.inf
+                if solved is None
+                else float(np.sqrt(max(0.0, solved.residual @ solved.residual - self.ssr) / s2))
+            )
+
+        near, far = float(self.x[j]), float(self.x[j] + side * wide * self.stderr[j])
+        near_off, far_off = 0.0, off(far)
+        for _ in range(_MOST_STEPS):
+            if abs(far_off - wide) < _MET * wide:
+                return far
+            if np.isinf(far_off):
+                far = 0.5 * (near + far)
+            else:
+                slope = (far_off - near_off) / (far - near)
+                step = (wide - far_off) / slope if slope * side > 0.0 else side * wide * self.stderr[j]
+                near, near_off = (far, far_off) if far_off < wide else (near, near_off)
+                far = far + float(np.clip(step, -4.0 * wide * self.stderr[j], 4.0 * wide * self.stderr[j]))
+            far_off = off(far)
+        return far if np.isfinite(far_off) and abs(far_off - wide) < 0.05 * wide else side * np.inf
+
+    def _with(self, at: int, value: float) -> Real:
+        """Values of the unknowns with one of them changed."""
+        _, unknowns, z = self._fit
+        values: Real = unknowns.values(z).copy()
+        values[at] = value
+        return values
+
+    def predict(self, t: Any, level: float | None = None, experiment: int = 0) -> Any:
+        """What is observed at the times t (m,), in any order, and with `level` bands of its expectation.
+
+        Returns
+        -------
+        y : ndarray, shape (k, m); with `level` (y, lower, upper)
+        """
+        model, unknowns, z = self._fit
+        times: Real = np.atleast_1d(arguments.numbers(t, "t", "(m,)", real=True))
+        arguments.one_dimensional(times, "t")
+        each = unknowns.sets[experiment]
+        unique, column = np.unique(times, return_inverse=True)
+        if unique[0] < each.t0:
+            raise ValueError(f"`t` must not lie before {each.t0}, got {unique[0]}.")
+        values = unknowns.values(z)
+        res = model.solve(values, experiment, unique)
+        y, by_value = model.observed(values, experiment, unique, res)
+        if level is None:
+            return y[:, column]
+        cov = np.where(np.isfinite(self.cov), self.cov, 0.0)[np.ix_(self._places, self._places)]
+        spread = np.sqrt(np.maximum(0.0, np.einsum("kaq,ab,kbq->kq", by_value, cov, by_value)))
+        wide = self._quantile(level) * spread
+        return y[:, column], (y - wide)[:, column], (y + wide)[:, column]
+
+    def summary(self) -> str:
+        """A table of the parameters, and what to know about the fit."""
+        interval = self.confint()
+        head = f"{'':>12} {'value':>14} {'std. error':>12} {'95 % interval':>28} {'t':>9}"
+        lines = [self.message, "", head]
+        for name, x, error, (low, high) in zip(self.names, self.x, self.stderr, interval, strict=True):
+            if error == 0.0:
+                lines.append(f"{name:>12} {x:>14.8g} {'fixed':>12}")
+            elif np.isnan(error):
+                lines.append(f"{name:>12} {x:>14.8g} {'at a bound':>12}")
+            else:
+                lines.append(f"{name:>12} {x:>14.8g} {error:>12.4g} [{low:>12.6g}, {high:>12.6g}] {x / error:>9.2f}")
+        lines += ["", f"{self.fun.size} measurements, {self.dof} degrees of freedom"]
+        lines += [f"sum of squares {self.ssr:.8g}, residual standard deviation {self.rms:.6g}"]
+        for size, direction in self.undetermined:
+            terms = ", ".join(f"{weight:+.2f} {name}" for name, weight in direction.items())
+            lines.append(f"not determined by the data: {terms} (relative singular value {size:.1e})")
+        return "\n".join(lines)
+
+    def correlations(self) -> str:
+        """The correlations of all pairs, the largest first."""
+        pairs = [
+            (float(self.corr[i, j]), self.names[i], self.names[j])
+            for i in range(self.x.size)
+            for j in range(i)
+            if np.isfinite(self.corr[i, j])
+        ]
+        return "\n".join(f"{c:+.4f}  {a}, {b}" for c, a, b in sorted(pairs, key=lambda pair: -abs(pair[0])))
+
+    def plot(self, axes: Any = None, level: float = 0.95, experiment: int = 0) -> Any:
+        """Draw data, fit and band above, residuals below.
+
+        Returns
+        -------
+        axes : ndarray of two axes
+
+        Raises
+        ------
+        ImportError
+            Where matplotlib is not installed.
+        """
+        if axes is None:
+            try:
+                from matplotlib import pyplot
+            except ImportError:
+                raise ImportError("Pictures need matplotlib: pip install 'sigmode[plot]'.") from None
+            axes = pyplot.subplots(2, 1, sharex=True, layout="constrained", height_ratios=(3, 1))[1]
+        above, below = axes
+        each = self._fit[1].sets[experiment]
+        times = each.times[each.column]
+        t = np.linspace(each.t0, each.times[-1], 400)
+        y, low, high = self.predict(t, level, experiment)
+        seen = self.predict(times, None, experiment)
+        for k in range(len(y)):
+            colour = above.plot(t, y[k], label=f"y{k}" if len(y) > 1 else "fit")[0].get_color()
+            above.fill_between(t, low[k], high[k], color=colour, alpha=0.25, linewidth=0.0)
+            at = each.measured[k]
+            above.plot(times[at], each.y[k, at], ".", color=colour)
+            below.plot(times[at], ((seen - each.y) / each.sigma)[k, at], ".", color=colour)
+        below.axhline(0.0, color="0.5", linewidth=0.8)
+        above.set_ylabel("y")
+        below.set_ylabel("residual")
+        below.set_xlabel("t")
+        above.legend(fontsize="small")
+        return np.array([above, below])
+
+
+def _refit(model: Model, unknowns: Unknowns, z: Real, others: Any) -> Real | None:
+    """The best values of the other unknowns."""
+
+    def residual(part: Real) -> Real:
+        own = z.copy()
+        own[others] = part
+        solved = model(unknowns.values(own))
+        return np.full(1, np.inf) if solved is None else solved.residual
+
+    def jacobian(part: Real) -> Real:
+        own = z.copy()
+        own[others] = part
+        solved = model(unknowns.values(own))
+        assert solved is not None
+        return np.asarray((solved.jacobian * unknowns.factors(own))[:, others])
+
+    try:
+        bounds = unknowns.lower[others], unknowns.upper[others]
+        found = least_squares(residual, z[others], jacobian, bounds=bounds, x_scale="jac", xtol=1e-8, ftol=1e-10)
+    except (ValueError, AssertionError):
+        return None
+    best: Real = found.x
+    return best
