@@ -215,6 +215,7 @@ class Derivatives:
         self._fun, self._args, self._numbers, self._n = fun, args, numbers, n
         self._jac, self._df_dp = jac, df_dp
         self._field = self._with(args)
+        self._sides: list[tuple[float, VectorField, VectorField]] = []
         self.nfev = 0
 
     @property
@@ -266,13 +267,19 @@ class Derivatives:
             replaced("df_dp", "fun")
             self._df_dp = None
         found = np.empty((t.size, self._n, self.k))
-        for j, (i, index) in enumerate(self._numbers):
-            value = self._args[i] if index is None else self._args[i][index]
-            step = _STEP * (abs(value) or 1.0)
-            ahead, back = self._moved({j: step}), self._moved({j: -step})
-            run = (value + step) - (value - step)
-            found[:, :, j] = (self._values(self._with(ahead), t, Y) - self._values(self._with(back), t, Y)) / run
+        for j, (run, ahead, back) in enumerate(self._both_sides()):
+            found[:, :, j] = (self._values(ahead, t, Y) - self._values(back, t, Y)) / run
         return found
+
+    def _both_sides(self) -> list[tuple[float, VectorField, VectorField]]:
+        """For each parameter the distance of two values of it, and f with each of them; made once."""
+        if not self._sides:
+            for j, (i, index) in enumerate(self._numbers):
+                value = self._args[i] if index is None else self._args[i][index]
+                step = _STEP * (abs(value) or 1.0)
+                fields = (self._with(self._moved({j: side * step})) for side in (1.0, -1.0))
+                self._sides.append(((value + step) - (value - step), *fields))
+        return self._sides
 
     def _moved(self, steps: dict[int, float]) -> tuple[Any, ...]:
         """`args` with some of their numbers moved."""
@@ -387,13 +394,15 @@ def _windows(sol: Solution, used: Basis, moved: bool) -> Iterator[tuple[Real, Re
 def _solved(A: Real, h: Real, J: Real, F: Real) -> Real:
     """(I - h A x J)^-1 (1 x I | h A F) for each window, (K, s, n, n + k)."""
     K, s, n, _ = J.shape
-    M = -np.einsum("k,ij,kjab->kiajb", h, A, J, optimize=True).reshape(K, s * n, s * n)
+    hA = h[:, None, None] * A
+    M = (-hA[:, :, None, :, None] * J.transpose(0, 2, 1, 3)[:, None]).reshape(K, s * n, s * n)
     M[:, np.arange(s * n), np.arange(s * n)] += 1.0
     right = np.empty((K, s, n, n + F.shape[3]))
     right[..., :n] = np.eye(n)
-    right[..., n:] = h[:, None, None, None] * np.einsum("ij,kjam->kiam", A, F, optimize=True)
+    right[..., n:] = (hA @ F.reshape(K, s, -1)).reshape(F.shape)
     try:
         found = np.linalg.solve(M, right.reshape(K, s * n, -1))
     except np.linalg.LinAlgError:
         return np.full(right.shape, np.nan)
-    return found.reshape(right.shape)
+    solved: Real = found.reshape(right.shape)
+    return solved
