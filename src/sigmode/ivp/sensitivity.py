@@ -404,5 +404,4 @@ def _solved(A: Real, h: Real, J: Real, F: Real) -> Real:
         found = np.linalg.solve(M, right.reshape(K, s * n, -1))
     except np.linalg.LinAlgError:
         return np.full(right.shape, np.nan)
-    solved: Real = found.reshape(right.shape)
-    return solved
+    return np.asarray(found.reshape(right.shape), dtype=float)
