@@ -1,5 +1,7 @@
 """`fit_ivp` against certified values, closed forms, simulation, and itself from far starts."""
 
+import math
+
 import numba
 import numpy as np
 import pytest
@@ -231,6 +233,26 @@ class TestModels:
         res = sm.fit_ivp(lambda t, y, k: -k * y, t, 2 * np.exp(-0.5 * t), [1.0], [2.0], t0=0.0)
         assert_allclose(res.x, [0.5], rtol=1e-7)
 
+    def test_a_mask_a_domain_and_a_deviation_for_each_experiment(self):
+        y = 2 * np.exp(-0.5 * self.t)
+        fun = lambda t, y, k: -k * y
+        masked = sm.fit_ivp(fun, self.t, [y, 3 * y], [1.0], [2.0, 4.0, 6.0], observe=[True, False, True])
+        assert_allclose(masked.x, [0.5], rtol=1e-7)
+        root = lambda t, y, k: [-k * np.emath.sqrt(y[0]).real if y[0] >= 0 else math.sqrt(y[0])]
+        t = self.t[:7]
+        assert_allclose(sm.fit_ivp(root, t, (2 - 0.25 * t) ** 2, [3.0], [4.0]).x, [0.5], rtol=1e-6)
+        two = sm.fit_ivp(fun, [self.t, self.t], [y, 2 * y], [1.0], [np.nan], sigma=[0.05, 0.02])
+        assert two.success
+
+    def test_a_robust_loss_has_the_statistics_of_curve_fit(self):
+        y = 2 * np.exp(-0.5 * self.t) + 0.05 * np.cos(9 * self.t)
+        popt, pcov = curve_fit(
+            lambda t, k, a: a * np.exp(-k * t), self.t, y, (1, 1), loss="soft_l1", f_scale=0.05, method="trf"
+        )
+        res = sm.fit_ivp(lambda t, y, k: -k * y, self.t, y, [1.0], [np.nan], loss="soft_l1", f_scale=0.05)
+        assert_allclose(res.x, popt, rtol=1e-5)
+        assert_allclose(res.cov, pcov, rtol=1e-3)
+
     def test_an_outlier_and_a_robust_loss(self):
         y = 2 * np.exp(-0.5 * self.t)
         y[5] += 3.0
@@ -267,6 +289,30 @@ class TestHonesty:
         assert "k1, k2" in res.message
         assert np.isinf(res.stderr).all()
 
+    @pytest.mark.parametrize(("start", "method"), [(1e4, "shooting"), (1e4, "auto")])
+    def test_where_nothing_has_an_effect(self, start, method):
+        t = np.linspace(0, 5, 21)
+        res = sm.fit_ivp(lambda t, y, k: -k * y, t, 2 * np.exp(-0.6 * t), [start], [2.0], method=method)
+        assert res.success == (abs(res.x[0] - 0.6) < 1e-6)
+        assert res.success or list(res.undetermined[0][1]) == ["k"]
+
+    def test_a_derived_quantity_may_be_determined(self):
+        t = np.linspace(0, 3, 10)
+        y = np.exp(-0.5 * t) + 1e-3 * np.sin(7 * t)
+        res = sm.fit_ivp(lambda t, y, k1, k2: -k1 * k2 * y, t, y, [1.0, 1.0], [1.0])
+        low, high = res.confint(of=lambda p: p["k1"] * p["k2"])
+        assert 0.49 < low < high < 0.51
+        assert np.isinf(res.confint(of=lambda p: p["k1"])).all()
+        with pytest.raises(ValueError, match="`of` goes with"):
+            res.confint(of=lambda p: p["k1"], method="profile")
+
+    def test_nothing_to_find(self):
+        t = np.linspace(0, 3, 10)
+        res = sm.fit_ivp(lambda t, y, k: -k * y, t, np.exp(-0.5 * t), [0.5], [1.0], bounds=(0.5, 0.5))
+        assert res.success
+        assert res.ssr < 1e-12
+        assert res.dof == 10
+
     def test_no_solution_from_the_start(self):
         res = sm.fit_ivp(
             lambda t, y, a: y**2 * a, [1.0, 2.0, 3.0], [1.0, 1.0, 1.0], [5.0], [1.0], t0=0.0, method="shooting"
@@ -296,9 +342,10 @@ class TestHonesty:
             if len(seen) == 3:
                 raise StopIteration
 
-        res = sm.fit_ivp(saturating, *BOX, [100, 0.75], [0.0], t0=0.0, callback=stop)
+        res = sm.fit_ivp(saturating, *BOX, [100, 0.75], [0.0], t0=0.0, callback=stop, method="shooting")
         assert len(seen) == 3
         assert not res.success
+        assert np.isfinite(res.ssr)  # the best that was reached
         assert res.message == "`callback` stopped the fit."
 
     @pytest.mark.parametrize(
@@ -322,6 +369,8 @@ class TestHonesty:
             ({"method": "magic"}, ValueError, "method"),
             ({"starts": 0}, ValueError, "`starts`"),
             ({"callback": 1}, TypeError, "`callback`"),
+            ({"y": [np.nan] * 6}, ValueError, "holds no measurement"),
+            ({"y0": lambda b1, b2: [np.nan]}, ValueError, "`y0` must give finite numbers"),
         ],
     )
     def test_bad_input(self, arguments, kind, message):

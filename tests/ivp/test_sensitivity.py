@@ -199,3 +199,11 @@ def test_no_times():
     res = sm.sensitivity(lambda t, y, a: -a * y, (0, 2), [3.0, 1.0], args=(0.9,), t_eval=[])
     assert res.dy_dp.shape == (2, 1, 0)
     assert res.dy_dy0.shape == (2, 2, 0)
+
+
+@pytest.mark.parametrize("w", [0.5, 100.0])
+def test_compiled_f_that_returns_an_array_on_many_windows(w):
+    # the points of many windows came in Fortran's order, which compiled f does not take
+    fun = numba.njit(lambda t, y, w: np.array([y[1], -w * w * y[0]]))
+    res = sm.sensitivity(fun, (0.0, 30.0), [1.0, 0.0], args=(w,), t_eval=[30.0], rtol=1e-9, atol=1e-9)
+    assert_allclose(res.dy_dp[0, 0, 0], -30.0 * math.sin(w * 30.0), rtol=1e-4, atol=1e-4)

@@ -209,6 +209,15 @@ def start_values(model: Model, unknowns: Unknowns, z: Real, tell: Callable[[], N
     return problem.z
 
 
+def _cost(problem: _Problem, weight: float, z: Real, curves: list[tuple[Real, Real]]) -> float:
+    """The sum of squares; infinite where f raises an exception, as outside of its domain."""
+    try:
+        residual, _ = problem.rows(weight, z, curves, False)
+    except (ArithmeticError, ValueError):
+        return np.inf
+    return float(residual @ residual)
+
+
 def _minimise(problem: _Problem, weight: float, tell: Callable[[], None]) -> bool:
     """Levenberg's and Marquardt's method with one weight; whether all stayed finite."""
     damping = 1e-3
@@ -228,8 +237,7 @@ def _minimise(problem: _Problem, weight: float, tell: Callable[[], None]) -> boo
                 damping *= 10.0
                 continue
             z, curves = problem.moved(step)
-            new, _ = problem.rows(weight, z, curves, False)
-            now = float(new @ new)
+            now = _cost(problem, weight, z, curves)
             if np.isfinite(now) and now < cost:
                 gained = (cost - now) / cost
                 problem.z, problem.curves, damping = z, curves, max(damping / 5.0, 1e-12)

@@ -59,7 +59,8 @@ def experiments(t: Any, y: Any, y0: Any, sigma: Any, t0: Any) -> tuple[list[Expe
     count = len(t)
     if not isinstance(y, (list, tuple)) or len(y) != count:
         raise ValueError(f"`y` must be a list of {count} arrays, as `t` is.")
-    each = [_per_experiment(value, count) for value in (y0, sigma, t0)]
+    own_sigma = isinstance(sigma, (list, tuple)) and len(sigma) == count
+    each = [_per_experiment(y0, count), list(sigma) if own_sigma else [sigma] * count, _per_experiment(t0, count)]
     sets = [
         _experiment(times, values, each[0][i], each[1][i], each[2][i], f"[{i}]")
         for i, (times, values) in enumerate(zip(t, y, strict=True))
@@ -84,7 +85,9 @@ def _experiment(t: Any, y: Any, y0: Any, sigma: Any, t0: Any, which: str) -> Exp
         raise ValueError(f"`y{which}` must be finite, or NaN where nothing was measured.")
     measured = ~np.isnan(values)
     deviation = _deviation(sigma, values, measured, which)
-    start = float(times[0]) if t0 is None else arguments.number(t0, "t0")
+    if not measured.any():
+        raise ValueError(f"`y{which}` holds no measurement.")
+    start = float(times.min()) if t0 is None else arguments.number(t0, "t0")
     unique, column = np.unique(times, return_inverse=True)
     if unique[0] < start:
         raise ValueError(f"`t0` is {start}, but the data begin at {unique[0]}: they must not lie before it.")

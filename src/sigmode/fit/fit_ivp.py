@@ -29,6 +29,8 @@ _GOOD, _BAD = 0.3, 0.5
 # Singular values below this part of the largest one are directions that the data do not determine, and weights in a
 # direction that are not told. Not tuned.
 _UNDETERMINED, _NO_WEIGHT = 1e-6, 0.05
+# A parameter that could change by itself and move all data by no more than this part has no effect. Not tuned.
+_NO_EFFECT = 1e-9
 # Evaluations of a search at most. Not tuned.
 _MOST = 200
 # Starts further away are within this factor. Not tuned.
@@ -89,7 +91,7 @@ def fit_ivp(
     loss, f_scale
         As in `scipy.optimize.least_squares`.
     t0 : float, optional
-        Where `y0` holds, by default ``t[0]``.
+        Where `y0` holds, by default at the first of the times.
     jac, df_dp : callable, optional
         df/dy and df/dp, as in `sensitivity`.
     method : {"auto", "shooting", "collocation"}
@@ -145,7 +147,7 @@ def fit_ivp(
     f_scale = arguments.positive(f_scale, "f_scale")
     callback = checked_callback(callback)
     if observe is not None and not callable(observe):
-        observe = np.atleast_1d(np.asarray(observe, dtype=int))
+        observe = _components(observe)
     sets, several = experiments(t, y, y0, sigma, t0)
     unknowns = Unknowns(parameters(fun, p0, bounds, scale), sets)
     size = max(float(np.nanmax(abs(each.y), initial=0.0)) for each in sets) or 1.0
@@ -160,12 +162,20 @@ def fit_ivp(
     return _result(search, unknowns, several, absolute_sigma)
 
 
+def _components(observe: Any) -> Any:
+    """Indices of components, from indices or from a mask."""
+    given = np.atleast_1d(np.asarray(observe))
+    return np.flatnonzero(given) if given.dtype == bool else given.astype(int)
+
+
 def _check_shapes(model: Model, unknowns: Unknowns) -> None:
     """What `fun` and `observe` return, before anything is searched."""
     values = unknowns.values(_first(unknowns, model))
     p = unknowns.p(values)
     for i, each in enumerate(unknowns.sets):
         y0, _ = unknowns.y0(values, i)
+        if y0.ndim != 1 or not np.isfinite(y0).all():
+            raise ValueError(f"`y0` must give finite numbers of shape (n,), it gave {y0}.")
         if not callable(model.observe):
             rows = y0.size if model.observe is None else model.observe.size
             if rows != len(each.y):
@@ -204,12 +214,14 @@ class _Search:
         self, model: Model, unknowns: Unknowns, loss: str, f_scale: float, method: str, callback: Callback | None
     ) -> None:
         self.model, self.unknowns = model, unknowns
-        self._loss, self._f_scale, self._method, self._callback = loss, f_scale, method, callback
+        self.loss, self._f_scale, self._method, self._callback = loss, f_scale, method, callback
         self.best: tuple[float, Real, Any] | None = None
         self.costs: list[float] = []
         self.stopped = False
         self.nit = 0
-        self._kept: tuple[bytes, Solved | None] = b"", None
+        self._kept: tuple[bytes | None, Solved | None] = None, None
+        self._reached: tuple[float, Real] | None = None
+        self.starts = 1
         data = np.concatenate([((each.y - self._centre(each)) / each.sigma)[each.measured] for each in unknowns.sets])
         self._spread = float(data @ data) or 1.0
 
@@ -220,11 +232,21 @@ class _Search:
     def run(self, starts: int, rng: np.random.Generator) -> None:
         """From the user's start and from others."""
         first = _first(self.unknowns, self.model)
+        self.starts = starts
         try:
             for k in range(starts):
                 self._from(first if k == 0 else self._away(first, rng))
         except Stopped:
-            self.stopped = True
+            self._stop()
+
+    def _stop(self) -> None:
+        """Keep the best that was reached."""
+        self.stopped = True
+        if self._reached is not None and (self.best is None or self._reached[0] < self.best[0]):
+            nothing = OptimizeResult(
+                success=False, status=0, active_mask=np.zeros(self.unknowns.size, dtype=int), jac=None
+            )
+            self.best = *self._reached, nothing
 
     def _away(self, z: Real, rng: np.random.Generator) -> Real:
         """Another start, within a factor of the first one and within the bounds."""
@@ -239,12 +261,19 @@ class _Search:
         if self._method == "shooting" or (self._method == "auto" and left < _GOOD):
             self._refine(z, "shooting")
             return
-        close = start_values(self.model, self.unknowns, z, lambda: self._tell(z, np.nan, "collocation"))
+        close = self._close(z)
         before = len(self.costs)
         if close is not None:
             self._refine(close, "shooting")
         if self._method == "auto" and (len(self.costs) == before or 2.0 * self.costs[-1] > _BAD * self._spread):
             self._refine(z, "shooting")
+
+    def _close(self, z: Real) -> Real | None:
+        """A start that is closer, all at once; None where f raises an exception, or nothing is found."""
+        try:
+            return start_values(self.model, self.unknowns, z, lambda: self._tell(z, np.nan, "collocation"))
+        except (ArithmeticError, ValueError):
+            return None
 
     def _tell(self, z: Real, cost: float, phase: str) -> None:
         self.nit += 1
@@ -261,7 +290,10 @@ class _Search:
         solved = self.solved(z)
         if solved is None:
             return np.full(sum(int(each.measured.sum()) for each in self.unknowns.sets), np.inf)
-        self._tell(z, 0.5 * float(solved.residual @ solved.residual), "shooting")
+        cost = 0.5 * float(solved.residual @ solved.residual)
+        if self._reached is None or cost < self._reached[0]:
+            self._reached = cost, z.copy()
+        self._tell(z, cost, "shooting")
         return solved.residual
 
     def _jacobian(self, z: Real) -> Real:
@@ -283,7 +315,7 @@ class _Search:
             return
         found = least_squares(
             self._residual, z, self._jacobian, bounds=(self.unknowns.lower, self.unknowns.upper), x_scale="jac",
-            loss=self._loss, f_scale=self._f_scale, ftol=4 * EPS, xtol=1e-11, gtol=None, max_nfev=_MOST,
+            loss=self.loss, f_scale=self._f_scale, ftol=4 * EPS, xtol=1e-11, gtol=None, max_nfev=_MOST,
         )  # fmt: skip
         self._note(float(found.cost), found.x, found)
 
@@ -304,12 +336,12 @@ class _Search:
                 return
             options["rtol"] = max(options["rtol"] * _TIGHTER, _TIGHTEST)
             options["atol"] = options["rtol"] * 1e-2 * size
-            self._kept = b"", None
+            self._kept = None, None
             start, self.best = self.best[1], None
             try:
                 self._refine(start, "shooting")
             except Stopped:
-                self.stopped = True
+                self._stop()
                 return
 
 
@@ -340,9 +372,10 @@ def _result(search: _Search, unknowns: Unknowns, several: bool, absolute: bool) 
     places = np.append(unknowns.parameters.free, np.arange(len(unknowns.parameters.names), len(names)))
     N = len(names)
     res = FitResult(names=names, nfev=search.model.nfev, nit=search.nit, success=False, status=-1)
-    res._places, res._absolute = places, absolute
+    object.__setattr__(res, "_places", places)  # not among the entries of the dictionary
+    object.__setattr__(res, "_absolute", absolute)
     z = search.best[1] if search.best is not None else _first(unknowns, search.model)
-    res._fit = search.model, unknowns, z
+    object.__setattr__(res, "_fit", (search.model, unknowns, z))
     values = unknowns.values(z)
     res.x = np.append(unknowns.p(values), values[unknowns.parameters.free.size :])
     res.params = dict(zip(unknowns.parameters.names, res.x.tolist(), strict=False))
@@ -368,13 +401,18 @@ def _result(search: _Search, unknowns: Unknowns, several: bool, absolute: bool) 
     res.rms = float(np.sqrt(res.ssr / res.dof)) if res.dof > 0 else np.nan
     res.sol = solved.solutions if several else solved.solutions[0]
     res.active_mask[places] = found.active_mask
-    _statistics(res, solved, unknowns, absolute)
+    _statistics(res, solved, unknowns, absolute, None if search.loss == "linear" else (found.jac, cost, z))
     res.success, res.status, res.message = _verdict(res, search, found)
     return res
 
 
-def _statistics(res: FitResult, solved: Solved, unknowns: Unknowns, absolute: bool) -> None:
-    """cov, stderr, corr, bias, and the directions that the data do not determine."""
+def _statistics(
+    res: FitResult, solved: Solved, unknowns: Unknowns, absolute: bool, robust: tuple[Any, float, Real] | None
+) -> None:
+    """cov, stderr, corr, bias, and the directions that the data do not determine.
+
+    robust : with another loss the derivatives that `least_squares` has weighed, the cost, and z: as in `curve_fit`.
+    """
     places = res._places
     inner = np.flatnonzero(res.active_mask[places] == 0)
     fixed = np.setdiff1d(np.arange(res.x.size), places)
@@ -382,15 +420,23 @@ def _statistics(res: FitResult, solved: Solved, unknowns: Unknowns, absolute: bo
     if not inner.size:
         return
     J = solved.jacobian[:, inner]
+    total = res.ssr
+    if robust is not None and robust[0] is not None:
+        J, total = (robust[0] / unknowns.factors(robust[2]))[:, inner], 2.0 * robust[1]
     at = places[inner]
     norms = np.linalg.norm(J, axis=0)
-    norms[norms == 0.0] = 1.0
+    data = np.concatenate([(each.y / each.sigma)[each.measured] for each in unknowns.sets])
+    nothing = norms * abs(res.x[at]) <= _NO_EFFECT * (np.linalg.norm(data) + np.sqrt(res.ssr)) * (res.x[at] != 0.0)
+    nothing |= norms == 0.0
+    J = np.where(nothing, 0.0, J)
+    norms[nothing] = 1.0
     _, sizes, V = np.linalg.svd(J / norms, full_matrices=True)
     sizes = np.append(sizes, np.zeros(inner.size - sizes.size))
     unknown = sizes <= _UNDETERMINED * max(sizes.max(), 1e-300)
-    s2 = 1.0 if absolute else (res.ssr / res.dof if res.dof > 0 else np.nan)
+    s2 = 1.0 if absolute else (total / res.dof if res.dof > 0 else np.nan)
     inverse = np.where(unknown, 0.0, 1.0 / np.where(unknown, 1.0, sizes) ** 2)
     cov = (V.T * inverse) @ V / np.outer(norms, norms) * s2
+    object.__setattr__(res, "_determined", (at, cov.copy(), V[unknown] / norms))
     spoilt = (abs(V[unknown]) > _NO_WEIGHT).any(axis=0)
     cov[spoilt] = cov[:, spoilt] = np.inf
     res.cov[np.ix_(at, at)] = cov
@@ -400,7 +446,7 @@ def _statistics(res: FitResult, solved: Solved, unknowns: Unknowns, absolute: bo
     res.bias[at] = abs(np.linalg.pinv(J)) @ solved.error
     for row in np.flatnonzero(unknown):
         weights = {res.names[j]: float(w) for j, w in zip(at, V[row], strict=True) if abs(w) > _NO_WEIGHT}
-        res.undetermined.append((float(sizes[row] / sizes.max()), weights))
+        res.undetermined.append((float(sizes[row] / max(sizes.max(), 1e-300)), weights))
 
 
 def _verdict(res: FitResult, search: _Search, found: Any) -> tuple[bool, int, str]:
@@ -420,7 +466,7 @@ def _verdict(res: FitResult, search: _Search, found: Any) -> tuple[bool, int, st
     message = "The fit converged."
     if at_bounds:
         message += f" At a bound: {', '.join(at_bounds)}."
-    if len(search.costs) > 1 and same == 1:
+    if search.starts > 1 and len(search.costs) > 1 and same == 1:
         message += " Only one start led here: others ended in lesser minima."
     if res.dof == 0:
         message += " No degree of freedom is left: there are no standard errors."

@@ -37,6 +37,9 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
     sol : `SensitivitySolution`, or a list of them; success, status, message, nfev, nit, cost, active_mask
     """
 
+    def __dir__(self) -> list[str]:
+        return sorted({*self.keys(), *dir(type(self))})
+
     def confint(
         self, level: float = 0.95, method: str = "linear", of: Callable[[dict[str, float]], float] | None = None
     ) -> Any:
@@ -61,6 +64,8 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
             raise ValueError(f"`level` must lie between 0 and 1, got {level!r}.")
         wide = self._quantile(level)
         if of is not None:
+            if method != "linear":
+                raise ValueError("`of` goes with method='linear' only.")
             value, spread = self._derived(of)
             return value + wide * spread * np.array([-1.0, 1.0])
         linear = self.x[:, None] + wide * self.stderr[:, None] * np.array([-1.0, 1.0])
@@ -83,8 +88,12 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
             step = _STEP * (abs(self.params[name]) or 1.0)
             ahead, back = (dict(self.params, **{name: self.params[name] + side * step}) for side in (1.0, -1.0))
             gradient[j] = (of(ahead) - of(back)) / (ahead[name] - back[name])
-        used = self.stderr > 0.0
-        return value, float(np.sqrt(gradient[used] @ self.cov[np.ix_(used, used)] @ gradient[used]))
+        at, cov, unknown = self._determined
+        own = gradient[at]
+        for direction in unknown:
+            if abs(own @ direction) > 1e-4 * np.linalg.norm(own) * np.linalg.norm(direction):
+                return value, np.inf
+        return value, float(np.sqrt(max(0.0, own @ cov @ own)))
 
     def _end(self, j: int, side: float, wide: float) -> float:
         """Where the profile of unknown j, on one side, is as unlikely as `wide` standard errors."""
@@ -143,6 +152,8 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
         model, unknowns, z = self._fit
         times: Real = np.atleast_1d(arguments.numbers(t, "t", "(m,)", real=True))
         arguments.one_dimensional(times, "t")
+        if not 0 <= experiment < len(unknowns.sets):
+            raise ValueError(f"`experiment` must be one of {len(unknowns.sets)}, from 0, got {experiment!r}.")
         each = unknowns.sets[experiment]
         unique, column = np.unique(times, return_inverse=True)
         if unique[0] < each.t0:
@@ -162,10 +173,12 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
         interval = self.confint()
         head = f"{'':>12} {'value':>14} {'std. error':>12} {'95 % interval':>28} {'t':>9}"
         lines = [self.message, "", head]
-        for name, x, error, (low, high) in zip(self.names, self.x, self.stderr, interval, strict=True):
+        for name, x, error, (low, high), active in zip(
+            self.names, self.x, self.stderr, interval, self.active_mask, strict=True
+        ):
             if error == 0.0:
                 lines.append(f"{name:>12} {x:>14.8g} {'fixed':>12}")
-            elif np.isnan(error):
+            elif active:
                 lines.append(f"{name:>12} {x:>14.8g} {'at a bound':>12}")
             else:
                 lines.append(f"{name:>12} {x:>14.8g} {error:>12.4g} [{low:>12.6g}, {high:>12.6g}] {x / error:>9.2f}")
@@ -215,10 +228,10 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
             above.fill_between(t, low[k], high[k], color=colour, alpha=0.25, linewidth=0.0)
             at = each.measured[k]
             above.plot(times[at], each.y[k, at], ".", color=colour)
-            below.plot(times[at], ((seen - each.y) / each.sigma)[k, at], ".", color=colour)
+            below.plot(times[at], ((each.y - seen) / each.sigma)[k, at], ".", color=colour)
         below.axhline(0.0, color="0.5", linewidth=0.8)
         above.set_ylabel("y")
-        below.set_ylabel("residual")
+        below.set_ylabel("(data - fit)/sigma")
         below.set_xlabel("t")
         above.legend(fontsize="small")
         return np.array([above, below])

@@ -228,8 +228,8 @@ class Derivatives:
         return field if args is self._args else field.as_sure_as(self._field)
 
     def _values(self, field: VectorField, t: Real, Y: Real) -> Real:
-        values = np.empty_like(Y)
-        field.nodes(t, Y, values)
+        values = np.empty(Y.shape)  # in C order, whatever the order of Y
+        field.nodes(t, np.ascontiguousarray(Y), values)
         self.nfev += t.size
         return values
 

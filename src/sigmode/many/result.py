@@ -32,6 +32,9 @@ class EnsembleResult(OptimizeResult):  # type: ignore[misc]
     sol : list of `Solution`, with ``dense_output=True``; None for a member that raised an exception
     """
 
+    def __dir__(self) -> list[str]:
+        return sorted({*self.keys(), *dir(type(self))})
+
     @property
     def failed(self) -> Index:
         """The members without success."""
