@@ -320,6 +320,13 @@ class TestHonesty:
         assert not res.success
         assert "no solution" in res.message
 
+    def test_noise_of_f(self):
+        rng, t = np.random.default_rng(0), np.linspace(0, 5, 21)
+        fun = lambda t, y, k: -k * y * (1 + 1e-4 * rng.standard_normal())
+        res = sm.fit_ivp(fun, t, 2 * np.exp(-0.6 * t) + 0.02 * np.sin(50 * t), [1.0], [2.0])
+        assert not res.success
+        assert "scatters" in res.message
+
     def test_nan_from_f(self):
         res = sm.fit_ivp(lambda t, y, a: np.nan * y, [1.0, 2.0], [1.0, 1.0], [5.0], [1.0], t0=0.0)
         assert not res.success

@@ -31,6 +31,9 @@ _GOOD, _BAD = 0.3, 0.5
 _UNDETERMINED, _NO_WEIGHT = 1e-6, 0.05
 # A parameter that could change by itself and move all data by no more than this part has no effect. Not tuned.
 _NO_EFFECT = 1e-9
+# What stands for an error that is not known; from which part of its standard error, and of itself, on a parameter may
+# not be moved by errors of the solution. Not tuned.
+_HUGE, _SPOILT, _EXACT = 1e100, 0.1, 1e-6
 # Evaluations of a search at most. Not tuned.
 _MOST = 200
 # Starts further away are within this factor. Not tuned.
@@ -357,7 +360,12 @@ def _inside(z: Real, unknowns: Unknowns) -> Real:
 
 def _bias(solved: Solved) -> Real:
     """How far errors of the solution may move the values."""
-    return np.asarray(abs(np.linalg.pinv(solved.jacobian)) @ solved.error)
+    return np.asarray(abs(np.linalg.pinv(solved.jacobian)) @ _finite(solved.error))
+
+
+def _finite(error: Real) -> Real:
+    """Errors that are not known as very large numbers."""
+    return np.nan_to_num(error, nan=_HUGE, posinf=_HUGE)
 
 
 def _deviations(solved: Solved) -> Real:
@@ -443,7 +451,7 @@ def _statistics(
     res.stderr[at] = np.sqrt(np.diag(cov))
     with np.errstate(invalid="ignore"):
         res.corr[np.ix_(at, at)] = cov / np.outer(res.stderr[at], res.stderr[at])
-    res.bias[at] = abs(np.linalg.pinv(J)) @ solved.error
+    res.bias[at] = abs(np.linalg.pinv(J)) @ _finite(solved.error)
     for row in np.flatnonzero(unknown):
         weights = {res.names[j]: float(w) for j, w in zip(at, V[row], strict=True) if abs(w) > _NO_WEIGHT}
         res.undetermined.append((float(sizes[row] / max(sizes.max(), 1e-300)), weights))
@@ -458,6 +466,17 @@ def _verdict(res: FitResult, search: _Search, found: Any) -> tuple[bool, int, st
     if res.undetermined:
         names = ", ".join(res.undetermined[0][1])
         return False, -2, f"The data do not determine {names}: fix one of them by `bounds`, or measure more."
+    with np.errstate(invalid="ignore"):
+        moved = (res.bias > _SPOILT * res.stderr) & (res.bias > _EXACT * abs(res.x))
+    if moved.any() and not search.model.noise:
+        name = res.names[int(np.argmax(moved))]
+        return (
+            False,
+            -5,
+            f"The solution is not exact enough for {name}: its error may move it by {res.bias[moved][0]:.1e}.",
+        )
+    if search.model.noise:
+        return False, -4, f"{search.model.noise} The minimum is not found to more than that."
     if not found.success:
         return False, 0, "The limit of evaluations was reached: start closer to the solution, or try more `starts`."
     best = min(search.costs)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import EPS
+from ..arguments import EPS, warn
 from ..arrays import Real
 from ..ivp.sensitivity import sensitivity
 from ..user.results import checked
@@ -97,6 +97,8 @@ class Model:
         """options : of `sensitivity`."""
         self.fun, self.unknowns, self.observe, self.options = fun, unknowns, observe, dict(options)
         self.nfev = 0
+        self.noise: str | None = None  # a sentence
+        self._said: set[str] = set()
 
     def __call__(self, values: Real) -> Solved | None:
         """At these values of the unknowns; None where there is no solution up to the last measurement."""
@@ -117,11 +119,21 @@ class Model:
         p = tuple(self.unknowns.p(values).tolist())
         y0, _ = self.unknowns.y0(values, i)
         end = max(float(times[-1]), each.t0)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore", RuntimeWarning)
+        with warnings.catch_warnings(record=True) as said, np.errstate(all="ignore"):
+            warnings.simplefilter("always")
             res = sensitivity(self.fun, (each.t0, end), y0, args=p, t_eval=times, **self.options)
+        self._heed([str(warning.message) for warning in said if issubclass(warning.category, UserWarning)])
         self.nfev += res.nfev
         return res
+
+    def _heed(self, warnings_of_solve: list[str]) -> None:
+        """Keep that `fun` scatters; pass on what is new; kinks on the way do not matter."""
+        for text in warnings_of_solve:
+            if "scatters" in text:
+                self.noise = text
+            elif "kinks or jumps" not in text and text not in self._said:
+                self._said.add(text)
+                warn(text)
 
     def _set(self, values: Real, i: int) -> tuple[Real, Real, Any, Real] | None:
         each = self.unknowns.sets[i]
