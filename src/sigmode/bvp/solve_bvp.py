@@ -49,6 +49,7 @@ def solve_bvp(
     verbose: int = 0,
     bc_tol: float | None = None,
     callback: Callback | None = None,
+    args: tuple[Any, ...] | None = None,
 ) -> OptimizeResult:
     """Solve a boundary value problem: `scipy.integrate.solve_bvp` with spectral accuracy and an error estimate.
 
@@ -89,6 +90,8 @@ def solve_bvp(
     callback : callable, optional
         ``callback(intermediate_result)`` after each iteration with an `OptimizeResult` that holds ``niter``, ``nodes``,
         ``error`` and ``rms_residuals`` (nan as long as they are unknown). It may raise ``StopIteration``.
+    args : tuple, optional
+        Further arguments of `fun`, `bc`, `fun_jac` and `bc_jac`, behind p: ``fun(x, y, p, *args)``.
 
     Returns
     -------
@@ -142,7 +145,10 @@ def solve_bvp(
     >>> res.success, float(res.sol(0.5)[0].round(9))
     (True, 0.140539214)
     """
-    given = _checked((fun, bc, fun_jac, bc_jac), x, y, p, S)
+    functions = (fun, bc, fun_jac, bc_jac)
+    if args is not None:
+        functions = _with_args(functions, args)
+    given = _checked(functions, x, y, p, S)
     tol = arguments.positive(tol, "tol")
     if tol < arguments.SMALLEST_RTOL:
         arguments.warn(f"`tol` is too low, setting to {arguments.SMALLEST_RTOL:.2e}")
@@ -165,6 +171,25 @@ def solve_bvp(
         res = result(given.x, given.p.size, search, status, thinned=_is_thinned(given.x))
         report.end(res, search.conditions, math.inf if search.judgement is None else search.judgement.worst)
     return res
+
+
+def _with_args(functions: tuple[Any, ...], args: Any) -> tuple[Any, ...]:
+    """The same functions with `args` behind what they get."""
+    try:
+        own = tuple(args)
+    except TypeError:
+        raise TypeError(f"`args` must be a tuple, e.g. `args=({args!r},)`, got {type(args).__name__}.") from None
+
+    def joined(function: Any) -> Any:
+        if not callable(function):
+            return function  # None, or what will be complained about
+
+        def with_args(*given: Any) -> Any:
+            return function(*given, *own)
+
+        return with_args
+
+    return tuple(joined(function) for function in functions)
 
 
 class _Given(NamedTuple):
