@@ -207,3 +207,12 @@ def test_compiled_f_that_returns_an_array_on_many_windows(w):
     fun = numba.njit(lambda t, y, w: np.array([y[1], -w * w * y[0]]))
     res = sm.sensitivity(fun, (0.0, 30.0), [1.0, 0.0], args=(w,), t_eval=[30.0], rtol=1e-9, atol=1e-9)
     assert_allclose(res.dy_dp[0, 0, 0], -30.0 * math.sin(w * 30.0), rtol=1e-4, atol=1e-4)
+
+
+def test_without_an_estimate():
+    fun = lambda t, y, k: -k * y
+    with_it, without = (sm.sensitivity(fun, (0, 2), [3.0], args=(0.5,), estimate=value) for value in (True, False))
+    assert_allclose(without.dy_dp, with_it.dy_dp, rtol=1e-14)
+    assert np.isfinite(with_it.error_dy_dp).all()
+    assert np.isnan(without.error_dy_dp).all()
+    assert without.nfev < with_it.nfev

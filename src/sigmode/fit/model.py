@@ -95,7 +95,8 @@ class Model:
         options: dict[str, Any],
     ) -> None:
         """options : of `sensitivity`."""
-        self.fun, self.unknowns, self.observe, self.options = fun, unknowns, observe, dict(options)
+        self.fun, self.unknowns, self.observe = fun, unknowns, observe
+        self.options = {**options, "estimate": False}  # the error of y is all that a fit needs
         self.nfev = 0
         self.noise: str | None = None  # a sentence
         self._said: set[str] = set()

@@ -77,6 +77,7 @@ def sensitivity(
     df_dp: Callable[..., Any] | None = None,
     rtol: ArrayLike = 1e-6,
     atol: ArrayLike = 1e-9,
+    estimate: bool = True,
     **options: Any,
 ) -> Any:
     """Solve an initial value problem, and differentiate its solution by initial values and parameters.
@@ -94,6 +95,8 @@ def sensitivity(
         ``df_dp(t, y, *args)`` -> (n, k), df/dp; by default central differences.
     rtol, atol
         As in `solve_ivp`, for y. Errors of the derivatives are estimated, not controlled.
+    estimate : bool
+        Whether to estimate the errors of the derivatives, half of their cost; without, they are NaN.
     **options
         Others of `solve_ivp`, but no events.
 
@@ -147,7 +150,7 @@ def sensitivity(
         arguments.warn("`fun` has kinks or jumps along the solution: derivatives behind them may be wrong.")
     of_f = Derivatives(fun, own, numbers, res.y.shape[0], jac, df_dp)
     with np.errstate(all="ignore"):
-        derivatives = _differentiated(res.sol, of_f)
+        derivatives = _differentiated(res.sol, of_f, estimate)
     res.sol = SensitivitySolution(res.sol, derivatives)
     res.dy_dy0, res.dy_dp = res.sol.dy_dy0(res.t), res.sol.dy_dp(res.t)
     _, res.error_dy_dy0, res.error_dy_dp = res.sol.error(res.t)
@@ -321,8 +324,8 @@ class Derivatives:
         return direction, lambda part: self._with(self._moved(dict(enumerate((part * direction).tolist()))))(t, y)
 
 
-def _differentiated(sol: Solution, of_f: Derivatives) -> Solution:
-    """The derivatives of a marching solution as a `Solution`, with an estimate of its error."""
+def _differentiated(sol: Solution, of_f: Derivatives, estimate: bool) -> Solution:
+    """The derivatives of a marching solution as a `Solution`, with an estimate of its error if that is wanted."""
     n, columns = sol.network.n, sol.network.n + of_f.k
     first = np.hstack([np.eye(n), np.zeros((n, of_f.k))])
     if not n or not sol.h.any():
@@ -335,6 +338,8 @@ def _differentiated(sol: Solution, of_f: Derivatives) -> Solution:
     rise = (nodes[:, -1] - starts).reshape(K, -1)
     theta = own.thetas(slopes.reshape(K, own.s, -1).transpose(2, 0, 1), sol.h, rise.T)
     found = Solution(sol.x, starts.reshape(K, -1), theta, own.network(n * columns), h=sol.h)
+    if not estimate:
+        return found
     better = _along(sol, wider, of_f, first, True)[1].reshape(K, wider.s, -1)
     off = abs(found.at_windows(wider.nodes) - better)
     off = np.broadcast_to(_around(off.max(axis=1))[:, None], off.shape)
