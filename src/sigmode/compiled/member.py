@@ -19,6 +19,7 @@ from .kinks import looks_odd
 from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper, record
 from .march import advance
 from .report import beside, report
+from .vectors import LANES
 
 __all__ = ["ASK_PYTHON", "PARTS", "Setting", "Tables", "solve_members"]
 
@@ -29,7 +30,6 @@ PARTS = begin, advance, looks_odd, beside, compare, judge, report
 _begin, _advance, _looks_odd, _beside, _compare, _judge, _report = (by_address(part) for part in PARTS)
 # Windows that there is room for at first. Not tuned.
 _ROOM = 64
-_LANES = 8
 _TINY = float(np.finfo(float).tiny)
 
 
@@ -130,7 +130,7 @@ def _march(parts, address, words, t0, bound, y0, setting, tables):
     counts[c.NFEV] = calls
     t, Y, K, before, step = np.empty(s), np.zeros((s, n)), np.zeros((s, n)), np.zeros((s, n)), np.zeros((s, n))
     legendre, df_dy, square = np.zeros((s, n)), np.zeros((n, n)), np.empty((n, n))
-    total, pivots = np.empty(2 * s + _LANES), np.empty(n, dtype=np.int64)
+    total, pivots = np.empty(2 * s + LANES), np.empty(n, dtype=np.int64)
     for k in range(n):
         legendre[0, k] = f[k]
     places, values, slopes = np.empty((_ROOM, 3)), np.empty((_ROOM, 3, n)), np.empty((_ROOM, s, n))

@@ -10,7 +10,7 @@ from .activations import sigmoid_pair
 from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 
-__all__ = ["MOST_POINTS_PER_FUNCTION", "PROBES", "SHORT_WINDOW", "STANDS_OUT", "STRAIGHT", "beside", "report"]
+__all__ = ["GOLDEN", "MOST_POINTS_PER_FUNCTION", "PROBES", "SHORT_WINDOW", "STANDS_OUT", "STRAIGHT", "beside", "report"]
 
 # Straight lines between the points of a report stay within this part of a component's range, or of its tolerance: 1 %,
 # less what the slopes at the nodes do not show of the bend at the start of a window. Not tuned.
@@ -23,8 +23,8 @@ SHORT_WINDOW = 1000
 PROBES = 256
 # A defect stands out if it is this many times the median of its window. Not tuned.
 STANDS_OUT = 50.0
-# Multiples of it, modulo 1, are the most evenly spread (Source: Knuth, TAOCP 3, sec. 6.4).
-_GOLDEN = 0.6180339887498949
+# The golden ratio: multiples of it, modulo 1, are the most evenly spread (Source: Knuth, TAOCP 3, sec. 6.4).
+GOLDEN = 0.6180339887498949
 
 
 @entry(
@@ -104,7 +104,7 @@ def _misses_something(address, words, start, end, h, y, w, b, V, bias, watched, 
             continue
         t, rows, d, slopes = np.empty(m), np.empty((m, n)), np.empty((m, n)), np.empty((m, n))
         for i in range(m):
-            xi = ((i + 1) * _GOLDEN) % 1.0
+            xi = ((i + 1) * GOLDEN) % 1.0
             t[i] = start[p] + length * xi
             _read(w, b, V[p], bias[p], y[p], h[p], (t[i] - start[p]) / h[p], s, ds, rows[i], d[i])
         if not call(address, t, rows, words, slopes):

@@ -109,7 +109,7 @@ def fit_ivp(
     seed : int or None
         For the other starts.
     workers : int or map-like callable
-        ``workers(function, starts)`` as in `solve_ensemble`; an integer other than 1 is not used yet.
+        Has no effect yet: starts are tried one after the other.
     callback : callable, optional
         ``callback(intermediate_result)`` with ``x``, ``cost`` and ``phase``; it may raise ``StopIteration``.
 

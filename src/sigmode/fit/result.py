@@ -11,6 +11,7 @@ from scipy.stats import t as student
 
 from .. import arguments
 from ..arrays import Real
+from ..pictures import new_axes
 from .model import Model, Unknowns
 
 __all__ = ["FitResult"]
@@ -212,11 +213,7 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
             Where matplotlib is not installed.
         """
         if axes is None:
-            try:
-                from matplotlib import pyplot
-            except ImportError:
-                raise ImportError("Pictures need matplotlib: pip install 'sigmode[plot]'.") from None
-            axes = pyplot.subplots(2, 1, sharex=True, layout="constrained", height_ratios=(3, 1))[1]
+            axes = new_axes(2, height_ratios=(3, 1))
         above, below = axes
         each = self._fit[1].sets[experiment]
         times = each.times[each.column]

@@ -22,7 +22,7 @@ from ..trial.basis import Basis, basis
 from ..trial.network import Network
 from ..user.field import VectorField
 from .march import Accepted, March
-from .setting import ABSOLUTE_FLOOR, checked_first_step, march_weights, width
+from .setting import ABSOLUTE_FLOOR, MAX_WINDOWS, checked_first_step, march_weights, width
 
 __all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput", "SolvedWindow"]
 
@@ -208,7 +208,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         jac_sparsity: Any = None,
         vectorized: bool = False,
         first_step: float | None = None,
-        max_windows: int = 20_000,
+        max_windows: int = MAX_WINDOWS,
         substeps: int | None = None,
         callback: Callable[[OptimizeResult], Any] | None = None,
         breaks: ArrayLike | None = None,

@@ -27,14 +27,13 @@ from .attempt import Attempt
 from .bound import RELATIVE_FLOOR, Worst
 from .loop import FINISHED
 from .march import MOST_COMPILED, March
-from .setting import ABSOLUTE_FLOOR, checked_first_step, march_weights, width
+from .setting import ABSOLUTE_FLOOR, MAX_WINDOWS, checked_first_step, march_weights, width
 
-__all__ = ["quick"]
+__all__ = ["Bases", "bases_of", "quick"]
 
 # Windows that there is room for at first, four times as many the next time. Not tuned.
 _ROOM = 64
 _MORE_ROOM = 4
-MAX_WINDOWS = 20_000
 _NO_BREAKS = np.empty(0)
 _NOTHING_ASKED = np.empty(0)
 
@@ -43,7 +42,7 @@ class Bases(NamedTuple):
     """The basis of a march, and that of the second one beside it.
 
     reading : from slopes at the nodes of the first to values at those of the second, in units of h; w, b : (s - 1,), of
-    the hidden layer; theta : (2 s - 2,), both; q, r, at_end : as in `Basis`
+    the hidden layer; theta : (2 s - 2,), both
     """
 
     own: Basis
@@ -56,6 +55,7 @@ class Bases(NamedTuple):
 
 @functools.cache
 def bases_of(s: int) -> Bases:
+    """Those of a march with s functions."""
     own, wider = basis(s), basis(error.wider(s))
     hidden = own.hidden
     w, b = (np.ascontiguousarray(part) for part in np.split(hidden, 2))

@@ -10,7 +10,7 @@ from .. import arguments
 from ..arguments import EPS
 from ..arrays import Real
 
-__all__ = ["ABSOLUTE_FLOOR", "checked_first_step", "march_weights", "width"]
+__all__ = ["ABSOLUTE_FLOOR", "MAX_WINDOWS", "checked_first_step", "march_weights", "width"]
 
 # Functions per window: 2 for each digit of rtol and 2 more, between 6 and 22. They resolve what the tolerance asks for
 # on windows of about s/3 radians of an oscillation (docs/decisions.md, "Marching").
@@ -24,6 +24,8 @@ _PART_OF_TOLERANCE = 0.015
 _LEAST_RTOL = 256 * EPS
 # Where `atol` is zero the first window is relative to at least this part of what y is or soon becomes. Not tuned.
 ABSOLUTE_FLOOR = 1e-6
+# Windows that are tried at most, unless the user says otherwise. Not tuned.
+MAX_WINDOWS = 20_000
 
 
 def width(rtol: Real) -> int:

@@ -15,9 +15,9 @@ from ..ivp.bound import RELATIVE_FLOOR
 from ..ivp.loop import FINISHED
 from ..ivp.march import MOST_COMPILED, why_it_ended
 from ..ivp.noise import AT, RESIDUALS
-from ..ivp.quick import MAX_WINDOWS, bases_of
+from ..ivp.quick import bases_of
 from ..ivp.sensitivity import count_of, sensitivity
-from ..ivp.setting import ABSOLUTE_FLOOR, checked_first_step, march_weights, width
+from ..ivp.setting import ABSOLUTE_FLOOR, MAX_WINDOWS, checked_first_step, march_weights, width
 from ..ivp.solve_ivp import solve_ivp
 from ..user.field import WithArgs, compiled_on_nodes
 from .batch import Batch, Problem
@@ -98,9 +98,8 @@ class _Store:
 
     def solved(self) -> Solved:
         """All of it."""
-        output = None
-        if self.problem.output is not None:
-            output = self._outputs(self.problem.output)
+        of = self.problem.output
+        output = None if of is None else self._outputs(of)
         whole = output is None
         return Solved(
             self.y if whole else None, self.error if whole else None, output, self.status, self.nfev, self.messages,

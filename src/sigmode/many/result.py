@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from ..arrays import Index
+from ..pictures import new_axes
 
 __all__ = ["EnsembleResult"]
 
@@ -60,11 +61,7 @@ class EnsembleResult(OptimizeResult):  # type: ignore[misc]
         if self.y is None or self.t.ndim != 1:
             raise ValueError("A picture needs y, and the same `t_eval` for all members.")
         if axes is None:
-            try:
-                from matplotlib import pyplot
-            except ImportError:
-                raise ImportError("Pictures need matplotlib: pip install 'sigmode[plot]'.") from None
-            axes = pyplot.subplots(layout="constrained")[1]
+            axes = new_axes()
         for k in range(min(self.y.shape[1], _MOST_DRAWN)):
             values = self.y[self.success, k].real
             if not len(values):

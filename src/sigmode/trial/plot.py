@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Real
+from ..pictures import new_axes
 
 __all__ = ["plot"]
 
@@ -55,11 +56,7 @@ def plot(
 
 def _axes(axes: Any) -> tuple[Any, Any]:
     if axes is None:
-        try:
-            from matplotlib import pyplot
-        except ImportError:
-            raise ImportError("Pictures need matplotlib: pip install 'sigmode[plot]'.") from None
-        axes = pyplot.subplots(2, 1, sharex=True, layout="constrained")[1]
+        axes = new_axes(2)
     try:
         above, below = axes
     except (TypeError, ValueError):

@@ -6,11 +6,9 @@ import numpy as np
 from scipy.special import roots_jacobi
 
 from ..arrays import Real
+from ..compiled.report import GOLDEN
 
 __all__ = ["POINTS", "chebyshev", "irregular", "radau", "uniform"]
-
-# The golden ratio: multiples of it, modulo 1, are the most evenly spread (Source: Knuth, TAOCP 3, sec. 6.4).
-_GOLDEN = 0.6180339887498949
 
 
 def chebyshev(m: int) -> Real:
@@ -49,7 +47,7 @@ def irregular(m: int) -> Real:
     >>> irregular(3).round(4)
     array([0.2361, 0.618 , 0.8541])
     """
-    return np.sort((np.arange(1, m + 1) * _GOLDEN) % 1.0)
+    return np.sort((np.arange(1, m + 1) * GOLDEN) % 1.0)
 
 
 POINTS = {"chebyshev": chebyshev, "radau": radau, "uniform": uniform}
