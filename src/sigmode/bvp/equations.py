@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ..arrays import Index, Real
 from ..trial.basis import Basis, basis
-from ..user.boundary import BoundaryProblem, BoundedSlopes
 from .directions import Directions, directed, undirected
 from .mesh import Mesh, State
 
-__all__ = ["Derivatives", "Equations", "Evaluation", "Residual"]
+__all__ = ["Derivatives", "Equations", "Evaluation", "Problem", "Residual"]
+
+
+class Problem(Protocol):
+    """What a chain of windows asks of a problem: a `BoundaryProblem`, or one on the way to it."""
+
+    n: int
+    n_p: int
+
+    def __call__(self, x: Real, y: Real, p: Real) -> Real:
+        """The right-hand side, (n, m)."""
+
+    def jacobian(self, x: Real, y: Real, p: Real, f: Real) -> Real:
+        """Its derivatives by y and p, (n, n + n_p, m); f: its value."""
+
+    def conditions(self, start: Real, end: Real, p: Real) -> Real:
+        """The residual of the boundary conditions, (n + n_p,)."""
+
+    def conditions_jacobian(self, start: Real, end: Real, p: Real, value: Real) -> Real:
+        """Its derivatives by both ends and p, (n + n_p, 2 n + n_p); value: the residual."""
 
 
 class Residual(NamedTuple):
@@ -76,9 +94,7 @@ class Evaluation(NamedTuple):
 class Equations:
     """The collocation equations of a problem on a mesh, for trial solutions of the mesh's basis or of a smaller one."""
 
-    def __init__(
-        self, problem: BoundaryProblem | BoundedSlopes, mesh: Mesh, directions: Directions | None = None
-    ) -> None:
+    def __init__(self, problem: Problem, mesh: Mesh, directions: Directions | None = None) -> None:
         self.problem, self.mesh = problem, mesh
         self._nothing = Points(np.empty(0), *np.empty((3, problem.n, 0)))
         self.directions = undirected(problem.n, mesh.windows) if directions is None else directions

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..arguments import EPS
 from ..arrays import Flags, Real
-from ..user.boundary import BoundaryProblem, BoundedSlopes
-from .equations import Equations, Evaluation
+from ..user.boundary import BoundaryProblem
+from .continuation import ways
+from .equations import Equations, Evaluation, Problem
 from .error import Judgement, Resolution, judge, resolution, unseen
 from .mesh import Mesh, State, refined, transferred
 from .newton import Outcome, iterate
@@ -35,6 +36,10 @@ _ROUNDING = 4.0 * EPS
 # Where the boundary conditions are not met, Newton's iteration goes on to a tenth of its tolerance, up to ten times.
 # Not tuned.
 _SHARPER, _MOST_SHARPENINGS = 0.1, 10
+# Ways that lead to a start from which Newton's iteration fails nevertheless, before no more are tried. Not tuned.
+_FALSE_STARTS = 2
+# A failed iterate whose values are this much larger than those of the guess tells nothing. Not tuned.
+_SENSIBLE = 1e3
 
 
 class Limits(NamedTuple):
@@ -122,7 +127,7 @@ class Search:
         self._rate = np.inf
 
     def run(self) -> int:
-        """Solve; where Newton's iteration fails, start again from solutions with bounded slopes."""
+        """Solve; where Newton's iteration fails from the guess, start it from where other ways lead to."""
         good = np.isfinite(self.state.y).all(axis=0)
         if not good.all():
             x = self.mesh.x[~good][0]
@@ -133,14 +138,32 @@ class Search:
         if status != UNSOLVED:
             return status
         failed = self.mesh, self.state, self.reason
-        self.mesh, self.state = guess
-        if _Continuation(self).run():
-            status = self._precise()
-        if status == UNSOLVED:
-            self.mesh, self.state, self.reason = failed
-        return status
+        in_vain = 0
+        for way in ways(self):
+            self.mesh, self.state = guess
+            if way():
+                if self._precise() == OK:
+                    return OK
+                in_vain += 1
+                if in_vain == _FALSE_STARTS:
+                    break
+        self.judgement = None
+        self.mesh, self.state, self.reason = failed
+        if not self._sensible(guess[1]):
+            self.mesh, self.state = guess
+        return UNSOLVED
 
-    def newton(self, problem: BoundaryProblem | BoundedSlopes, tol: float) -> tuple[Equations, Outcome]:
+    @property
+    def most_points(self) -> int:
+        """Collocation points that the user allows."""
+        return self.limits.points
+
+    def _sensible(self, guess: State) -> bool:
+        """Whether the last iterate is of a size that a user can look at; divergence may leave numbers of 1e160."""
+        size = float(abs(self.state.y).max())
+        return size <= _SENSIBLE * max(1.0, float(abs(guess.y).max()))
+
+    def newton(self, problem: Problem, tol: float) -> tuple[Equations, Outcome]:
         """Newton's iteration on the present mesh."""
         self.rounds += 1
         equations = Equations(problem, self.mesh)
@@ -243,58 +266,6 @@ class Search:
         values = np.concatenate([self.state.y[:, 0], self.state.y[:, -1], self.state.p])
         rounding = _ROUNDING * (abs(outcome.derivatives.conditions) @ abs(values)).max()
         return bool(self.conditions <= rounding)
-
-
-class _Continuation:
-    """From the guess by way of problems whose slopes are bounded, each bound larger than the one before."""
-
-    # Not tuned, all of them.
-    first_bound = 10.0  # in units of max|y|/(b - a)
-    growth = 4.0  # of the bound from one problem to the next; its square root after a failure ...
-    least_growth = 1.1  # ... until it is below this
-    unbounded = 0.03  # it ends when |f| is this part of the bound everywhere
-    problems = 40  # at most
-    tol = 1e-2  # of the solutions on the way
-    meshes, points = 15, 4000  # for each of them, at most
-
-    def __init__(self, search: Search) -> None:
-        self._search = search
-
-    def run(self) -> bool:
-        """Whether a solution was found whose slopes are hardly bounded any more; the search is left there."""
-        search = self._search
-        span = search.mesh.x[-1] - search.mesh.x[0]
-        bound = self.first_bound * np.maximum(abs(search.state.y).max(axis=1, keepdims=True), 1.0) / span
-        growth, good = self.growth, (search.mesh, search.state)
-        for _ in range(self.problems):
-            if self._solved(BoundedSlopes(search.problem, bound)):
-                good = search.mesh, search.state
-                f = Equations(search.problem, search.mesh).evaluate(search.state).right.f
-                if (abs(f) < self.unbounded * bound).all():
-                    return True
-            else:
-                search.mesh, search.state = good
-                bound, growth = bound / growth, growth**0.5
-                if growth < self.least_growth:
-                    return False
-            bound = bound * growth
-        return False
-
-    def _solved(self, problem: BoundedSlopes) -> bool:
-        """Whether the solution of a problem on the way could be found."""
-        search, target = self._search, _NEGLECTED * self.tol
-        for _ in range(self.meshes):
-            _, outcome = search.newton(problem, self.tol)
-            if outcome.derivatives is None or outcome.verdict in (Newton.SINGULAR, Newton.NOT_FINITE):
-                return False
-            res = resolution(search.mesh, search.state)
-            if (res.values <= target).all():
-                return outcome.verdict is Newton.CONVERGED
-            x = refined(search.mesh, search.state, outcome.derivatives.jac, res.values / target, res.decay, target)
-            if (x.size - 1) * search.mesh.basis.s > min(search.limits.points, self.points):
-                return False
-            search.move(x)
-        return False
 
 
 def _excess(res: Resolution, tol: float) -> Real:
