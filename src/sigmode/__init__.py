@@ -1,6 +1,7 @@
 """Ordinary differential equations with neural trial solutions: exact gradients, compiled kernels, SciPy's manners."""
 
 from . import problems, reference
+from .bvp.continue_bvp import continue_bvp
 from .bvp.solve_bvp import solve_bvp
 from .fit.fit_ivp import fit_ivp
 from .ivp.method import NeuralCollocation
@@ -18,6 +19,7 @@ __all__ = [
     "Solution",
     "__version__",
     "assess",
+    "continue_bvp",
     "fit_ivp",
     "problems",
     "reference",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ from scipy.optimize import OptimizeResult
 
 from .arguments import function
 
-__all__ = ["Callback", "Stopped", "checked", "tell"]
+__all__ = ["Callback", "Stopped", "bar", "checked", "tell"]
 
 Callback = Callable[[OptimizeResult], Any]
 
@@ -32,3 +33,12 @@ def tell(callback: Callback | None, **state: Any) -> None:
         callback(OptimizeResult(**state))
     except StopIteration:
         raise Stopped from None
+
+
+def bar(length: float) -> Any:
+    """A progress bar of this length."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise ImportError("`progress` needs tqdm: pip install sigmode[progress].") from None
+    return tqdm(total=length if math.isfinite(length) else None, unit_scale=True)

@@ -16,11 +16,11 @@ from .chain import Chain
 from .equations import Derivatives, Equations
 from .mesh import Mesh, State, read
 
-__all__ = ["Judgement", "Resolution", "judge", "resolution", "unseen"]
+__all__ = ["MORE_NODES", "MOST_NODES", "Judgement", "Resolution", "judge", "resolution", "unseen"]
 
 # The estimate has this many more nodes than the trial solution, up to a largest number that can be computed with. Not
 # tuned.
-_MORE_NODES, _MOST_NODES = 4, 25
+MORE_NODES, MOST_NODES = 4, 25
 # With a larger condition the equations and their boundary conditions are singular as far as anybody can tell. Not
 # tuned.
 _SINGULAR = 1e11
@@ -69,7 +69,7 @@ def judge(equations: Equations, state: State, derivatives: Derivatives) -> Judge
     Cost: one evaluation of `fun` on s + 4 nodes per window, twice where there are left nodes, and one factorisation.
     """
     coarse = equations.mesh
-    fine = Mesh(coarse.x, basis(min(coarse.basis.s + _MORE_NODES, _MOST_NODES)))
+    fine = Mesh(coarse.x, basis(min(coarse.basis.s + MORE_NODES, MOST_NODES)))
     at, start = Equations(equations.problem, fine, equations.directions).evaluate_with_start(state)
     finer = derivatives.on(fine.basis, coarse, equations.directions)
     found = compiled.relative_residuals(at.right.slopes, at.right.f, at.right.y, finer.jac, fine.basis.A[-1])

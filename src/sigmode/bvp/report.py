@@ -16,7 +16,7 @@ from .mesh import Mesh, State
 from .search import Progress, Search
 from .status import CROWDED, MESSAGES, OK, UNSOLVED
 
-__all__ = ["Report", "result"]
+__all__ = ["Report", "result", "solution_of"]
 
 _TITLES = ("Iteration", "Max residual", "Max BC residual", "Est. error", "Total nodes", "Nodes added")
 # Points and weights on [0, 1] at which the residual is measured where the mesh is not that of the windows.
@@ -32,14 +32,14 @@ def result(given: Real, k: int, search: Search, status: int, thinned: bool) -> O
     given : the user's mesh, which may have been thinned out; k : unknown parameters.
     """
     problem, mesh, state = search.problem, search.mesh, search.state
-    sol = _solution(problem, search)
+    judgement = search.judgement
+    sol = solution_of(problem, mesh, state, None if judgement is None else judgement.error)
     if thinned:
         x = _united(given, mesh.x)
         y, yp = sol(x), sol(x, 1)
     else:
         x, y, yp = mesh.x, problem.unpack(state.y), problem.unpack(_slopes_at_ends(mesh, state))
     message = " ".join(filter(None, (MESSAGES.get(status), search.reason if status in (CROWDED, UNSOLVED) else "")))
-    judgement = search.judgement
     error, p_error = np.full(problem.n, np.inf), np.full(problem.n_p, np.inf)
     if judgement is not None:
         error, p_error = judgement.error.max(axis=1), judgement.p
@@ -78,9 +78,8 @@ def _slopes_at_ends(mesh: Mesh, state: State) -> Real:
     return slopes
 
 
-def _solution(problem: BoundaryProblem, search: Search) -> Solution:
-    """The windows as one `Solution`, with the estimated error between the ends of the windows."""
-    mesh, state = search.mesh, search.state
+def solution_of(problem: BoundaryProblem, mesh: Mesh, state: State, inside: Real | None) -> Solution:
+    """The windows as one `Solution`; inside (n, K): the estimated error of the packed functions in each window."""
     y = np.ascontiguousarray(problem.unpack(state.y)[:, :-1].T)
     n = y.shape[1]
     rise = np.diff(state.y)
@@ -92,10 +91,10 @@ def _solution(problem: BoundaryProblem, search: Search) -> Solution:
         theta = parts[0] + 1j * parts[1]
         theta.imag[:, : 2 * (mesh.basis.s - 1)] = 0.0
     error = np.full((n, mesh.x.size), np.nan)
-    if search.judgement is not None:
-        inside = _size(problem, search.judgement.error)
-        error[:, :-1], error[:, -1] = inside, inside[:, -1]
-        error[:, 1:-1] = np.maximum(inside[:, 1:], inside[:, :-1])
+    if inside is not None:
+        sizes = _size(problem, inside)
+        error[:, :-1], error[:, -1] = sizes, sizes[:, -1]
+        error[:, 1:-1] = np.maximum(sizes[:, 1:], sizes[:, :-1])
     return Solution(mesh.x, y, theta, mesh.basis.network(n), mesh.x, error, extrapolate=True)
 
 

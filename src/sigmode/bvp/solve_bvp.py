@@ -8,19 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import OptimizeResult
 
 from .. import arguments
-from ..arrays import Number, Real
 from ..callback import Callback, Stopped
 from ..callback import checked as checked_callback
-from ..trial.basis import basis
-from ..user.boundary import BoundaryProblem, Singular
-from .equations import Equations
-from .mesh import Mesh, State
+from ..user.boundary import BoundaryProblem
+from . import start
+from .points import Pieces, checked_points
 from .report import Report, result
 from .search import Limits, Search
+from .sensitivity import by_args
 from .status import STOPPED
 
 __all__ = ["solve_bvp"]
@@ -29,17 +27,13 @@ __all__ = ["solve_bvp"]
 # window").
 _FUNCTIONS_AT_ONE, _FUNCTIONS_PER_DIGIT = 4.0, 2.0
 _FEWEST_FUNCTIONS, _MOST_FUNCTIONS = 6, 22
-# Windows of the first mesh: a finer one is thinned out to as many (docs/bvp.md). Not tuned.
-_START_WINDOWS = 8
-# Where SciPy looks at an interval of its mesh, apart from its end.
-_LOBATTO = np.array([0.0, 0.5 - (3 / 28) ** 0.5, 0.5, 0.5 + (3 / 28) ** 0.5])
 
 
 def solve_bvp(
     fun: Callable[..., Any],
     bc: Callable[..., Any],
-    x: ArrayLike,
-    y: ArrayLike,
+    x: ArrayLike | None = None,
+    y: ArrayLike | None = None,
     p: ArrayLike | None = None,
     S: ArrayLike | None = None,
     fun_jac: Callable[..., Any] | None = None,
@@ -50,6 +44,10 @@ def solve_bvp(
     bc_tol: float | None = None,
     callback: Callback | None = None,
     args: tuple[Any, ...] | None = None,
+    *,
+    guess: Any = None,
+    points: ArrayLike = (),
+    sensitivity: bool = False,
 ) -> OptimizeResult:
     """Solve a boundary value problem: `scipy.integrate.solve_bvp` with spectral accuracy and an error estimate.
 
@@ -61,11 +59,13 @@ def solve_bvp(
     fun : callable
         ``fun(x, y)`` or ``fun(x, y, p)``: x (m,), y (n, m), p (k,), returns (n, m).
     bc : callable
-        ``bc(ya, yb)`` or ``bc(ya, yb, p)``: ya, yb (n,), p (k,), returns (n + k,).
+        ``bc(ya, yb)`` or ``bc(ya, yb, p)``: ya, yb (n,), p (k,), returns (n + k,). With `points` ``bc(ya, yb, yi)`` or
+        ``bc(ya, yb, yi, p)``.
     x : array_like, shape (m,)
-        Initial mesh, strictly increasing, from a to b. A coarse one will do: 5 nodes.
+        Initial mesh, strictly increasing, from a to b. A coarse one will do: 5 nodes. Not needed with a `guess` that
+        has a mesh.
     y : array_like, shape (n, m)
-        Initial guess at the nodes; complex for a problem in a complex domain.
+        Initial guess at the nodes; complex for a problem in a complex domain. Not needed with a `guess`.
     p : array_like, shape (k,), optional
         Initial guess of unknown parameters.
     S : array_like, shape (n, n), optional
@@ -92,6 +92,15 @@ def solve_bvp(
         ``error`` and ``rms_residuals`` (nan as long as they are unknown). It may raise ``StopIteration``.
     args : tuple, optional
         Further arguments of `fun`, `bc`, `fun_jac` and `bc_jac`, behind p: ``fun(x, y, p, *args)``.
+    guess : `Solution`, result of `solve_bvp`, or callable, optional
+        Instead of `y`: a solution of a similar problem, read as it is, with its mesh unless `x` is given, and with its
+        p unless `p` is given; or ``guess(x)`` -> (n, m) on the mesh `x`.
+    points : array_like, shape (i,), optional
+        Points between a and b, increasing, at which `bc` wants y, too: as yi (n, i), behind yb. So conditions may stand
+        inside of the interval. Each part between two of them costs as much as n further equations. `bc_jac` and `S` do
+        not go with them.
+    sensitivity : bool
+        Whether the derivatives by all numbers in `args` are wanted, at the cost of three more factorisations.
 
     Returns
     -------
@@ -101,7 +110,9 @@ def solve_bvp(
         (m - 1,); error : (n,), the largest estimated error of each component, absolute, as is ``sol.error(x)``;
         p_error : (k,) or None, that of p; niter : int, how many meshes were tried; status : int: 0 converged, 1 too
         many nodes, 2 the equations could not be solved, 3 `bc_tol` not met, 4 `callback` stopped; message : str;
-        success : bool, status == 0.
+        success : bool, status == 0. With `sensitivity` and success, for the k numbers in `args`: dy_dargs (n, k, m) at
+        res.x, dp_dargs (n_p, k) or None, estimated errors error_dy_dargs and error_dp_dargs in the same shapes, and
+        sol_dargs, a tuple of k `Solution`.
 
     Raises
     ------
@@ -145,10 +156,34 @@ def solve_bvp(
     >>> res.success, float(res.sol(0.5)[0].round(9))
     (True, 0.140539214)
     """
+    options = _options(tol, bc_tol, max_nodes, verbose, callback)
+    x, y, p, smooth = start.started_from(guess, x, y, p)
     functions = (fun, bc, fun_jac, bc_jac)
-    if args is not None:
-        functions = _with_args(functions, args)
-    given = _checked(functions, x, y, p, S)
+    inner = checked_points(points, x)
+    if inner.size:
+        for name, value in (("bc_jac", bc_jac), ("S", S), ("sensitivity", sensitivity or None)):
+            if value is not None:
+                raise ValueError(f"`{name}` and `points` do not go together.")
+        pieces = Pieces(functions, args, inner, x, y, p)
+        res, search = _solved(pieces.given, None, options)
+        return pieces.joined(search, res.status)
+    given = start.checked(start.with_args(functions, args), x, y, p, S)
+    res, search = _solved(given, smooth, options)
+    if sensitivity and res.success:
+        _differentiate(res, given, functions, args, search)
+    return res
+
+
+class _Options(NamedTuple):
+    """The checked options."""
+
+    tol: float
+    bc_tol: float
+    most: int
+    report: Report
+
+
+def _options(tol: float, bc_tol: float | None, max_nodes: float, verbose: int, callback: Any) -> _Options:
     tol = arguments.positive(tol, "tol")
     if tol < arguments.SMALLEST_RTOL:
         arguments.warn(f"`tol` is too low, setting to {arguments.SMALLEST_RTOL:.2e}")
@@ -157,148 +192,45 @@ def solve_bvp(
     most = _checked_nodes(max_nodes)
     if verbose not in (0, 1, 2):
         raise ValueError(f"`verbose` must be in [0, 1, 2], got {verbose!r}.")
-    report = Report(verbose, checked_callback(callback))
+    return _Options(tol, bc_tol, most, Report(verbose, checked_callback(callback)))
+
+
+def _solved(given: start.Given, smooth: Any, options: _Options) -> tuple[OptimizeResult, Search]:
+    tol, report = options.tol, options.report
     wanted = math.ceil(_FUNCTIONS_AT_ONE - _FUNCTIONS_PER_DIGIT * math.log10(tol))
     width = int(np.clip(wanted, _FEWEST_FUNCTIONS, _MOST_FUNCTIONS))
+    thinned = smooth is None and start.is_thinned(given.x)
     with np.errstate(all="ignore"):  # Newton's iteration tries values that overflow
-        mesh, state = _start(given, width)
-        limits = Limits(tol, bc_tol, _most_points(given, mesh, most))
-        search = Search(given.problem, mesh, state, limits, report, _probes(given))
+        mesh, state = start.from_arrays(given, width) if smooth is None else start.continued(given, smooth, width)
+        limits = Limits(tol, options.bc_tol, start.most_points(given, mesh, options.most))
+        probes = start.probes(given) if thinned else given.x[:0]
+        search = Search(given.problem, mesh, state, limits, report, probes)
         try:
             status = search.run()
         except Stopped:
             status = STOPPED
-        res = result(given.x, given.p.size, search, status, thinned=_is_thinned(given.x))
+        res = result(given.x, given.p.size, search, status, thinned)
         report.end(res, search.conditions, math.inf if search.judgement is None else search.judgement.worst)
-    return res
+    return res, search
 
 
-def _with_args(functions: tuple[Any, ...], args: Any) -> tuple[Any, ...]:
-    """The same functions with `args` behind what they get."""
-    try:
-        own = tuple(args)
-    except TypeError:
-        raise TypeError(f"`args` must be a tuple, e.g. `args=({args!r},)`, got {type(args).__name__}.") from None
+def _differentiate(
+    res: OptimizeResult, given: start.Given, functions: tuple[Any, ...], args: tuple[Any, ...] | None, search: Search
+) -> None:
+    """The derivatives by the numbers in `args`, added to the result."""
 
-    def joined(function: Any) -> Any:
-        if not callable(function):
-            return function  # None, or what will be complained about
+    def make(own: tuple[Any, ...]) -> BoundaryProblem:
+        dtype = complex if given.y.dtype.kind == "c" else float
+        return BoundaryProblem(start.with_args(functions, own), len(given.y), given.p.size, dtype, given.singular)
 
-        def with_args(*given: Any) -> Any:
-            return function(*given, *own)
-
-        return with_args
-
-    return tuple(joined(function) for function in functions)
-
-
-class _Given(NamedTuple):
-    """The checked arguments; y and p as the user has them, real or complex."""
-
-    problem: BoundaryProblem
-    x: Real
-    y: Number
-    p: Number
-
-
-def _start(given: _Given, width: int) -> tuple[Mesh, State]:
-    """Windows between the nodes of the initial mesh, or some of them, and a trial solution through the guess."""
-    problem, x = given.problem, given.x
-    y, p = problem.pack(given.y), problem.pack(given.p)
-    ends = np.arange(x.size)
-    if _is_thinned(x):
-        ends = np.linspace(0, x.size - 1, _START_WINDOWS + 1).round().astype(int)
-    mesh = Mesh(x[ends], basis(width))
-    at = mesh.right.ravel()
-    interval = np.clip(np.searchsorted(x, at) - 1, 0, x.size - 2)
-    straight = (np.diff(y) / np.diff(x))[:, interval].reshape(len(y), mesh.windows, width)
-    state = State(np.ascontiguousarray(y[:, ends]), np.ascontiguousarray(straight), p)
-    if (y == y[:, :1]).all() or problem.singular:
-        return mesh, state
-    # A guess that is a solution of a similar problem is better read with the slopes that it has there.
-    f = problem(x, y, p)
-    if not np.isfinite(f).all():
-        return mesh, state
-    smooth = CubicHermiteSpline(x, y, f, axis=1).derivative()(at).reshape(straight.shape)
-    curved = State(state.y, np.ascontiguousarray(smooth), p)
-    equations = Equations(problem, mesh)
-    off = [_off(equations, candidate) for candidate in (state, curved)]
-    return mesh, curved if off[1] < off[0] else state
-
-
-def _most_points(given: _Given, mesh: Mesh, max_nodes: int) -> int:
-    """Collocation points that `max_nodes` allows: as many as SciPy's formula would have, or those of the initial mesh.
-
-    0 if the initial mesh has more nodes than that, or a single window more points.
-    """
-    most = 2 * max_nodes - 1
-    if given.x.size > max_nodes or mesh.basis.s > most:
-        return 0
-    return max(most, mesh.windows * mesh.basis.s)
-
-
-def _probes(given: _Given) -> Real:
-    """Where SciPy would look at a mesh that is thinned out here: at Lobatto points, (m,), increasing."""
-    x = given.x
-    if not _is_thinned(x):
-        return x[:0]
-    points = np.append(x[:-1, None] + np.diff(x)[:, None] * _LOBATTO, x[-1])
-    return points[1:] if given.problem.singular else points
-
-
-def _off(equations: Equations, state: State) -> float:
-    """How far a trial solution is from solving the equations: the mean relative residual."""
-    right = equations.evaluate(state).right
-    off = float((abs(right.slopes - right.f) / (1.0 + abs(right.f))).mean())
-    return off if math.isfinite(off) else math.inf
-
-
-def _checked(
-    functions: tuple[Any, Any, Any, Any], x: ArrayLike, y: ArrayLike, p: ArrayLike | None, S: ArrayLike | None
-) -> _Given:
-    """The arguments as arrays, or an error that names the one that does not fit."""
-    for name, function in zip(("fun", "bc", "fun_jac", "bc_jac"), functions, strict=True):
-        arguments.function(function, name, "ya, yb" if name.startswith("bc") else "x, y", optional=name.endswith("jac"))
-    mesh = arguments.numbers(x, "x", "(m,)", real=True)
-    arguments.one_dimensional(mesh, "x")
-    if mesh.size < 2:
-        raise ValueError(f"`x` must have at least two nodes, got {mesh.size}.")
-    arguments.finite(mesh, "`x`")
-    if (np.diff(mesh) <= 0.0).any():
-        raise ValueError("`x` must be strictly increasing.")
-    guess = arguments.numbers(y, "y", "(n, m)")
-    if guess.ndim != 2 or guess.shape[1] != mesh.size or not guess.size:
-        raise ValueError(
-            f"`y` is expected to have {mesh.size} columns and a row or more, in 2-D, but has shape {guess.shape}."
-        )
-    dtype = complex if guess.dtype.kind == "c" else float
-    parameters = np.empty(0, dtype) if p is None else _matching(arguments.numbers(p, "p", "(k,)"), "p", dtype)
-    arguments.one_dimensional(parameters, "p")
-    n, k = len(guess), parameters.size
-    singular = None if S is None else Singular(_singular_matrix(S, n, dtype), float(mesh[0]))
-    problem = BoundaryProblem(functions, n, k, dtype, singular)
-    problem.check(mesh, guess, parameters)
-    return _Given(problem, mesh, guess, parameters)
-
-
-def _is_thinned(x: Real) -> bool:
-    """Whether the first mesh has fewer nodes than the user's."""
-    return x.size > _START_WINDOWS + 1
-
-
-def _matching(array: Number, name: str, dtype: type) -> Number:
-    """The array in the type of y."""
-    if array.dtype.kind == "c" and dtype is float:
-        raise ValueError(f"`{name}` is complex, but `y` is real: pass `y` with a complex dtype.")
-    return array.astype(dtype)
-
-
-def _singular_matrix(S: ArrayLike, n: int, dtype: type) -> Number:
-    array = _matching(arguments.numbers(S, "S", "(n, n)"), "S", dtype)
-    if array.shape != (n, n):
-        raise ValueError(f"`S` is expected to have shape {(n, n)}, but actually has {array.shape}.")
-    arguments.finite(array, "`S`")
-    return array
+    with np.errstate(all="ignore"):
+        found = by_args(make, args or (), search.mesh, search.state)
+    res.sol_dargs = found.solutions
+    empty = np.empty((len(given.y), 0, res.x.size))
+    res.dy_dargs = np.stack([sol(res.x) for sol in found.solutions], axis=1) if found.solutions else empty
+    errors = [sol.error(res.x) for sol in found.solutions]
+    res.error_dy_dargs = np.stack(errors, axis=1) if errors else empty
+    res.dp_dargs, res.error_dp_dargs = (found.p, found.error_p) if given.p.size else (None, None)
 
 
 def _checked_nodes(max_nodes: float) -> int:

@@ -13,8 +13,9 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..arrays import Real
 from ..blas import one_thread
-from ..ivp.sensitivity import Derivatives, parameters_of
+from ..ivp.sensitivity import Derivatives
 from ..trial.basis import Basis, basis
+from ..user.parameters import parameters_of
 from .data import Experiment
 from .model import Model, Unknowns
 

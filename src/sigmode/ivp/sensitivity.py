@@ -15,11 +15,12 @@ from ..trial.basis import Basis, basis
 from ..trial.solution import Solution
 from ..user.differences import alternating, disagreement, replaced
 from ..user.field import VectorField, WithArgs
+from ..user.parameters import parameters_of
 from ..user.results import checked
 from . import error as second
 from .solve_ivp import solve_ivp
 
-__all__ = ["Derivatives", "SensitivitySolution", "count_of", "parameters_of", "sensitivity"]
+__all__ = ["Derivatives", "SensitivitySolution", "count_of", "sensitivity"]
 
 # Relative step of central differences, and the part of the largest value of a component that counts as its size. Not
 # tuned.
@@ -170,37 +171,6 @@ def _has_kinks(sol: Solution) -> bool:
 def count_of(args: tuple[Any, ...]) -> int:
     """How many numbers there are in `args`."""
     return len(parameters_of(args)[1])
-
-
-def parameters_of(args: Any) -> tuple[tuple[Any, ...], list[tuple[int, Any]]]:
-    """`args` with integers as floating-point numbers, and where each number in them is: entry, index or None."""
-    try:
-        given = tuple(args)
-    except TypeError:
-        raise TypeError(f"`args` must be a tuple, e.g. `args=({args!r},)`, got {type(args).__name__}.") from None
-    own: list[Any] = []
-    numbers: list[tuple[int, Any]] = []
-    for i, value in enumerate(given):
-        array = None if isinstance(value, (bool, str)) else _as_floats(value)
-        if array is None:
-            own.append(value)
-        elif array.ndim == 0:
-            own.append(float(array))
-            numbers.append((i, None))
-        else:
-            own.append(array)
-            numbers += [(i, index) for index in np.ndindex(array.shape)]
-    return tuple(own), numbers
-
-
-def _as_floats(value: Any) -> Real | None:
-    try:
-        array = np.asarray(value)
-    except ValueError:
-        return None
-    if array.dtype.kind == "c":
-        raise ValueError("`args` hold complex numbers, but must be real.")
-    return np.array(array, dtype=float) if array.dtype.kind in "fiu" else None
 
 
 class Derivatives:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 from scipy.optimize import OptimizeResult
 
-from ..callback import Callback
+from ..callback import Callback, bar
 
-__all__ = ["Watch", "bar"]
+__all__ = ["Watch"]
 
 
 class Watch:
@@ -39,12 +36,3 @@ class Watch:
         """The work is over."""
         if self._bar is not None:
             self._bar.close()
-
-
-def bar(length: float) -> Any:
-    """A progress bar of this length."""
-    try:
-        from tqdm.auto import tqdm
-    except ImportError:
-        raise ImportError("`progress` needs tqdm: pip install sigmode[progress].") from None
-    return tqdm(total=length if math.isfinite(length) else None, unit_scale=True)

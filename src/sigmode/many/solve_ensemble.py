@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from .. import arguments
 from ..arguments import SMALLEST_RTOL
+from ..callback import bar
 from ..ivp.method import STOPPED
-from ..ivp.watch import bar
 from ..user.field import is_compiled
 from .batch import Batch, Problem, made
 from .members import Solved, solve

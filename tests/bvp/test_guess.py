@@ -1,0 +1,176 @@
+"""`guess` of `solve_bvp`, the ways from bad guesses, and derivatives by `args`."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.integrate import solve_bvp as scipys
+
+import sigmode as sm
+
+X = np.linspace(0, 1, 5)
+
+
+def bratu(x, y, k):
+    return np.vstack([y[1], -k * np.exp(y[0])])
+
+
+def fixed(ya, yb, k):
+    return np.array([ya[0], yb[0]])
+
+
+def bratus_middle(k, upper=False):
+    """y(1/2) of the closed form, 2 log(cosh(theta / 2)), theta = sqrt(k/2) cosh(theta / 2)."""
+    from scipy.optimize import brentq
+
+    f = lambda theta: theta - np.sqrt(2 * k) * np.cosh(theta / 4)
+    theta = brentq(f, 4.8, 20) if upper else brentq(f, 0, 4.8)
+    return 2 * np.log(np.cosh(theta / 4))
+
+
+class TestGuess:
+    def test_a_result_gives_mesh_and_values(self):
+        first = sm.solve_bvp(bratu, fixed, X, np.zeros((2, 5)), tol=1e-8, args=(1.0,))
+        calls = []
+        counted = lambda x, y, k: (calls.append(x.size), bratu(x, y, k))[1]
+        second = sm.solve_bvp(counted, fixed, guess=first, tol=1e-8, args=(1.0,))
+        assert second.success
+        assert second.niter == 1
+        assert_allclose(second.sol(0.5)[0], bratus_middle(1.0), atol=1e-9)
+        assert_allclose(second.x, first.x)
+        again = sm.solve_bvp(bratu, fixed, guess=first.sol, tol=1e-8, args=(1.1,))
+        assert_allclose(again.sol(0.5)[0], bratus_middle(1.1), atol=1e-8)
+
+    def test_a_function_and_the_other_branch(self):
+        guess = lambda x: np.vstack([12 * x * (1 - x), 12 - 24 * x])
+        res = sm.solve_bvp(bratu, fixed, X, guess=guess, tol=1e-8, args=(2.0,))
+        assert_allclose(res.sol(0.5)[0], bratus_middle(2.0, upper=True), atol=1e-7)
+
+    def test_parameters_come_with_it(self):
+        fun = lambda x, y, p: np.vstack([y[1], -(p[0] ** 2) * y[0]])
+        bc = lambda ya, yb, p: np.array([ya[0], yb[0], ya[1] - p[0]])
+        start = np.vstack([np.sin(2 * np.pi * X), np.cos(2 * np.pi * X)])
+        first = sm.solve_bvp(fun, bc, X, start, p=[6.0], tol=1e-6)
+        second = sm.solve_bvp(fun, bc, guess=first, tol=1e-9)
+        assert_allclose(second.p, [2 * np.pi], atol=1e-8)
+
+    def test_a_complex_solution(self):
+        fun, bc = lambda x, y: 1j * y, lambda ya, yb: ya - 1.0
+        first = sm.solve_bvp(fun, bc, X, np.ones((1, 5), complex), tol=1e-4)
+        second = sm.solve_bvp(fun, bc, guess=first, tol=1e-9)
+        assert_allclose(second.sol(1.0)[0], np.exp(1j), atol=1e-8)
+
+    def test_what_does_not_fit(self):
+        with pytest.raises(ValueError, match="`x` must be numbers"):
+            sm.solve_bvp(bratu, fixed, args=(1.0,))
+        with pytest.raises(ValueError, match="`y` must be numbers"):
+            sm.solve_bvp(bratu, fixed, X, args=(1.0,))
+        with pytest.raises(ValueError, match="`y` and `guess`"):
+            sm.solve_bvp(bratu, fixed, X, np.zeros((2, 5)), guess=lambda x: x, args=(1.0,))
+        with pytest.raises(TypeError, match="`guess` must be"):
+            sm.solve_bvp(bratu, fixed, X, guess=3.0, args=(1.0,))
+        with pytest.raises(TypeError, match="has no mesh"):
+            sm.solve_bvp(bratu, fixed, guess=lambda x: x, args=(1.0,))
+
+
+class TestBadGuesses:
+    @pytest.mark.parametrize("width", [1e-3, 3e-4])
+    def test_a_layer_of_sinh_from_a_rough_guess(self, width):
+        """lambda**2 D y'' = sinh y - D tanh(x/.02): the outer solution is where the right-hand side is zero."""
+        D, b = 1e3, np.arcsinh(1e3)
+        fun = lambda x, y: np.vstack([y[1], (np.sinh(y[0]) - D * np.tanh(x / 0.02)) / (width**2 * D)])
+        bc = lambda ya, yb: np.array([ya[0] + b, yb[0] - b])
+        x = np.linspace(-1, 1, 5)
+        res = sm.solve_bvp(fun, bc, x, np.vstack([b * np.tanh(4 * x), 0 * x]), tol=1e-6)
+        assert res.success
+        at = np.array([-0.5, -0.03, 0.003, 0.3])
+        reference = scipys(fun, bc, x, np.vstack([b * np.tanh(4 * x), 0 * x]), tol=1e-8, max_nodes=50_000)
+        assert reference.success
+        assert_allclose(res.sol(at)[0], reference.sol(at)[0], atol=1e-5)
+
+    @pytest.mark.parametrize("phi", [30.0, 300.0, 1000.0])
+    def test_a_reaction_of_second_order(self, phi):
+        """c'' = phi**2 c**2, c'(0) = 0, c(1) = 1: c'**2 = 2/3 phi**2 (c**3 - c(0)**3) everywhere."""
+        fun = lambda x, y: np.vstack([y[1], phi**2 * y[0] ** 2])
+        bc = lambda ya, yb: np.array([ya[1], yb[0] - 1.0])
+        res = sm.solve_bvp(fun, bc, X, np.vstack([np.ones(5), np.zeros(5)]), tol=1e-6)
+        assert res.success
+        c, slope = res.sol(np.linspace(0, 1, 201))
+        assert (c > 0.0).all()
+        assert (np.diff(c) > -1e-9).all()
+        assert_allclose(slope**2, 2 / 3 * phi**2 * (c**3 - c[0] ** 3), atol=1e-4 * phi**2 * 1e-2)
+
+    def test_an_exothermic_pellet(self):
+        fun = lambda x, y: np.vstack([y[1], y[0] ** 2 * np.exp(20.0 * (1.0 - 1.0 / (1.0 + 0.4 * (1.0 - y[0]))))])
+        bc = lambda ya, yb: np.array([ya[1], yb[0] - 1.0])
+        res = sm.solve_bvp(fun, bc, X, np.vstack([np.ones(5), np.zeros(5)]), tol=1e-6)
+        assert res.success
+        at = np.linspace(0, 1, 11)
+        reference = scipys(fun, bc, res.x, res.y, tol=1e-9, max_nodes=50_000)
+        assert reference.success
+        assert_allclose(res.sol(at), reference.sol(at), atol=1e-5)
+
+    def test_a_failure_leaves_something_to_look_at(self):
+        fun = lambda x, y: np.vstack([y[1], -40.0 * np.exp(y[0])])  # far above Bratu's fold
+        res = sm.solve_bvp(fun, lambda ya, yb: np.array([ya[0], yb[0]]), X, np.zeros((2, 5)))
+        assert not res.success
+        assert abs(res.y).max() < 1e4
+
+
+class TestSensitivity:
+    def test_a_linear_problem(self):
+        """y'' = -w**2 y, y(0) = 0, y(1) = e: y = e sin(w x)/sin(w)."""
+        w, e = 2.0, 3.0
+        res = sm.solve_bvp(
+            lambda x, y, w, e: np.vstack([y[1], -(w**2) * y[0]]),
+            lambda ya, yb, w, e: np.array([ya[0], yb[0] - e]),
+            X,
+            np.zeros((2, 5)),
+            tol=1e-8,
+            args=(w, e),
+            sensitivity=True,
+        )
+        by_w = lambda x: e * (x * np.cos(w * x) * np.sin(w) - np.sin(w * x) * np.cos(w)) / np.sin(w) ** 2
+        assert res.dy_dargs.shape == (2, 2, res.x.size)
+        assert_allclose(res.dy_dargs[0, 0], by_w(res.x), atol=1e-7)
+        assert_allclose(res.sol_dargs[1](0.3)[0], np.sin(0.3 * w) / np.sin(w), atol=1e-9)
+        assert_allclose(res.sol_dargs[0](0.3, 1)[0], res.sol_dargs[0](0.3)[1], atol=1e-6)
+        off = abs(res.dy_dargs[0, 0] - by_w(res.x))
+        assert (off <= 3 * res.error_dy_dargs[0, 0] + 1e-9).all()
+        assert res.dp_dargs is None
+
+    @pytest.mark.parametrize("eps", [1.0, 1e-3])
+    def test_against_differences_of_solutions(self, eps):
+        def solved(k):
+            fun = lambda x, y, a: np.vstack([y[1], (y[0] ** 3 + a[0] * y[0] - a[1] * np.cos(3 * x)) / eps])
+            bc = lambda ya, yb, a: np.array([ya[0] - 1.0, yb[0] + a[1]])
+            return sm.solve_bvp(fun, bc, X, np.ones((2, 5)), tol=1e-11, args=(k,), sensitivity=True)
+
+        a = np.array([1.5, 0.7])
+        res = solved(a)
+        at = np.linspace(0, 1, 21)
+        for j in range(2):
+            step = 1e-4 * np.eye(2)[j]
+            difference = (solved(a + step).sol(at)[0] - solved(a - step).sol(at)[0]) / 2e-4
+            assert_allclose(res.sol_dargs[j](at)[0], difference, atol=1e-7)
+
+    def test_an_eigenvalue_by_a_parameter_of_the_equation(self):
+        """y'' + p**2 c y = 0 on [0, pi]: p = 1/sqrt(c)."""
+        x = np.linspace(0, np.pi, 5)
+        res = sm.solve_bvp(
+            lambda x, y, p, c: np.vstack([y[1], -(p[0] ** 2) * c * y[0]]),
+            lambda ya, yb, p, c: np.array([ya[0], yb[0], ya[1] - 1.0]),
+            x,
+            np.vstack([np.sin(x), np.cos(x)]),
+            p=[0.4],
+            tol=1e-9,
+            args=(4.0,),
+            sensitivity=True,
+        )
+        assert_allclose(res.p, [0.5], rtol=1e-8)
+        assert_allclose(res.dp_dargs, [[-0.5 * 4.0**-1.5]], rtol=1e-7)
+        assert res.error_dp_dargs[0, 0] < 1e-7
+
+    def test_no_numbers_in_args(self):
+        res = sm.solve_bvp(lambda x, y: -y, lambda ya, yb: ya - 1, X, np.ones((1, 5)), sensitivity=True)
+        assert res.dy_dargs.shape == (1, 0, res.x.size)
+        assert res.sol_dargs == ()
