@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..callback import Stopped
-from ..trial.solution import Solution
+from ..trial.solution import Solution, with_error
 from .bound import Bound, Worst
 from .method import STOPPED
 from .watch import Watch
@@ -61,7 +61,7 @@ class Attempts:
             except Stopped:
                 return _without_estimate(res, solution)
         res.nfev, res.njev, res.nlu = res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu
-        res.sol = solution.with_error(estimate.x, estimate.error)
+        res.sol = with_error(solution, estimate.x, estimate.error)
         res.error = res.sol.error(res.t)
         return Attempt(res, worst, estimate.longest, lambda: self._bound.misses_something(solution), noise)
 

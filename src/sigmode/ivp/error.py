@@ -17,6 +17,7 @@ from ..compiled.report import PROBES, STANDS_OUT
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
+from ..trial.windows import at_windows, window_values
 from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
@@ -132,7 +133,7 @@ def _compiled(
     if words is None or field.compiled is None:
         return None
     atol, rtol = solved_to
-    u = solution.at_windows(second.nodes)
+    u = at_windows(solution, second.nodes)
     start = solution.x[:-1]
     end = np.array([_end(solution, k) for k in range(len(start))])
     K, s, n = u.shape
@@ -178,7 +179,7 @@ def _called(
         t = start + h * second.nodes
         t[-1] = end
         t = np.clip(t, min(start, end), max(start, end))
-        u = solution.window_values(k, second.nodes).T
+        u = window_values(solution, k, second.nodes).T
         if df_dy is None:
             slope = field(float(start), z)
             df_dy = field.jacobian(float(start), z, slope, h * slope, small, (z == 0.0) & (slope == 0.0))
