@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from ..arguments import function
 from ..arrays import Number, Real
 from ..html import table
 from .files import arguments_of, arrays_of
+from .integral import Antiderivative, areas, integral
 from .network import Network
 from .piecewise import Piecewise
 from .plot import plot
@@ -76,6 +78,41 @@ class Solution(Piecewise):
         y = np.array([part.y_start for part in windows])
         theta = np.array([part.theta for part in windows])
         return cls(x, y, theta, windows[0].network, h=np.array([part.h for part in windows]))
+
+    def integrate(self, a: float, b: float, extrapolate: bool | None = None) -> Number:
+        """The integral over [a, b] of each component, to rounding.
+
+        Parameters
+        ----------
+        a, b : float
+            The ends; for b < a the sign changes.
+        extrapolate : bool, optional
+            As in a call: where [a, b] leaves the span, integrate what the networks are there, or give NaN.
+
+        Returns
+        -------
+        integral : ndarray, shape (n,)
+
+        Examples
+        --------
+        >>> import sigmode as sm
+        >>> sol = sm.solve_ivp(lambda t, y: [y[1], -y[0]], (0, 4), [0.0, 1.0], rtol=1e-9, atol=1e-9).sol
+        >>> sol.integrate(0, 3.141592653589793).round(6) + 0.0
+        array([2., 0.])
+        """
+        return integral(self, self._areas, a, b, self.extrapolate if extrapolate is None else bool(extrapolate))
+
+    def antiderivative(self) -> Antiderivative:
+        """The integral from the start of the span as a function ``Y(x, nu=0)``, with ``Y.error(x)``.
+
+        Its derivative is the solution. Costs about 20 evaluations of the solution per point.
+        """
+        return Antiderivative(self)
+
+    @functools.cached_property
+    def _areas(self) -> Number:
+        """The integrals over the windows, (n, K)."""
+        return areas(self)
 
     def plot(self, axes: Any = None, fun: Callable[[Real, Real], Any] | None = None) -> Any:
         """Draw the solution above, and below the logarithm of its estimated error.
