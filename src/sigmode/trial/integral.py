@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -12,8 +13,8 @@ from numpy.typing import ArrayLike
 from .. import arguments
 from ..arrays import Number, Real
 from .form import VALUE
-from .piecewise import Piecewise
 from .pieces import edges, last_xi, windows_of
+from .piecewise import Piecewise
 from .windows import at_windows, window_values
 
 __all__ = ["Antiderivative", "areas", "integral"]
@@ -139,7 +140,7 @@ class Antiderivative:
 def _up_to(sol: Piecewise, k: int, xi: Real) -> Number:
     """The integrals by x from the start of window k up to the points xi (m,), (n, m)."""
     ends = edges(sol, k, min(0.0, xi.min()), max(1.0, xi.max()))
-    pieces = [_part(sol, k, *pair) for pair in zip(ends[:-1], ends[1:], strict=True)]
+    pieces = [_part(sol, k, *pair) for pair in itertools.pairwise(ends)]
     starts = np.concatenate([np.zeros((1, sol.n)), np.cumsum(pieces, axis=0)])
     starts = starts - _between(sol, k, ends, starts, np.zeros(1)).T  # from the start of the window
     return _between(sol, k, ends, starts, xi)

@@ -18,6 +18,7 @@ from .integral import Antiderivative, areas, integral
 from .network import Network
 from .piecewise import Piecewise
 from .plot import plot
+from .roots import Extremum, extremum, roots
 
 __all__ = ["Solution", "constant", "with_error"]
 
@@ -108,6 +109,49 @@ class Solution(Piecewise):
         Its derivative is the solution. Costs about 20 evaluations of the solution per point.
         """
         return Antiderivative(self)
+
+    def roots(self, value: float = 0.0, component: int = 0) -> Real:
+        """All x of the span where a component is equal to `value`, to rounding.
+
+        Parameters
+        ----------
+        value : float
+        component : int
+            Of a real solution, from 0 to n - 1.
+
+        Returns
+        -------
+        x : ndarray, shape (number of roots,)
+            Increasing. Where the component is `value` all the way along a piece of a window, the start of that
+            stretch and NaN, as `scipy.interpolate.PPoly.roots` has it.
+
+        Notes
+        -----
+        Between the zeros of its derivative, which those of a polynomial through 28 points locate, a component is
+        monotonic, so that none is missed. It touches `value` where it comes as close as its own rounding error, some
+        1e-15 of its terms: zeros between which it is no further away count as one. A solution that is known up to
+        ``sol.error(x)`` may touch where the true one does not.
+
+        Examples
+        --------
+        >>> import sigmode as sm
+        >>> sol = sm.solve_ivp(lambda t, y: [y[1], -y[0]], (0, 10), [0.0, 1.0], rtol=1e-9, atol=1e-9).sol
+        >>> sol.roots().round(6), sol.roots(0.5, component=1).round(6)
+        (array([0.      , 3.141593, 6.283185, 9.424778]), array([1.047198, 5.235988, 7.330383]))
+        """
+        return roots(self, value, component)
+
+    def minimum(self, component: int = 0) -> Extremum:
+        """Where a component of a real solution is smallest in the span, and how small: ``(x, y)``, named.
+
+        The first such place in the order of the span: an end, a border of windows, or a zero of the derivative, to the
+        rounding error of the derivative.
+        """
+        return extremum(self, component, 1.0)
+
+    def maximum(self, component: int = 0) -> Extremum:
+        """Where a component of a real solution is largest in the span, and how large, as `minimum`."""
+        return extremum(self, component, -1.0)
 
     @functools.cached_property
     def _areas(self) -> Number:
