@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import OptimizeResult
 
+from .. import frames
 from ..arrays import Index
 from ..pictures import new_axes
 
@@ -84,10 +85,7 @@ class EnsembleResult(OptimizeResult):  # type: ignore[misc]
         ImportError
             Where xarray is not installed.
         """
-        try:
-            import xarray
-        except ImportError:
-            raise ImportError("`to_xarray` needs xarray: pip install 'sigmode[xarray]'.") from None
+        xarray = frames.xarray("to_xarray")
         if self.y is None:
             raise ValueError("With `output` there is no y.")
         axes = ("member", "component", "t")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..arguments import function
 from ..arrays import Number, Real
@@ -18,7 +19,9 @@ from .integral import Antiderivative, areas, integral
 from .network import Network
 from .piecewise import Piecewise
 from .plot import plot
+from .polynomials import ppoly
 from .roots import Extremum, extremum, roots
+from .tables import dataframe, dataset
 
 __all__ = ["Solution", "constant", "with_error"]
 
@@ -152,6 +155,69 @@ class Solution(Piecewise):
     def maximum(self, component: int = 0) -> Extremum:
         """Where a component of a real solution is largest in the span, and how large, as `minimum`."""
         return extremum(self, component, -1.0)
+
+    def to_ppoly(self, error: ArrayLike) -> Any:
+        """The solution as a `scipy.interpolate.PPoly`, the values of which are within `error` of it everywhere.
+
+        Parameters
+        ----------
+        error : float or array_like, shape (n,)
+            What the values of each component may be off, absolute: it adds to ``sol.error(x)``. Checked between the
+            points that the polynomials go through.
+
+        Returns
+        -------
+        p : PPoly
+            Pieces of degree 7, continuous, each in one window; ``p(x)`` is (n, m) as ``sol(x)`` is. A falling span has
+            falling breakpoints. Outside of the span it is as `extrapolate` says, but then a polynomial.
+
+        Raises
+        ------
+        ValueError
+            Where `error` is below the rounding errors of the solution.
+
+        Examples
+        --------
+        >>> import sigmode as sm
+        >>> sol = sm.solve_ivp(lambda t, y: [y[1], -y[0]], (0, 4), [0.0, 1.0], rtol=1e-9, atol=1e-9).sol
+        >>> p = sol.to_ppoly(error=1e-8)
+        >>> bool(abs(p(1.5) - sol(1.5)).max() < 1e-8), p.derivative()(1.0).round(6)
+        (True, array([ 0.540302, -0.841471]))
+        """
+        return ppoly(self, error)
+
+    def to_dataframe(self, t: ArrayLike, names: Sequence[str] | None = None) -> Any:
+        """A `pandas.DataFrame` of values and estimated errors at the points t, NaN outside of the span.
+
+        Parameters
+        ----------
+        t : array_like, shape (m,)
+            The index, "t".
+        names : list of str, optional
+            Of the components, for columns "prey", ..., "error_prey", ...; by default "y0", ..., "error0", ....
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed (``pip install sigmode[pandas]``).
+        """
+        return dataframe(self, t, names)
+
+    def to_xarray(self, t: ArrayLike, names: Sequence[str] | None = None) -> Any:
+        """An `xarray.Dataset` of ``y`` and ``error`` at the points t, with the dimensions "component" and "t".
+
+        Parameters
+        ----------
+        t : array_like, shape (m,)
+        names : list of str, optional
+            Of the components, by default 0, 1, ....
+
+        Raises
+        ------
+        ImportError
+            Where xarray is not installed (``pip install sigmode[xarray]``).
+        """
+        return dataset(self, t, names)
 
     @functools.cached_property
     def _areas(self) -> Number:
