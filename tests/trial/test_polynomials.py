@@ -80,8 +80,10 @@ def test_of_every_form_and_of_steep_units(form, slope):
 
 
 @pytest.mark.parametrize(("error", "message"), [
-    (0.0, "`error` must be positive, got 0.0"), (-1e-3, "`error` must be positive"), (np.nan, "components of `error` must be"),
-    ([1e-3] * 3, r"`error` has wrong shape: expected \(\) or \(2,\), got \(3,\)"), ("a", "`error` must be real numbers"),
+    (0.0, "`error` must be positive, got 0.0"), (-1e-3, "`error` must be positive"),
+    (np.nan, "components of `error` must be"),
+    ([1e-3] * 3, r"`error` has wrong shape: expected \(\) or \(2,\), got \(3,\)"),
+    ("a", "`error` must be real numbers"),
     (1e-17, "`error` must be above the rounding errors of component 0"), (1j, "`error` is complex, but must be real"),
 ])  # fmt: skip
 def test_bad_errors(error, message):

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from .. import arguments
 from ..arguments import EPS
 from ..arrays import Number, Real
+from ..trial.archive import stored
 from ..trial.basis import Basis, basis
 from ..trial.solution import Solution, constant, with_error
 from ..trial.windows import at_windows
@@ -31,6 +32,7 @@ _AT_ONCE = 2**23
 _COMPARED = 8
 
 
+@stored("y", "derivatives")
 class SensitivitySolution:
     """A solution y(t) with its derivatives: dy/dt = f(t, y, p), y(t0) = y0.
 

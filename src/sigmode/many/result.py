@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from .. import frames
 from ..arrays import Index
 from ..pictures import new_axes
+from ..trial.result import Result
 
 __all__ = ["EnsembleResult"]
 
@@ -19,7 +19,7 @@ _BANDS = 0.9, 0.5
 _MOST_DRAWN = 8
 
 
-class EnsembleResult(OptimizeResult):  # type: ignore[misc]
+class EnsembleResult(Result, kind="solve_ensemble"):
     """The result of `solve_ensemble`: a dictionary whose entries are attributes.
 
     Attributes
@@ -33,9 +33,6 @@ class EnsembleResult(OptimizeResult):  # type: ignore[misc]
     message : list of str
     sol : list of `Solution`, with ``dense_output=True``; None for a member that raised an exception
     """
-
-    def __dir__(self) -> list[str]:
-        return sorted({*self.keys(), *dir(type(self))})
 
     @property
     def failed(self) -> Index:

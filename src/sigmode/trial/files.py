@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -11,10 +13,23 @@ from .form import FORMS, VALUE, Form
 from .network import Network
 from .piecewise import Piecewise
 
-__all__ = ["arguments_of", "arrays_of"]
+__all__ = ["WRONG", "arguments_of", "arrays_in", "arrays_of"]
+
+# What arrays raise that are not what was written.
+WRONG = (KeyError, ValueError, IndexError, AttributeError, TypeError)
 
 # Files call an activation by its place here, whatever number it has in compiled code: new ones go to the end.
 _NUMBERS_IN_FILES = ("sigmoid", "tanh", "sin")
+
+
+def arrays_in(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The arrays of a file; ValueError where it is damaged or something else."""
+    with open(path, "rb") as stream:
+        try:
+            with np.load(stream, allow_pickle=False) as file:
+                return dict(file)
+        except (*WRONG, EOFError, BadZipFile, RuntimeError, OSError) as error:  # all seen with one byte changed
+            raise ValueError("no archive of arrays") from error
 
 
 def arrays_of(sol: Piecewise) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from .windows import magnitudes
 
 __all__ = ["Extremum", "extremum", "roots"]
 
-# Chebyshev points of an interval of `pieces`: what they leave is 1e-13 of the largest value there.
+# Chebyshev points of an interval of `pieces`: what they leave is 1e-13 of the largest value there. Not tuned.
 _POINTS = 28
 _COSINES = chebyshev.chebpts1(_POINTS)
 _TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(_COSINES, _POINTS - 1))
@@ -30,7 +30,8 @@ _ROUNDING = 1e-14
 _BESIDE = 1e-4
 # Rounding errors of a value, in units of what `magnitudes` makes expect. Not tuned.
 _UNCERTAIN = 4.0 * EPS
-_MOST_STEPS = 500  # of Brent's method; bisection alone needs a tenth of them for one digit each. Not tuned.
+# Of Brent's method, which converges long before. Not tuned.
+_MOST_STEPS = 500
 
 
 class Extremum(NamedTuple):

@@ -6,7 +6,6 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike
 from ..arguments import function
 from ..arrays import Number, Real
 from ..html import table
-from .files import arguments_of, arrays_of
+from .files import WRONG, arguments_of, arrays_in, arrays_of
 from .integral import Antiderivative, areas, integral
 from .network import Network
 from .piecewise import Piecewise
@@ -270,10 +269,8 @@ class Solution(Piecewise):
     def load(cls, path: str | os.PathLike[str]) -> Solution:
         """Read what `save` wrote. Raises ValueError if the file is something else."""
         try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                data = dict(file)
-            return cls(*arguments_of(data))
-        except (KeyError, ValueError, IndexError, EOFError, AttributeError, TypeError, BadZipFile):
+            return cls(*arguments_of(arrays_in(path)))
+        except WRONG:
             raise ValueError(f"`path` must name a file written by Solution.save, {path!r} is none.") from None
 
     def __repr__(self) -> str:
