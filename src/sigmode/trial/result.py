@@ -29,10 +29,11 @@ class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
     kind: ClassVar[str]
     not_stored: ClassVar[tuple[str, ...]] = ()
 
-    def __init_subclass__(cls, kind: str, **options: Any) -> None:
+    def __init_subclass__(cls, kind: str | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
-        cls.kind = kind
-        Result.kinds[kind] = cls
+        if kind is not None:
+            cls.kind = kind
+            Result.kinds[kind] = cls
 
     def __dir__(self) -> list[str]:
         return sorted({*self.keys(), *dir(type(self))})
