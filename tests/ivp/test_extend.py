@@ -7,6 +7,7 @@ import numba
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import diags_array
 
 import sigmode as sm
 
@@ -223,6 +224,35 @@ def test_from_a_span_of_no_length_in_either_direction():
     assert_allclose(still.extend(3).y[0, -1], 2 * np.exp(-2), rtol=1e-7)
     assert_allclose(still.extend(-1).y[0, -1], 2 * np.exp(2), rtol=1e-7)
     assert still.extend(3).extend(4).sol.span == (1.0, 4.0)
+
+
+def test_many_equations():
+    """Beyond what is marched in compiled code: the heat equation on 60 points."""
+    n = 60
+    A = diags_array([np.ones(n - 1), -2 * np.ones(n), np.ones(n - 1)], offsets=[-1, 0, 1]).tocsc() * 100
+    y0 = np.sin(np.pi * np.arange(1, n + 1) / (n + 1))
+    res = sm.solve_ivp(lambda t, y: A @ y, (0, 1), y0, rtol=1e-8, atol=1e-10, jac=A).extend(2).extend(5)
+    assert res.success
+    t = np.linspace(0, 5, 101)
+    exact = np.exp(-400 * np.sin(np.pi / (2 * (n + 1))) ** 2 * t) * y0[:, None]
+    assert (abs(res.sol(t) - exact) <= 1e-10 + 1e-8 * abs(exact)).all()
+    assert (abs(res.sol(t) - exact) <= 5 * res.sol.error(t) + 1e-15).all()
+
+
+def test_across_jumps():
+    switched = lambda t, y: [-y[0] + (1.0 if t % 1.0 < 0.5 else 0.0)]
+    whole = sm.solve_ivp(switched, (0, 4.7), [0.0], rtol=1e-9, atol=1e-9)
+    t = np.linspace(0, 4.7, 501)
+    for end in (2.0, 2.3):
+        for breaks in (None, np.arange(0.5, 5, 0.5)):
+            res = sm.solve_ivp(switched, (0, end), [0.0], rtol=1e-9, atol=1e-9, breaks=breaks).extend(4.7)
+            assert res.success
+            assert_allclose(res.sol(t), whole.sol(t), atol=2e-9)
+    assert_allclose(res.sol.integrate(0, 4.7), 2.5 - res.sol(4.7), rtol=1e-8)  # of y' = 1 or 0, minus y
+
+
+def test_no_equations():
+    assert sm.solve_ivp(lambda t, y: y, (0, 1), []).extend(2).sol.span == (0.0, 2.0)
 
 
 def test_the_fields_are_those_of_scipy():

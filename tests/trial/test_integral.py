@@ -25,7 +25,7 @@ def made(x=RISING, activation="sigmoid", slope=4.0, form=(1, "initial"), dtype=f
     if dtype is complex:
         theta = theta + 1j * np.where(np.arange(net.n_theta) < 10, 0.0, rng.normal(size=theta.shape))
     y, second = rng.normal(size=(2, len(theta), 2)).astype(dtype)
-    h = np.diff(x) * np.where(np.arange(len(theta)) == len(theta) - 1, 1.25, 1.0)  # the last window was cut off
+    h = np.diff(x) * np.linspace(1.0, 1.25, len(theta))  # some windows were cut off
     return sm.Solution(np.array(x), y, theta, net, h=h, form=FORMS[form], second=second)
 
 
@@ -150,6 +150,9 @@ def test_shapes_of_the_antiderivative():
     assert np.isnan(Y.error(t)).all()
     with pytest.raises(ValueError, match="`x` must be"):
         Y("a")
+    for nu in (-1, 0.5, None):
+        with pytest.raises(ValueError, match="`nu` must be a non-negative integer, got"):
+            Y(2.0, nu)
     assert_array_equal(pickle.loads(pickle.dumps(Y))(t), Y(t))
 
 
@@ -157,4 +160,7 @@ def test_what_stays_where_it_is():
     sol = sm.solve_ivp(lambda t, y: 0 * y, (0, 2), [3.0, -1.0]).sol
     assert_allclose(sol.integrate(0.5, 1.5), [3.0, -1.0], rtol=1e-15)
     still = sm.solve_ivp(lambda t, y: -y, (2, 2), [3.0]).sol
+    nothing = sm.solve_ivp(lambda t, y: y, (0, 2), []).sol
+    assert nothing.integrate(0, 1).shape == (0,)
+    assert nothing.antiderivative()([0.5, 1.0]).shape == (0, 2)
     assert still.integrate(2, 2).tolist() == still.antiderivative()(2.0).tolist() == [0.0]

@@ -179,7 +179,7 @@ def _one_network(first: Solution, second: Solution) -> tuple[Number, Network]:
     for sol, at in zip((first, second), places, strict=True):
         V = np.zeros((len(sol.theta), n, len(units)), dtype=sol.theta.dtype)
         split = 2 * len(at)
-        V[:, :, at] = sol.theta[:, split : split + n * len(at)].reshape(-1, n, len(at))
+        V[:, :, at] = sol.theta[:, split : split + n * len(at)].reshape(V[:, :, at].shape)
         hidden = np.broadcast_to(np.transpose(units).ravel(), (len(V), 2 * len(units)))
         rows.append(np.hstack([hidden, V.reshape(len(V), -1), sol.theta[:, split + n * len(at) :]]))
     return np.concatenate(rows), Network(n, len(units), output_bias=True)

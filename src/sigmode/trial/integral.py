@@ -97,6 +97,8 @@ class Antiderivative:
     def __call__(self, x: ArrayLike, nu: int = 0, extrapolate: bool | None = None) -> Number:
         """The integral from the start of the span to x, or its nu-th derivative, in the shapes of `Solution`."""
         sol = self.sol
+        if not isinstance(nu, (int, np.integer)) or nu < 0:
+            raise ValueError(f"`nu` must be a non-negative integer, got {nu!r}.")
         if nu:
             return sol(x, nu - 1, extrapolate)
         y = sol(x, 0, extrapolate)  # checks x, and is NaN where there is no integral
@@ -151,5 +153,5 @@ def _between(sol: Piecewise, k: int, ends: Real, starts: Number, xi: Real) -> Nu
     piece = np.clip(np.searchsorted(ends, xi, side="right") - 1, 0, len(ends) - 2)
     rest = xi - ends[piece]
     nodes = ends[piece][:, None] + rest[:, None] * _POINTS
-    values = window_values(sol, k, nodes.ravel()).reshape(sol.n, xi.size, -1)
+    values = window_values(sol, k, nodes.ravel()).reshape(sol.n, *nodes.shape)
     return np.asarray(starts[piece].T + (sol.h[k] or 1.0) * rest * (values @ _WEIGHTS))

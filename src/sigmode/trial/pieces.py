@@ -49,4 +49,4 @@ def windows_of(sol: Piecewise, x: Real) -> Index:
 
 def last_xi(sol: Piecewise, k: int) -> float:
     """Where window k ends, in its xi: 1 but for rounding, and where it was cut off."""
-    return float((sol.x[k + 1] - sol.x[k]) / sol.h[k]) if sol.h[k] else 0.0
+    return float((sol.x[k + 1] - sol.x[k]) / (sol.h[k] or 1.0))
