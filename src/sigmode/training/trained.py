@@ -17,7 +17,7 @@ __all__ = ["Trained"]
 class Trained(Result, kind="train"):
     """The result of `train` and `assess`."""
 
-    not_stored = ("col",)
+    _not_stored = ("col",)
 
     def plot(self, axes: Any = None) -> Any:
         """Draw the solution above, and below the logarithm of its estimated error and of its residual.

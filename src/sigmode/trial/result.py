@@ -25,15 +25,15 @@ class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
     """A dictionary whose entries are attributes."""
 
     # Classes by the kind that files call them, and fields that are made of functions: no file holds them.
-    kinds: ClassVar[dict[str, type[Result]]] = {}
-    kind: ClassVar[str]
-    not_stored: ClassVar[tuple[str, ...]] = ()
+    _kinds: ClassVar[dict[str, type[Result]]] = {}
+    _kind: ClassVar[str]
+    _not_stored: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, kind: str | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
         if kind is not None:
-            cls.kind = kind
-            Result.kinds[kind] = cls
+            cls._kind = kind
+            Result._kinds[kind] = cls
 
     def __dir__(self) -> list[str]:
         return sorted({*self.keys(), *dir(type(self))})
@@ -50,8 +50,8 @@ class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
             Where a field that was added is no number, text, array, list, tuple or dict of such, or `Solution`.
         """
         arrays: dict[str, Any] = {}
-        fields = {name: written(value, name, arrays) for name, value in self.items() if name not in self.not_stored}
-        layout = json.dumps({"kind": self.kind, "version": _VERSION, "fields": fields})
+        fields = {name: written(value, name, arrays) for name, value in self.items() if name not in self._not_stored}
+        layout = json.dumps({"kind": self._kind, "version": _VERSION, "fields": fields})
         with ZipFile(path, "w") as archive:  # as np.savez, which has names of its own
             for name, array in {_LAYOUT: np.array(layout), **arrays}.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
@@ -94,7 +94,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             return Solution(*arguments_of(arrays))
         layout = json.loads(str(arrays.pop(_LAYOUT)))
         version = int(layout["version"])
-        return Result.kinds[layout["kind"]]({name: read(tree, arrays) for name, tree in layout["fields"].items()})
+        return Result._kinds[layout["kind"]]({name: read(tree, arrays) for name, tree in layout["fields"].items()})
     except WRONG:
         if version > _VERSION:
             raise ValueError(f"`path` names a file of a later version of sigmode, got {path!r}.") from None
