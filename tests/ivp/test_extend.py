@@ -6,6 +6,7 @@ import pickle
 import numba
 import numpy as np
 import pytest
+import scipy.integrate
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import diags_array
 
@@ -60,14 +61,31 @@ def test_error_and_estimate_over_the_whole_span(name, tol):
     assert res.nfev > parts[0].nfev
 
 
-def test_what_the_error_of_the_first_part_becomes():
+@pytest.mark.parametrize(("how", "tol"), [(lambda f: f, 1e-5), (numba.njit, 1e-6)], ids=["plain", "compiled"])
+def test_what_the_error_of_the_first_part_becomes(how, tol):
     """y' = 3 (y - sin t) + cos t: an error is 400 times as large after two units of time."""
     fun, _, y0, _ = CLOSED["errors grow"]
-    res = sm.solve_ivp(fun, (0, 2), y0, rtol=1e-5, atol=1e-5)
+    res = sm.solve_ivp(how(fun), (0, 2), y0, rtol=tol, atol=tol)
     longer = res.extend(4)
     before, after = abs(res.sol(2.0)[0] - np.sin(2)), abs(longer.sol(4.0)[0] - np.sin(4))
     assert_allclose(after / before, np.exp(6), rtol=0.1)
     assert_allclose(longer.sol.error(4.0)[0], after, rtol=0.1)
+
+
+def lorenz(t, y):
+    return np.array([10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]])
+
+
+@pytest.mark.parametrize("fun", [lorenz, numba.njit(lorenz)], ids=["plain", "compiled"])
+def test_errors_of_many_parts_add_up_with_their_signs(fun):
+    """Lorenz's equations in 16 parts: each adds its errors to those before, which grow and turn."""
+    res = sm.solve_ivp(fun, (0, 5), [1.0, 1.0, 1.0], rtol=1e-7, atol=1e-7)
+    for end in np.linspace(5, 9, 17)[1:]:
+        res = res.extend(end)
+    t = np.linspace(5, 9, 401)
+    exact = scipy.integrate.solve_ivp(lorenz, (0, 9), [1.0] * 3, method="DOP853", t_eval=t, rtol=1e-13, atol=1e-13).y
+    true = abs(res.sol(t) - exact).max(axis=1)
+    assert_allclose(res.sol.error(t).max(axis=1), true, rtol=0.4)
 
 
 def test_an_error_that_outgrows_the_tolerance_is_said():
@@ -256,9 +274,7 @@ def test_no_equations():
 
 
 def test_the_fields_are_those_of_scipy():
-    from scipy.integrate import solve_ivp
-
-    theirs = solve_ivp(circle, (0, 3), on_circle(0))
+    theirs = scipy.integrate.solve_ivp(circle, (0, 3), on_circle(0))
     ours = sm.solve_ivp(circle, (0, 3), on_circle(0))
     for res in (ours, ours.extend(5)):
         assert set(res.keys()) == {*theirs.keys(), "error"}

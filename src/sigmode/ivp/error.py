@@ -148,13 +148,12 @@ def _compiled(
     u = at_windows(solution, second.nodes)
     start = solution.x[:-1]
     end = np.array([_end(solution, k) for k in range(len(start))])
-    y = solution.y.copy()
-    y[0] -= carried
     K, s, n = u.shape
     t, z, left, df_dy = np.empty((K, s)), np.empty_like(u), np.zeros(K), np.empty((K, n, n))
+    # Moved as a whole, since the second march starts each window at u + (z - y), which starts at z = y.
     done, calls = compare(
-        field.compiled.address, words, start, end, solution.h, y, u, second.nodes, second.A,
-        second.transposed, *second.split, atol, rtol, np.ascontiguousarray(small, dtype=float), MAY_REMAIN,
+        field.compiled.address, words, start, end, solution.h, solution.y - carried, u - carried, second.nodes,
+        second.A, second.transposed, *second.split, atol, rtol, np.ascontiguousarray(small, dtype=float), MAY_REMAIN,
         t, z, left, df_dy,
     )  # fmt: skip
     if calls < 0:
