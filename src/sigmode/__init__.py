@@ -10,6 +10,7 @@ from .ivp.solve_ivp import solve_ivp
 from .many.solve_ensemble import solve_ensemble
 from .training.collocation import Collocation
 from .training.train import assess, train
+from .trial.result import load
 from .trial.solution import Solution
 from .version import __version__
 
@@ -21,6 +22,7 @@ __all__ = [
     "assess",
     "continue_bvp",
     "fit_ivp",
+    "load",
     "problems",
     "reference",
     "sensitivity",

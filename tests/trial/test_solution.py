@@ -79,7 +79,30 @@ class TestShapes:
         shuffled = np.random.default_rng(1).permutation(50)
         assert_array_equal(sol(x[shuffled]), sol(x)[:, shuffled])
 
-    @pytest.mark.parametrize("x", [np.zeros((2, 2)), "a", [1j], [[0.5]], None])
+    @pytest.mark.parametrize("points", ["few", "many"])
+    @pytest.mark.parametrize("x", [(1.0, 3.0, 3.5), (3.5, 3.0, 1.0)])
+    def test_points_in_any_shape(self, x, points):
+        sol = random_solution(x=x)
+        sol = sm.Solution(
+            sol.x, sol.y, sol.theta, sol.network, np.array(x), np.array([[0.0, 1.0, 3.0], [1.0, 5.0, 2.0]])
+        )
+        grid = np.linspace(0.9, 3.6, 24 if points == "few" else 24_000).reshape(4, -1, 3)
+        one_by_one = sol(grid.ravel()).reshape(2, *grid.shape)
+        for shaped in (grid, grid.transpose(2, 0, 1), grid[:, ::2], np.asfortranarray(grid)):
+            assert sol(shaped).shape == sol.error(shaped).shape == sol(shaped, 4).shape == (2, *shaped.shape)
+        assert_array_equal(sol(grid), one_by_one)
+        assert_array_equal(sol(grid.transpose(2, 0, 1)), one_by_one.transpose(0, 3, 1, 2))
+        assert_array_equal(sol.error(grid), sol.error(grid.ravel()).reshape(2, *grid.shape))
+        for empty in ((0,), (3, 0), (0, 2)):
+            assert sol(np.empty(empty)).shape == sol.error(np.empty(empty)).shape == (2, *empty)
+        assert_allclose(sol.error(np.array(x))[0], [0.0, 1.0, 3.0])
+
+    def test_components_and_span(self, solved):
+        assert (solved.n, solved.span) == (2, (0.0, 2.0))
+        assert random_solution(x=(3.5, 3.0, 1.0)).span == (3.5, 1.0)
+        assert all(type(end) is float for end in solved.span)
+
+    @pytest.mark.parametrize("x", ["a", [1j], [[0.5], [1.0, 2.0]], None])
     def test_bad_x(self, x):
         for call in (random_solution(), random_solution().error):
             with pytest.raises(ValueError, match="`x` must be a number or"):
@@ -148,3 +171,8 @@ def test_no_estimate_is_nan_not_zero():
     p = LAGARIS_4
     col = sm.Collocation(p.fun, p.span, p.y0)
     assert np.isnan(col.solution(col.initial()).error([0.0, 1.0])).all()
+
+
+def test_help_shows_what_is_for_users():
+    names = {name for name in dir(sm.Solution) if not name.startswith("_")}
+    assert not names & {"at_windows", "window_values", "magnitude", "with_error", "constant"}

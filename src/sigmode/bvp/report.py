@@ -6,17 +6,17 @@ import math
 
 import numpy as np
 from numpy.polynomial import legendre
-from scipy.optimize import OptimizeResult
 
 from ..arrays import Real
 from ..callback import Callback, tell
+from ..trial.result import Result
 from ..trial.solution import Solution
 from ..user.boundary import BoundaryProblem
 from .mesh import Mesh, State
 from .search import Progress, Search
 from .status import CROWDED, MESSAGES, OK, UNSOLVED
 
-__all__ = ["Report", "result", "solution_of"]
+__all__ = ["BvpResult", "Report", "result", "solution_of"]
 
 _TITLES = ("Iteration", "Max residual", "Max BC residual", "Est. error", "Total nodes", "Nodes added")
 # Points and weights on [0, 1] at which the residual is measured where the mesh is not that of the windows.
@@ -26,7 +26,11 @@ _GAUSS = tuple(0.5 * part + shift for part, shift in zip(legendre.leggauss(3), (
 _SAME_NODE = 1e-9
 
 
-def result(given: Real, k: int, search: Search, status: int, thinned: bool) -> OptimizeResult:
+class BvpResult(Result, kind="solve_bvp"):
+    """The result of `solve_bvp`: a dictionary whose entries are attributes."""
+
+
+def result(given: Real, k: int, search: Search, status: int, thinned: bool) -> BvpResult:
     """SciPy's fields, and the error.
 
     given : the user's mesh, which may have been thinned out; k : unknown parameters.
@@ -47,7 +51,7 @@ def result(given: Real, k: int, search: Search, status: int, thinned: bool) -> O
         message += " The residual is not below `tol` everywhere."
     if status == CROWDED and judgement is not None:
         message += f" The estimated error is {judgement.worst:.1e}, requested {search.limits.tol:.1e}."
-    return OptimizeResult(
+    return BvpResult(
         sol=sol,
         p=problem.unpack(state.p) if k else None,
         x=x,
@@ -132,7 +136,7 @@ class Report:
             print("".join(f"{cell:^17}" for cell in [*cells, now.windows + 1, now.added]))
         tell(self._callback, niter=now.number, nodes=now.windows + 1, error=error, rms_residuals=residual)
 
-    def end(self, res: OptimizeResult, conditions: float, error: float) -> None:
+    def end(self, res: BvpResult, conditions: float, error: float) -> None:
         """The report of ``verbose=1``."""
         if self._verbose:
             first = f"Solved in {res.niter} iterations" if res.success else f"{res.message} Iterations: {res.niter}"

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..callback import Stopped
-from ..trial.solution import Solution
+from ..trial.solution import Solution, with_error
 from .bound import Bound, Worst
 from .method import STOPPED
 from .watch import Watch
@@ -19,7 +19,7 @@ __all__ = ["Attempt", "Attempts"]
 class Attempt(NamedTuple):
     """A solution and what is known about its error.
 
-    res : of SciPy's kind, with `sol` and `error`; its counts are those of solution and estimate
+    res : of SciPy's kind, with `sol`, `error`, and `gap` as of `GlobalError`; its counts are those of both solutions
     worst : its largest error, in units of the tolerance
     longest : how long windows may be so that they follow a growing error, else infinite
     missed : whether f does something between the nodes, and calls of f that this took; asked only where the rest is in
@@ -61,8 +61,8 @@ class Attempts:
             except Stopped:
                 return _without_estimate(res, solution)
         res.nfev, res.njev, res.nlu = res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu
-        res.sol = solution.with_error(estimate.x, estimate.error)
-        res.error = res.sol.error(res.t)
+        res.sol = with_error(solution, estimate.x, estimate.error)
+        res.error, res.gap = res.sol.error(res.t), estimate.gap
         return Attempt(res, worst, estimate.longest, lambda: self._bound.misses_something(solution), noise)
 
 
@@ -70,4 +70,5 @@ def _without_estimate(res: Any, solution: Solution) -> Attempt:
     """The result of a run whose callback stopped the estimate."""
     res.status, res.success, res.message = -1, False, STOPPED
     res.sol, res.error = solution, np.full(res.y.shape, np.nan)
+    res.gap = np.full(len(res.y), np.nan)
     return Attempt(res, Worst(np.inf, float(solution.x[0]), 0), np.inf, lambda: (False, 0))

@@ -31,8 +31,10 @@ class Worst(NamedTuple):
 class Bound:
     """The global error of a solution, as such and as a multiple of the tolerance."""
 
-    def __init__(self, y0: Number, rtol: Number, atol: Number) -> None:
+    def __init__(self, y0: Number, rtol: Number, atol: Number, carried: Number | None = None) -> None:
+        """carried : (n,), the `gap` of the solution that is continued."""
         self.n = y0.size
+        self._carried = carried
         self._rtol, self._atol = rtol * np.ones(self.n), atol * np.ones(self.n)
         self._field: VectorField | None = None
         self._used = self._atol
@@ -42,13 +44,15 @@ class Bound:
     ) -> tuple[GlobalError, Worst]:
         """The estimate, and its largest ratio to the tolerance; factor : of the tolerances that were solved with."""
         if not self.n or not solution.h.any():
-            return GlobalError(solution.x, np.zeros((self.n, solution.x.size)), 0, 0, 0), Worst(0.0, 0.0, 0)
+            gap = np.zeros(self.n) if self._carried is None else self._carried
+            error = np.repeat(abs(gap)[:, None], solution.x.size, axis=1)
+            return GlobalError(solution.x, error, 0, 0, 0, gap), Worst(0.0, 0.0, 0)
         self._field = field
         scale = abs(solution.y).max(axis=0, initial=0.0)
         floor = np.where(self._atol > 0.0, self._atol, RELATIVE_FLOOR * self._rtol * scale)
         self._used = atol = floor + np.finfo(float).tiny
         small = np.where(self._atol > 0.0, self._atol / np.maximum(self._rtol, SMALLEST_RTOL), 0.0)
-        estimate = global_error(solution, field, factor * atol, factor * self._rtol, small, watch)
+        estimate = global_error(solution, field, factor * atol, factor * self._rtol, small, watch, self._carried)
         estimate = estimate._replace(error=_envelope(estimate.error))
         return estimate, _worst(solution, estimate, atol[:, None], self._rtol[:, None])
 

@@ -17,6 +17,7 @@ from ..compiled.report import PROBES, STANDS_OUT
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
+from ..trial.windows import at_windows, window_values
 from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
@@ -48,6 +49,7 @@ _COARSE_STEP = 1e-3
 class GlobalError(NamedTuple):
     """x : (L,) abscissae, in the order of integration; error : (n, L), estimated, not negative; nfev, njev, nlu.
 
+    gap : (n,), the solution minus the better one at its end, NaN where that was not found;
     per_window : how many of x, after the first, belong to each window;
     longest : how long windows may be so that they follow a growing error, where one was longer; else infinite.
     """
@@ -57,12 +59,19 @@ class GlobalError(NamedTuple):
     nfev: int
     njev: int
     nlu: int
+    gap: Number
     longest: float = np.inf
     per_window: int = 1
 
 
 def global_error(
-    solution: Solution, field: VectorField, atol: Real, rtol: Real, small: Real, watch: Callback | None = None
+    solution: Solution,
+    field: VectorField,
+    atol: Real,
+    rtol: Real,
+    small: Real,
+    watch: Callback | None = None,
+    carried: Number | None = None,
 ) -> GlobalError:
     """Estimate the error of a marching solution u by a better one z, ``e = u - z``.
 
@@ -73,6 +82,7 @@ def global_error(
 
     atol, rtol : (n,), the tolerance that errors are to be compared with. small : (n,), as in `VectorField.jacobian`.
     watch : told of each window, with ``t`` and ``y``.
+    carried : (n,), the `gap` of the solution that this one continues.
     Infinite from the first window on where z cannot be found.
 
     An implicit method damps what grows by more than exp(s) in a window, in u as in z: such windows are reported.
@@ -80,15 +90,17 @@ def global_error(
     second = basis(wider(solution.network.n_hidden + 1))
     solved_to = weights(atol, rtol)
     before = field.nfev, field.njev
+    carried = np.zeros_like(solution.y[0]) if carried is None else carried
     with np.errstate(all="ignore"):
-        found = _compiled(solution, field, second, solved_to, small) if field.n <= MOST_COMPILED else None
+        found = _compiled(solution, field, second, solved_to, small, carried) if field.n <= MOST_COMPILED else None
         if found is None:
             field.nfev, field.njev = before
-            found = _called(solution, field, second, solved_to, small, watch)
+            found = _called(solution, field, second, solved_to, small, watch, carried)
     starts = solution.x[:-1], solution.y, solution.h
     growing = fastest_growth(field, small, starts, *found.growth)
     longest = FOLLOWED * (solution.network.n_hidden + 1) / growing if growing else np.inf
-    return GlobalError(*found[:2], field.nfev - before[0], field.njev - before[1], found.nlu, longest, second.s)
+    calls = field.nfev - before[0], field.njev - before[1], found.nlu
+    return GlobalError(*found[:2], *calls, found.gap, longest, second.s)
 
 
 def _end(solution: Solution, k: int) -> float:
@@ -100,11 +112,12 @@ def _end(solution: Solution, k: int) -> float:
 
 
 class _Found(NamedTuple):
-    """x, error : as of `GlobalError`; nlu : matrices; growth : df/dy of windows, and what is followed in each."""
+    """x, error, gap : as of `GlobalError`; nlu : matrices; growth : df/dy of windows, and what is followed in each."""
 
     x: Number
     error: Number
     nlu: int
+    gap: Number
     growth: tuple[Iterable[Any], Real]
 
 
@@ -125,21 +138,22 @@ def followed(h: Real, s: int) -> Real:
 
 
 def _compiled(
-    solution: Solution, field: VectorField, second: Basis, solved_to: tuple[Real, Real], small: Real
+    solution: Solution, field: VectorField, second: Basis, solved_to: tuple[Real, Real], small: Real, carried: Number
 ) -> _Found | None:
     """The second march in compiled code; None where f has to be called from Python."""
     words = field.compiled.words() if field.compiled and field.differences else None
     if words is None or field.compiled is None:
         return None
     atol, rtol = solved_to
-    u = solution.at_windows(second.nodes)
+    u = at_windows(solution, second.nodes)
     start = solution.x[:-1]
     end = np.array([_end(solution, k) for k in range(len(start))])
     K, s, n = u.shape
     t, z, left, df_dy = np.empty((K, s)), np.empty_like(u), np.zeros(K), np.empty((K, n, n))
+    # Moved as a whole, since the second march starts each window at u + (z - y), which starts at z = y.
     done, calls = compare(
-        field.compiled.address, words, start, end, solution.h, solution.y, u, second.nodes, second.A,
-        second.transposed, *second.split, atol, rtol, np.ascontiguousarray(small, dtype=float), MAY_REMAIN,
+        field.compiled.address, words, start, end, solution.h, solution.y - carried, u - carried, second.nodes,
+        second.A, second.transposed, *second.split, atol, rtol, np.ascontiguousarray(small, dtype=float), MAY_REMAIN,
         t, z, left, df_dy,
     )  # fmt: skip
     if calls < 0:
@@ -148,12 +162,14 @@ def _compiled(
     field.njev += min(done + 1, K)
     uncertain = left[:, None, None] * (atol + rtol * abs(u)) + ROUNDING * abs(u)
     error = (abs(u - z) + uncertain)[:done].reshape(-1, n)
-    pieces, errors = [solution.x[:1], t[:done].ravel()], [np.zeros((1, n)), error]
+    pieces, errors = [solution.x[:1], t[:done].ravel()], [abs(carried)[None], error]
+    gap = u[-1, -1] - z[-1, -1]
     if done < K:
+        gap = np.full(n, np.nan)
         pieces += [t[done], solution.x[-1:]]
         errors.append(np.full((s + 1, n), np.inf))
     growth = df_dy[: min(done + 1, K)], followed(solution.h, solution.network.n_hidden + 1)
-    return _Found(np.concatenate(pieces), np.concatenate(errors).T, 0, growth)
+    return _Found(np.concatenate(pieces), np.concatenate(errors).T, 0, gap, growth)
 
 
 def _called(
@@ -163,13 +179,15 @@ def _called(
     solved_to: tuple[Real, Real],
     small: Real,
     watch: Callback | None,
+    carried: Number,
 ) -> _Found:
     """The second march window by window."""
     n = field.n
     window = make_window(second, field, *solved_to)
     least = followed(solution.h, solution.network.n_hidden + 1)
-    pieces, errors = [solution.x[:1]], [np.zeros((1, n))]
-    z = solution.y[0].copy()
+    pieces, errors = [solution.x[:1]], [abs(carried)[None]]
+    z = solution.y[0] - carried
+    gap = carried
     df_dy = None
     growth: list[Any] = []
     for k, start in enumerate(solution.x[:-1]):
@@ -178,7 +196,7 @@ def _called(
         t = start + h * second.nodes
         t[-1] = end
         t = np.clip(t, min(start, end), max(start, end))
-        u = solution.window_values(k, second.nodes).T
+        u = window_values(solution, k, second.nodes).T
         if df_dy is None:
             slope = field(float(start), z)
             df_dy = field.jacobian(float(start), z, slope, h * slope, small, (z == 0.0) & (slope == 0.0))
@@ -194,16 +212,18 @@ def _called(
         if not left < MAY_REMAIN:
             pieces.append(solution.x[-1:])
             errors.append(np.full((t.size + 1, n), np.inf))
+            gap = np.full(n, np.nan)
             break
         uncertain = left * (window.atol + window.rtol * abs(u)) + ROUNDING * abs(u)
         errors.append(abs(u - window.Y) + uncertain)
         z = window.Y[-1].copy()
+        gap = u[-1] - z
         if k + 1 < len(solution.y):
             z += solution.y[k + 1] - u[-1]  # across the gap at a kink, if there is one
         tell(watch, t=float(end), y=z.copy(), nfev=field.nfev, t0=float(solution.x[0]), t_bound=float(solution.x[-1]))
         if n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
-    return _Found(np.concatenate(pieces), np.concatenate(errors).T, window.nlu, (growth, least))
+    return _Found(np.concatenate(pieces), np.concatenate(errors).T, window.nlu, gap, (growth, least))
 
 
 def fastest_growth(

@@ -10,7 +10,7 @@ from scipy.optimize import OptimizeResult
 
 from ..arrays import Index, Number, Real
 from ..compiled.report import MOST_POINTS_PER_FUNCTION, SHORT_WINDOW, STRAIGHT
-from ..trial.solution import Solution
+from ..trial.solution import Solution, constant
 from ..user.field import VectorField
 from .events import Event, Events
 from .method import NeuralCollocation, SolvedWindow
@@ -62,7 +62,7 @@ def solve(
         res.status, res.message = (1, _ENDED_BY_EVENT) if at is not None else (0, FINISHED)
     res.t_events, res.y_events = watched.arrays() if watched else (None, None)
     if not windows:
-        sol = Solution.constant(t_span[0], end, solver.y)
+        sol = constant(t_span[0], end, solver.y)
         res.t = np.array([t_span[0], end] if finished else [end])
     else:
         stacked = _Stacked(windows)

@@ -172,6 +172,7 @@ class _Quick:
         res.t_events = res.y_events = None
         res.sol = _solution(windows, bases, x, bound)
         res.error = res.sol.error(t)
+        res.gap = windows.u[-1, -1] - arrays[1][-1, -1] if done == len(windows.h) else np.full(field.n, np.nan)
         return Attempt(res, worst, followed, lambda: (bool(missed), 0))
 
     def _march(self, code: tuple[int, Any], bases: Bases, longest: float, rtol: Real, atol: Real) -> March | None:

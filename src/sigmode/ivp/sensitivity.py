@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike
 from .. import arguments
 from ..arguments import EPS
 from ..arrays import Number, Real
+from ..trial.archive import stored
 from ..trial.basis import Basis, basis
-from ..trial.solution import Solution
+from ..trial.solution import Solution, constant, with_error
+from ..trial.windows import at_windows
 from ..user.differences import alternating, disagreement, replaced
 from ..user.field import VectorField, WithArgs
 from ..user.parameters import parameters_of
@@ -31,6 +33,7 @@ _AT_ONCE = 2**23
 _COMPARED = 8
 
 
+@stored("y", "derivatives")
 class SensitivitySolution:
     """A solution y(t) with its derivatives: dy/dt = f(t, y, p), y(t0) = y0.
 
@@ -299,8 +302,8 @@ def _differentiated(sol: Solution, of_f: Derivatives, estimate: bool) -> Solutio
     n, columns = sol.network.n, sol.network.n + of_f.k
     first = np.hstack([np.eye(n), np.zeros((n, of_f.k))])
     if not n or not sol.h.any():
-        still = Solution.constant(float(sol.x[0]), float(sol.x[-1]), first.ravel())
-        return still.with_error(still.x, np.zeros((first.size, 2)))
+        still = constant(float(sol.x[0]), float(sol.x[-1]), first.ravel())
+        return with_error(still, still.x, np.zeros((first.size, 2)))
     own = basis(sol.network.n_hidden + 1)
     wider = basis(second.wider(own.s))
     starts, nodes, slopes = _along(sol, own, of_f, first, False)
@@ -311,11 +314,11 @@ def _differentiated(sol: Solution, of_f: Derivatives, estimate: bool) -> Solutio
     if not estimate:
         return found
     better = _along(sol, wider, of_f, first, True)[1].reshape(K, wider.s, -1)
-    off = abs(found.at_windows(wider.nodes) - better)
+    off = abs(at_windows(found, wider.nodes) - better)
     off = np.broadcast_to(_around(off.max(axis=1))[:, None], off.shape)
     x = np.append(sol.x[0], (sol.x[:-1, None] + sol.h[:, None] * wider.nodes).ravel())
     bound = np.vstack([np.zeros((1, n * columns)), off.reshape(-1, n * columns)])
-    return found.with_error(x, np.ascontiguousarray(bound.T))
+    return with_error(found, x, np.ascontiguousarray(bound.T))
 
 
 def _around(largest: Real) -> Real:
@@ -355,7 +358,7 @@ def _along(sol: Solution, used: Basis, of_f: Derivatives, first: Real, moved: bo
 def _windows(sol: Solution, used: Basis, moved: bool) -> Iterator[tuple[Real, Real, Real]]:
     """Times (K, s), values (K, s, n) at the nodes, and lengths (K,) of windows, as many as are dealt with at once."""
     n, s = sol.network.n, used.s
-    Y = sol.at_windows(used.nodes)
+    Y = at_windows(sol, used.nodes)
     t = sol.x[:-1, None] + sol.h[:, None] * used.nodes
     if moved:
         off = sol.error(np.clip(t.ravel(), sol.t_min, sol.t_max)).T.reshape(Y.shape)

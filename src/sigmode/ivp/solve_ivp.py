@@ -24,8 +24,10 @@ from . import loop
 from .attempt import Attempt, Attempts
 from .bound import Bound, Worst
 from .events import checked_events
+from .extension import NOT_MET, Task, checked_t_eval, first_part
 from .method import NeuralCollocation
 from .quick import quick
+from .result import IvpResult
 from .watch import Watch
 
 __all__ = ["solve_ivp"]
@@ -42,9 +44,6 @@ _LOOKING_CLOSER = 100
 # A window may be this much longer than growth allows. Not tuned.
 _LONG_ENOUGH = 0.9
 _SCIPY_METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
-
-# What is added to SciPy's statuses: the estimate does not meet the tolerance.
-_NOT_MET = -2
 
 
 def solve_ivp(
@@ -105,11 +104,13 @@ def solve_ivp(
 
     Returns
     -------
-    res : OdeResult
+    res : IvpResult
         As from SciPy, with ``sol`` a `Solution` and ``error`` (n, len(t)), the estimated global error of ``y``. Without
         `t_eval`, ``t`` is so dense that straight lines stay within 1 % of each component's range.
         ``sol.error(t)`` gives it anywhere. ``nfev``, ``njev`` and ``nlu`` count everything, the estimate too.
         ``status`` is -2 where the estimate does not meet the tolerance, which the message puts into figures.
+        ``res.extend(t_end)`` goes on, ``res.save(path)`` writes all of it to a file. (Other methods than
+        `NeuralCollocation` return SciPy's own result.)
 
     Raises
     ------
@@ -143,7 +144,7 @@ def solve_ivp(
     arguments.function(fun, "fun", "t, y")
     t_span = _checked_span(t_span)
     y0 = _checked_y0(y0)
-    t_eval = _checked_t_eval(t_eval, t_span)
+    t_eval = checked_t_eval(t_eval, t_span)
     if args is not None:
         args = _checked_args(args)
         fun = WithArgs(fun, args)
@@ -168,23 +169,33 @@ def solve_ivp(
         res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, dense_output, functions, vectorized, **options)
         res.error = np.full(np.shape(res.y), np.nan)
         return res
-    options = _known(method, options)
-    rtol, atol = arguments.tolerances(rtol, atol, y0.size)
-    watch = Watch(callback_checked(callback), progress, t_span) if callback is not None or progress else None
-    options |= {"callback": watch, "vectorized": vectorized}
+    options = _known(method, options) | {"vectorized": vectorized}
+    tolerances = arguments.tolerances(rtol, atol, y0.size)
+    task = Task(method, fun, t_span, y0, t_eval, functions, *tolerances, error_control == "global", max_step, options)
+    task = task._replace(callback=callback_checked(callback), progress=progress)
+    return first_part(task, _solved)
+
+
+def _solved(task: Task, carried: Number | None = None) -> tuple[IvpResult, Number]:
+    """The result of a task, and its `gap`; carried : that of the solution that is continued."""
+    method, fun, t_span, y0, t_eval, functions, rtol, atol, controlled, max_step = task[:10]
+    watched = task.callback is not None or task.progress
+    watch = Watch(task.callback, task.progress, t_span) if watched else None
+    options = task.options | {"callback": watch}
 
     def run(longest: float, **tolerances: Any) -> tuple[Any, Solution, VectorField]:
         longest = min(max_step, longest) if math.isfinite(longest) else max_step
         return loop.solve(method, fun, t_span, y0, t_eval, functions, {"max_step": longest, **tolerances, **options})
 
-    attempt: Callable[..., Attempt] = Attempts(run, Bound(y0, rtol, atol), watch)
-    if method is NeuralCollocation and functions is None and watch is None:
-        attempt = quick(attempt, fun, t_span, y0, t_eval, (rtol, atol), error_control == "global", max_step, options)
+    attempt: Callable[..., Attempt] = Attempts(run, Bound(y0, rtol, atol, carried), watch)
+    if method is NeuralCollocation and functions is None and watch is None and carried is None:
+        attempt = quick(attempt, fun, t_span, y0, t_eval, (rtol, atol), controlled, max_step, options)
     try:
-        return _solve(attempt, rtol, atol, error_control == "global")
+        res = IvpResult(_solve(attempt, rtol, atol, controlled))
     finally:
         if watch:
             watch.close()
+    return res, res.pop("gap")
 
 
 def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controlled: bool) -> Any:
@@ -225,7 +236,7 @@ def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controll
         factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
     best.nfev, best.njev, best.nlu = spent.tolist()
     if controlled and best.status >= 0 and not worst.ratio <= 1.0:
-        best.status, best.success = _NOT_MET, False
+        best.status, best.success = NOT_MET, False
         best.message = (
             f"{noise} The tolerance cannot be met: loosen it, `atol` above all." if noise else _message(worst)
         )
@@ -289,16 +300,4 @@ def _checked_y0(y0: ArrayLike) -> Number:
     array = arguments.numbers(y0, "y0", "(n,)")
     arguments.one_dimensional(array, "y0")
     arguments.finite(array, "the initial state `y0`")
-    return array
-
-
-def _checked_t_eval(t_eval: ArrayLike | None, t_span: tuple[float, float]) -> Number | None:
-    if t_eval is None:
-        return None
-    array = arguments.numbers(t_eval, "t_eval", "(m,)", real=True)
-    arguments.one_dimensional(array, "t_eval")
-    if not ((array >= min(t_span)) & (array <= max(t_span))).all():  # NaN, too
-        raise ValueError("Values in `t_eval` are not within `t_span`.")
-    if not (np.diff(array) * (1.0 if t_span[1] >= t_span[0] else -1.0) > 0.0).all():
-        raise ValueError("Values in `t_eval` are not properly sorted.")
     return array

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
+from .. import frames
 from ..arrays import Index
 from ..pictures import new_axes
+from ..trial.result import Result
 
 __all__ = ["EnsembleResult"]
 
@@ -18,7 +19,7 @@ _BANDS = 0.9, 0.5
 _MOST_DRAWN = 8
 
 
-class EnsembleResult(OptimizeResult):  # type: ignore[misc]
+class EnsembleResult(Result, kind="solve_ensemble"):
     """The result of `solve_ensemble`: a dictionary whose entries are attributes.
 
     Attributes
@@ -32,9 +33,6 @@ class EnsembleResult(OptimizeResult):  # type: ignore[misc]
     message : list of str
     sol : list of `Solution`, with ``dense_output=True``; None for a member that raised an exception
     """
-
-    def __dir__(self) -> list[str]:
-        return sorted({*self.keys(), *dir(type(self))})
 
     @property
     def failed(self) -> Index:
@@ -84,10 +82,7 @@ class EnsembleResult(OptimizeResult):  # type: ignore[misc]
         ImportError
             Where xarray is not installed.
         """
-        try:
-            import xarray
-        except ImportError:
-            raise ImportError("`to_xarray` needs xarray: pip install 'sigmode[xarray]'.") from None
+        xarray = frames.xarray("to_xarray")
         if self.y is None:
             raise ValueError("With `output` there is no y.")
         axes = ("member", "component", "t")

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from ..arrays import Real
 from ..html import table
 from ..trial import plot
+from ..trial.result import Result
 
 __all__ = ["Trained"]
 
 
-class Trained(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
+class Trained(Result, kind="train"):
     """The result of `train` and `assess`."""
+
+    _not_stored = ("col",)
 
     def plot(self, axes: Any = None) -> Any:
         """Draw the solution above, and below the logarithm of its estimated error and of its residual.
@@ -34,7 +36,7 @@ class Trained(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
         ImportError
             Where matplotlib is not installed.
         """
-        return plot.plot(self.sol, axes, self._residual)
+        return plot.plot(self.sol, axes, self._residual if "col" in self else None)  # files hold none
 
     def _residual(self, x: Real) -> Real:
         state, slope = self.col.state_and_slope(self.theta, x)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Real
-from ..trial.solution import Solution
+from ..trial.solution import Solution, with_error
+from ..trial.windows import magnitudes
 from .collocation import Collocation
 from .drivers import LIMIT
 from .error import UNIT_ROUNDOFF, ErrorEstimate, Noise, global_error
@@ -44,7 +45,7 @@ def judge(col: Collocation, theta: Real, loss: float, tol: float, stopped: int) 
     """Decide on success from a fresh estimate; the optimiser's own opinion only explains a failure."""
     sol = col.solution(theta)
     estimate = _estimate(col, sol)
-    sol = sol.with_error(estimate.x, estimate.bound)
+    sol = with_error(sol, estimate.x, estimate.bound)
     error = estimate.bound.max(axis=1)
     limit = tol * np.maximum(1.0, abs(sol(np.append(estimate.x, col.points))).max(axis=1))
     known = _known(estimate, limit)
@@ -111,7 +112,7 @@ def _estimate(col: Collocation, sol: Solution) -> ErrorEstimate:
     breaks = np.unique(np.concatenate([[x0, x1], points, np.clip(features, min(x0, x1), max(x0, x1))]))
     if x1 < x0:
         breaks = breaks[::-1]
-    sizes = [UNIT_ROUNDOFF * sol.magnitude(nu) for nu in range(col.form.order + 1)]
+    sizes = [UNIT_ROUNDOFF * magnitudes(sol, nu)[0] for nu in range(col.form.order + 1)]
     noise = Noise(np.concatenate(sizes[:-1]), np.concatenate(sizes[1:]))
     trial = lambda x: col.state_and_slope(theta, x)
     estimate = global_error(trial, col.rhs.system(), breaks, noise, col.form.two_point)

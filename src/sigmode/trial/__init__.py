@@ -1,1 +1,1 @@
-"""What a trial solution is: points, forms A + B N, network, fixed hidden layer, solution. It knows no equation."""
+"""What a trial solution is, what can be read off it, results and files. It knows no equation."""

@@ -1,36 +1,31 @@
-"""The piecewise trial solution: values, derivatives, error estimate, save and load."""
+"""The solution of a differential equation in closed form, and what can be read off it."""
 
 from __future__ import annotations
 
 import functools
 import os
-from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit
 
-from ..arguments import WrongKind, function
-from ..arrays import Flags, Index, Number, Real
-from ..compiled.evaluate import HIGHEST_DERIVATIVE, Pieces, evaluate
-from ..compiled.point import function_of
+from ..arguments import function
+from ..arrays import Number, Real
 from ..html import table
-from .form import FORMS, VALUE, Form
-from .network import Blocks, Network
+from .files import WRONG, arguments_of, arrays_in, arrays_of
+from .integral import Antiderivative, areas, integral
+from .network import Network
+from .piecewise import Piecewise
 from .plot import plot
+from .polynomials import ppoly
+from .roots import Extremum, extremum, roots
+from .tables import dataframe, dataset
 
-__all__ = ["Solution"]
-
-# Points from which on they are evaluated in compiled code, which takes 2 s to compile, once per machine. Not tuned.
-_MANY = 20_000
-# Files call an activation by its place here, whatever number it has in compiled code: new ones go to the end.
-_NUMBERS_IN_FILES = ("sigmoid", "tanh", "sin")
+__all__ = ["Solution", "constant", "with_error"]
 
 
-class Solution:
+class Solution(Piecewise):
     """A solution in closed form: on each window ``y(x) = y_k + xi N(xi, theta_k)``, ``xi = (x - x_k)/h_k``.
 
     That of an equation of second order has the form ``A + B N`` of its conditions, see `Collocation`.
@@ -67,32 +62,6 @@ class Solution:
     array([-0.367879])
     """
 
-    def __init__(
-        self,
-        x: Real,
-        y: Real,
-        theta: Real,
-        network: Network,
-        error_x: Real | None = None,
-        error_y: Real | None = None,
-        h: Real | None = None,
-        form: Form = VALUE,
-        second: Real | None = None,
-        extrapolate: bool = False,
-    ) -> None:
-        self.x = x
-        self.y = y
-        self.theta = theta
-        self.network = network
-        self._error_x = error_x
-        self._error_y = error_y
-        self.h = np.diff(x) if h is None else h
-        self.form = form
-        self.second = y if second is None else second
-        self.extrapolate = extrapolate
-        hidden = theta[:, : 2 * network.n_hidden]
-        self._shared = len(theta) > 1 and bool((hidden == hidden[0]).all())
-
     @classmethod
     def from_ode_solution(cls, sol: Any) -> Solution:
         """One `Solution` of the dense output of `scipy.integrate.solve_ivp` with ``method=NeuralCollocation``.
@@ -113,93 +82,146 @@ class Solution:
         theta = np.array([part.theta for part in windows])
         return cls(x, y, theta, windows[0].network, h=np.array([part.h for part in windows]))
 
-    @classmethod
-    def constant(cls, x0: float, x1: float, y0: Real) -> Solution:
-        """The value y0 (n,) from x0 to x1, which may be the same."""
-        network = Network(y0.size, 1, output_bias=True)
-        theta = np.zeros((1, network.n_theta), dtype=y0.dtype)
-        return cls(np.array([x0, x1]), y0[None].copy(), theta, network, h=np.zeros(1))
-
-    def at_windows(self, xi: Real) -> Real:
-        """y at the points xi (m,) of every window of a march, (K, m, n): first order, one hidden layer for all."""
-        values = self.network.of_all(self.theta, xi)
-        return np.ascontiguousarray((self.y[:, :, None] + xi * values).transpose(0, 2, 1))
-
-    def window_values(self, k: int, xi: Real) -> Real:
-        """y at the points xi of window k, (n, m)."""
-        value = self.form.product(lambda i: self.network.derivative(self.theta[k], xi, i), xi, 0)
-        return value + self.form.line(self.y[k][:, None], self.second[k][:, None], self.h[k], xi, 0)
-
-    def __call__(self, x: ArrayLike, nu: int = 0, extrapolate: bool | None = None) -> Real:
-        """The solution, or its nu-th derivative by x, at the points x.
+    def integrate(self, a: float, b: float, extrapolate: bool | None = None) -> Number:
+        """The integral over [a, b] of each component, to rounding.
 
         Parameters
         ----------
-        x : float or array_like, shape (m,)
-        nu : int
-            Each derivative has about two digits less than the one before.
+        a, b : float
+            The ends; for b < a the sign changes.
         extrapolate : bool, optional
-            What to do outside the span: evaluate the network at the end, or give NaN. By default as the solution was
-            made: those of `solve_bvp` extrapolate, as in SciPy, the others do not.
+            As in a call: where [a, b] leaves the span, integrate what the networks are there, or give NaN.
 
         Returns
         -------
-        y : ndarray, shape (n,) for a number, (n, m) for an array.
-            Exact derivatives of the closed form; at the border of two windows those of the later one.
-        """
-        if not isinstance(nu, (int, np.integer)) or nu < 0:
-            raise ValueError(f"`nu` must be a non-negative integer, got {nu!r}.")
-        outside = self.extrapolate if extrapolate is None else bool(extrapolate)
-        if type(x) is float or type(x) is np.float64:
-            return self._at(float(x), nu, outside)
-        points = _checked_x(x)
-        if points.size >= _MANY and nu <= HIGHEST_DERIVATIVE and self.form == VALUE:
-            return self._as_numbers(evaluate(self._pieces, np.ascontiguousarray(points), nu, outside))
-        if not points.ndim:
-            return self._at(float(points), nu, outside)
-        window = np.clip(self._window(points), 0, len(self.y) - 1)
-        with np.errstate(invalid="ignore"):  # at infinity
-            y = self._evaluate(window, points, nu)
-        if not outside:
-            y[:, ~self._inside(points)] = np.nan
-        return y
-
-    def compiled(self, nu: int = 0, extrapolate: bool | None = None) -> Callable[[float], Number]:
-        """The solution as a function that works inside of a user's ``@numba.njit`` code, in ``prange``, too.
-
-        Parameters
-        ----------
-        nu, extrapolate
-            As in a call; nu at most 3.
-
-        Returns
-        -------
-        function : compiled function
-            ``function(t)`` -> (n,) for a number t: the values of a call to a few units of the last place, in 0.1 to 0.4
-            us. Compiling it takes about a second.
+        integral : ndarray, shape (n,)
 
         Examples
         --------
-        >>> import numba
         >>> import sigmode as sm
-        >>> y = sm.solve_ivp(lambda t, y: -y, (0, 5), [1.0], rtol=1e-9, atol=1e-9).sol.compiled()
-        >>> @numba.njit
-        ... def mean(m):
-        ...     total = 0.0
-        ...     for i in range(m):
-        ...         total += y(5.0 * (i + 0.5) / m)[0]
-        ...     return total / m
-        >>> round(mean(1000), 6)
-        0.198652
+        >>> sol = sm.solve_ivp(lambda t, y: [y[1], -y[0]], (0, 4), [0.0, 1.0], rtol=1e-9, atol=1e-9).sol
+        >>> sol.integrate(0, 3.141592653589793).round(6) + 0.0
+        array([2., 0.])
         """
-        if not isinstance(nu, (int, np.integer)) or not 0 <= nu <= HIGHEST_DERIVATIVE:
-            raise ValueError(f"`nu` must be an integer from 0 to {HIGHEST_DERIVATIVE}, got {nu!r}.")
-        outside = self.extrapolate if extrapolate is None else bool(extrapolate)
-        second = _as_pairs(self.second)
-        form = self.form
-        return function_of(
-            self._pieces, second, form.order, form.two_point, int(nu), outside, self.theta.dtype.kind == "c"
-        )
+        return integral(self, self._areas, a, b, self.extrapolate if extrapolate is None else bool(extrapolate))
+
+    def antiderivative(self) -> Antiderivative:
+        """The integral from the start of the span as a function ``Y(x, nu=0)``, with ``Y.error(x)``.
+
+        Its derivative is the solution. Costs about 20 evaluations of the solution per point.
+        """
+        return Antiderivative(self)
+
+    def roots(self, value: float = 0.0, component: int = 0) -> Real:
+        """All x of the span where a component is equal to `value`, to rounding.
+
+        Parameters
+        ----------
+        value : float
+        component : int
+            Of a real solution, from 0 to n - 1.
+
+        Returns
+        -------
+        x : ndarray, shape (number of roots,)
+            Increasing. Where the component is `value` all the way along a piece of a window, the start of that
+            stretch and NaN, as `scipy.interpolate.PPoly.roots` has it.
+
+        Notes
+        -----
+        Between the zeros of its derivative, which those of a polynomial through 28 points locate, a component is
+        monotonic, so that none is missed. It touches `value` where it comes as close as its own rounding error, some
+        1e-15 of its terms: zeros between which it is no further away count as one. A solution that is known up to
+        ``sol.error(x)`` may touch where the true one does not.
+
+        Examples
+        --------
+        >>> import sigmode as sm
+        >>> sol = sm.solve_ivp(lambda t, y: [y[1], -y[0]], (0, 10), [0.0, 1.0], rtol=1e-9, atol=1e-9).sol
+        >>> sol.roots().round(6), sol.roots(0.5, component=1).round(6)
+        (array([0.      , 3.141593, 6.283185, 9.424778]), array([1.047198, 5.235988, 7.330383]))
+        """
+        return roots(self, value, component)
+
+    def minimum(self, component: int = 0) -> Extremum:
+        """Where a component of a real solution is smallest in the span, and how small: ``(x, y)``, named.
+
+        The first such place in the order of the span: an end, a border of windows, or a zero of the derivative, to the
+        rounding error of the derivative.
+        """
+        return extremum(self, component, 1.0)
+
+    def maximum(self, component: int = 0) -> Extremum:
+        """Where a component of a real solution is largest in the span, and how large, as `minimum`."""
+        return extremum(self, component, -1.0)
+
+    def to_ppoly(self, error: ArrayLike) -> Any:
+        """The solution as a `scipy.interpolate.PPoly`, the values of which are within `error` of it everywhere.
+
+        Parameters
+        ----------
+        error : float or array_like, shape (n,)
+            What the values of each component may be off, absolute: it adds to ``sol.error(x)``. Checked between the
+            points that the polynomials go through.
+
+        Returns
+        -------
+        p : PPoly
+            Pieces of degree 7, continuous, each in one window; ``p(x)`` is (n, m) as ``sol(x)`` is. A falling span has
+            falling breakpoints. Outside of the span it is as `extrapolate` says, but then a polynomial.
+
+        Raises
+        ------
+        ValueError
+            Where `error` is below the rounding errors of the solution.
+
+        Examples
+        --------
+        >>> import sigmode as sm
+        >>> sol = sm.solve_ivp(lambda t, y: [y[1], -y[0]], (0, 4), [0.0, 1.0], rtol=1e-9, atol=1e-9).sol
+        >>> p = sol.to_ppoly(error=1e-8)
+        >>> bool(abs(p(1.5) - sol(1.5)).max() < 1e-8), p.derivative()(1.0).round(6)
+        (True, array([ 0.540302, -0.841471]))
+        """
+        return ppoly(self, error)
+
+    def to_dataframe(self, t: ArrayLike, names: Sequence[str] | None = None) -> Any:
+        """A `pandas.DataFrame` of values and estimated errors at the points t, NaN outside of the span.
+
+        Parameters
+        ----------
+        t : array_like, shape (m,)
+            The index, "t".
+        names : list of str, optional
+            Of the components, for columns "prey", ..., "error_prey", ...; by default "y0", ..., "error0", ....
+
+        Raises
+        ------
+        ImportError
+            Where pandas is not installed (``pip install sigmode[pandas]``).
+        """
+        return dataframe(self, t, names)
+
+    def to_xarray(self, t: ArrayLike, names: Sequence[str] | None = None) -> Any:
+        """An `xarray.Dataset` of ``y`` and ``error`` at the points t, with the dimensions "component" and "t".
+
+        Parameters
+        ----------
+        t : array_like, shape (m,)
+        names : list of str, optional
+            Of the components, by default 0, 1, ....
+
+        Raises
+        ------
+        ImportError
+            Where xarray is not installed (``pip install sigmode[xarray]``).
+        """
+        return dataset(self, t, names)
+
+    @functools.cached_property
+    def _areas(self) -> Number:
+        """The integrals over the windows, (n, K)."""
+        return areas(self)
 
     def plot(self, axes: Any = None, fun: Callable[[Real, Real], Any] | None = None) -> Any:
         """Draw the solution above, and below the logarithm of its estimated error.
@@ -230,101 +252,25 @@ class Solution:
         """What a notebook shows."""
         rows = {
             "span": f"{self.x[0]:g} to {self.x[-1]:g}",
-            "equations": self.network.n,
+            "equations": self.n,
             "windows": len(self.y),
             "hidden units": f"{self.network.n_hidden} ({self.network.activation})",
         }
-        if self._error_y is not None:
-            rows["estimated error"] = ", ".join(f"{e:.1e}" for e in self._error_y.max(axis=1))
+        if self.error_y is not None:
+            rows["estimated error"] = ", ".join(f"{e:.1e}" for e in self.error_y.max(axis=1))
         return table("Trial solution", rows)
-
-    def error(self, x: ArrayLike) -> Real:
-        """A bound of the estimated global error of ``sol(x)``, same shape; NaN where there is no estimate.
-
-        It bounds the solution of the linearised error equation driven by the defect. An estimate is not a proof:
-        it holds to first order in the error, and where `fun` is smooth between the points that were looked at.
-        """
-        points = _checked_x(x)
-        flat = np.atleast_1d(points)
-        error = np.full((self.network.n, flat.size), np.nan)
-        if self._error_x is not None and self._error_y is not None:
-            order = slice(None) if self.x[-1] >= self.x[0] else slice(None, None, -1)
-            for k, bound in enumerate(self._error_y):
-                error[k] = np.interp(flat, self._error_x[order], bound[order])
-            error[:, ~self._inside(flat)] = np.nan
-        return error if points.ndim else error[:, 0]
-
-    @property
-    def ts(self) -> Real:
-        """The windows' ends, under the name that SciPy's dense output has for them."""
-        return self.x
-
-    @property
-    def t_min(self) -> float:
-        """The smaller end of the span, as in SciPy's dense output."""
-        return float(min(self.x[0], self.x[-1]))
-
-    @property
-    def t_max(self) -> float:
-        """The larger end of the span, as in SciPy's dense output."""
-        return float(max(self.x[0], self.x[-1]))
-
-    def with_error(self, x: Real, bound: Real) -> Solution:
-        """The same solution with a bound of its error, (n, L) at the abscissae x, (L,)."""
-        same = self.x, self.y, self.theta, self.network
-        return Solution(*same, x, bound, self.h, self.form, self.second, self.extrapolate)
-
-    def magnitude(self, nu: int) -> Real:
-        """Rounding error of the nu-th derivative of y by x, (n,), in units of the unit roundoff."""
-        sizes = []
-        for k, theta in enumerate(self.theta):
-            size = self.form.magnitude(lambda i, theta=theta: self.network.magnitude(theta, i), nu)  # type: ignore[misc]
-            size = size / abs(self.h[k]) ** nu
-            if nu < self.form.order:
-                size = size + abs(self.form.line(self.y[k], self.second[k], self.h[k], np.ones(1), nu))
-            sizes.append(size)
-        return np.asarray(np.max(sizes, axis=0))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write everything to one file in NumPy's ``.npz`` format, at exactly this path; `load` gives the same bits."""
-        net = self.network
-        data: dict[str, Any] = {"x": self.x, "y": self.y, "theta": self.theta, "h": self.h}
-        if self._shared:  # once is enough
-            data["hidden"], data["theta"] = np.split(self.theta, [2 * net.n_hidden], axis=1)
-            data["hidden"] = data["hidden"][0]
-        number = _NUMBERS_IN_FILES.index(net.activation)
-        data["network"] = np.array([net.n, net.n_hidden, number, net.output_bias])
-        if self.extrapolate:
-            data["extrapolate"] = np.array(True)
-        if self._error_x is not None and self._error_y is not None:
-            data["error_x"], data["error_y"] = self._error_x, self._error_y
-        if self.form != VALUE:
-            data["form"], data["second"] = np.array(self.form, dtype=int), self.second
         with open(path, "wb") as file:
-            np.savez(file, **data)
+            np.savez(file, **arrays_of(self))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Solution:
         """Read what `save` wrote. Raises ValueError if the file is something else."""
         try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                data = dict(file)
-            n, n_hidden, number, bias = (int(v) for v in data["network"])
-            network = Network(n, n_hidden, dict(enumerate(_NUMBERS_IN_FILES))[number], bool(bias))
-            windows = len(data["x"]) - 1
-            h = data.get("h", np.diff(data["x"]))  # version 0.1 wrote none
-            if "hidden" in data:
-                hidden = np.broadcast_to(data["hidden"], (windows, data["hidden"].size))
-                data["theta"] = np.hstack([hidden, data["theta"]])
-            form = _loaded_form(data.get("form", VALUE))
-            second = data["second"] if "second" in data else data["y"]
-            shapes = data["y"].shape, second.shape, data["theta"].shape, h.shape
-            if shapes != ((windows, n), (windows, n), (windows, network.n_theta), (windows,)):
-                raise ValueError("the shapes do not fit")
-            error = data.get("error_x"), data.get("error_y")
-            outside = bool(data.get("extrapolate", False))
-            return cls(data["x"], data["y"], data["theta"], network, *error, h, form, second, outside)
-        except (KeyError, ValueError, IndexError, EOFError, AttributeError, TypeError, BadZipFile):
+            return cls(*arguments_of(arrays_in(path)))
+        except WRONG:
             raise ValueError(f"`path` must name a file written by Solution.save, {path!r} is none.") from None
 
     def __repr__(self) -> str:
@@ -334,100 +280,14 @@ class Solution:
             f"{len(self.y)} window(s), {net.n_hidden} hidden units ({net.activation})>"
         )
 
-    @functools.cached_property
-    def _pieces(self) -> Pieces:
-        """The windows as compiled code reads them; a complex component is two real ones."""
-        net, K = self.network, len(self.y)
-        hidden = np.ascontiguousarray(self.theta[: 1 if self._shared else K, : 2 * net.n_hidden].real)
-        V = self.theta[:, 2 * net.n_hidden : (2 + net.n) * net.n_hidden].reshape(K, net.n, net.n_hidden)
-        c = self.theta[:, (2 + net.n) * net.n_hidden :] if net.output_bias else np.zeros_like(self.y)
-        V = np.ascontiguousarray(_as_pairs(np.swapaxes(V, 1, 2)).swapaxes(1, 2))
-        w, b = (np.ascontiguousarray(part) for part in np.split(hidden, 2, axis=1))
-        ends = np.ascontiguousarray(self.x, dtype=float), np.ascontiguousarray(self.h, dtype=float)
-        return Pieces(*ends, _as_pairs(self.y), w, b, V, _as_pairs(c), net.kind)
 
-    def _as_numbers(self, values: Real) -> Number:
-        """(n, m) of what compiled code has as pairs."""
-        return values[0::2] + 1j * values[1::2] if self.theta.dtype.kind == "c" else values
-
-    def _at(self, t: float, nu: int, outside: bool) -> Number:
-        """The nu-th derivative at one point, (n,)."""
-        ends, sign = self._ends
-        if not (outside or ends[0] <= sign * t <= ends[-1]):
-            return np.full(self.network.n, np.nan, dtype=self.theta.dtype)
-        k = min(max(bisect_right(ends, sign * t) - 1, 0), len(self.y) - 1)
-        h = float(self.h[k]) or 1.0  # a span of no length has a value, too
-        if nu <= 1 and self.form == VALUE and self.network.kind == 0:
-            w, b, V, c = self._split[k]
-            xi = (t - sign * ends[k]) / h
-            z = w * xi + b
-            units = expit(z)
-            value = V @ (units if nu == 0 else units * (1.0 + xi * w * expit(-z)))
-            value = value + c if c.size else value
-            return np.asarray(value / h if nu else self.y[k] + xi * value)
-        with np.errstate(invalid="ignore"):  # at infinity
-            return np.asarray(self._evaluate(np.array([k]), np.array([t]), nu)[:, 0])
-
-    @functools.cached_property
-    def _ends(self) -> tuple[list[float], float]:
-        """The ends of the windows times the sign that makes them rise, and that sign."""
-        sign = 1.0 if self.x[-1] >= self.x[0] else -1.0
-        return (sign * self.x).tolist(), sign
-
-    @functools.cached_property
-    def _split(self) -> list[Blocks]:
-        """The parameters of each window."""
-        return [self.network.split(theta) for theta in self.theta]
-
-    def _evaluate(self, window: Index, x: Real, nu: int) -> Real:
-        """The nu-th derivative of A + B N by x, each point in its window."""
-        h = np.where(self.h != 0.0, self.h, 1.0)[window]  # a span of no length has a value, too
-        xi = (x - self.x[window]) / h
-        y = self.form.product(lambda i: self._network(window, xi, i), xi, nu)
-        if nu:
-            y = y / h**nu
-        if nu < self.form.order:
-            y = y + self.form.line(self.y[window].T, self.second[window].T, h, xi, nu)
-        return y
-
-    def _network(self, window: Index, xi: Real, nu: int) -> Real:
-        """The nu-th derivative of each point's network by xi."""
-        if self._shared and xi.size > 1:
-            return self.network.derivatives(self.theta, window, xi, nu)
-        value = np.empty((self.network.n, xi.size), dtype=self.theta.dtype)
-        for k in np.unique(window):
-            at = window == k
-            value[:, at] = self.network.derivative(self.theta[k], xi[at], nu)
-        return value
-
-    def _window(self, x: Real) -> Index:
-        if self.x[-1] >= self.x[0]:
-            return np.asarray(np.searchsorted(self.x, x, side="right") - 1)
-        return np.asarray(np.searchsorted(-self.x, -x, side="right") - 1)
-
-    def _inside(self, x: Real) -> Flags:
-        lo, hi = min(self.x[0], self.x[-1]), max(self.x[0], self.x[-1])
-        return np.asarray((x >= lo) & (x <= hi))
+def constant(x0: float, x1: float, y0: Number) -> Solution:
+    """The value y0 (n,) from x0 to x1, which may be the same."""
+    network = Network(y0.size, 1, output_bias=True)
+    theta = np.zeros((1, network.n_theta), dtype=y0.dtype)
+    return Solution(np.array([x0, x1]), y0[None].copy(), theta, network, h=np.zeros(1))
 
 
-def _as_pairs(values: Number) -> Real:
-    """Numbers (..., n) in C order, complex ones as pairs of real ones, (..., 2 n)."""
-    return np.ascontiguousarray(values).view(float)
-
-
-def _loaded_form(form: Any) -> Form:
-    order, two_point = (int(v) for v in form)
-    found = Form(order, bool(two_point))
-    if found not in FORMS.values():
-        raise ValueError("no such form")
-    return found
-
-
-def _checked_x(x: ArrayLike) -> Real:
-    try:
-        points = np.asarray(x if x is not None else "None", dtype=np.float64)
-    except (TypeError, ValueError):
-        raise WrongKind(f"`x` must be a number or real numbers of shape (m,), got {x!r}.") from None
-    if points.ndim > 1:
-        raise ValueError(f"`x` must be a number or 1-dimensional, got shape {points.shape}.")
-    return points
+def with_error(sol: Solution, x: Real, bound: Real) -> Solution:
+    """The same solution with a bound of its error, (n, L) at the abscissae x, (L,)."""
+    return Solution(sol.x, sol.y, sol.theta, sol.network, x, bound, sol.h, sol.form, sol.second, sol.extrapolate)

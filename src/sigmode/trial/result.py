@@ -1,0 +1,101 @@
+"""What solvers return: SciPy's `OptimizeResult`, which can be written to a file and read back."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, ClassVar
+from zipfile import ZipFile
+
+import numpy as np
+from numpy.lib.format import write_array
+from scipy.optimize import OptimizeResult
+
+from .archive import read, written
+from .files import WRONG, arguments_of, arrays_in
+from .solution import Solution
+
+__all__ = ["Result", "load"]
+
+# The array of a file that says what its other arrays are, and the version of that.
+_LAYOUT, _VERSION = "layout.json", 1
+
+
+class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
+    """A dictionary whose entries are attributes."""
+
+    # Classes by the kind that files call them, and fields that are made of functions: no file holds them.
+    _kinds: ClassVar[dict[str, type[Result]]] = {}
+    _kind: ClassVar[str]
+    _not_stored: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, kind: str | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if kind is not None:
+            cls._kind = kind
+            Result._kinds[kind] = cls
+
+    def __dir__(self) -> list[str]:
+        return sorted({*self.keys(), *dir(type(self))})
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all fields, the solution with its error included, to one file in NumPy's ``.npz`` format.
+
+        At exactly this path, without pickles; `sigmode.load` gives the same bits. What holds functions is left out:
+        `fun`, and ``col`` of `train`. The layout is described in ``docs/files.md``.
+
+        Raises
+        ------
+        TypeError
+            Where a field that was added is no number, text, array, list, tuple or dict of such, or `Solution`.
+        """
+        arrays: dict[str, Any] = {}
+        fields = {name: written(value, name, arrays) for name, value in self.items() if name not in self._not_stored}
+        layout = json.dumps({"kind": self._kind, "version": _VERSION, "fields": fields})
+        with ZipFile(path, "w") as archive:  # as np.savez, which has names of its own
+            for name, array in {_LAYOUT: np.array(layout), **arrays}.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    write_array(file, array, allow_pickle=False)
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """What ``res.save(path)`` or ``sol.save(path)`` wrote, to the same bits.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    res : result of `solve_ivp`, `solve_bvp`, `train`, `solve_ensemble` or `sensitivity`, or Solution
+        Of the same class, without what holds functions: it cannot be extended.
+
+    Raises
+    ------
+    ValueError
+        If the file is something else, was damaged, or was written by a later version.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import sigmode as sm
+    >>> res = sm.solve_ivp(lambda t, y: -y, (0, 5), [1.0])
+    >>> path = os.path.join(tempfile.mkdtemp(), "decay.npz")
+    >>> res.save(path)
+    >>> again = sm.load(path)
+    >>> bool((again.y == res.y).all()), bool(again.sol(2.5) == res.sol(2.5)), again.message == res.message
+    (True, True, True)
+    """
+    version = _VERSION
+    try:
+        arrays = arrays_in(path)
+        if _LAYOUT not in arrays:
+            return Solution(*arguments_of(arrays))
+        layout = json.loads(str(arrays.pop(_LAYOUT)))
+        version = int(layout["version"])
+        return Result._kinds[layout["kind"]]({name: read(tree, arrays) for name, tree in layout["fields"].items()})
+    except WRONG:
+        if version > _VERSION:
+            raise ValueError(f"`path` names a file of a later version of sigmode, got {path!r}.") from None
+        raise ValueError(f"`path` must name a file written by `save`, {path!r} is none.") from None
