@@ -1,9 +1,9 @@
-# make demo, make test: everything on a fresh machine, .venv included.
+# make demo, make test, make docs: everything on a fresh machine, .venv included.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-oldest lint bench bench-full clean
+.PHONY: demo test test-oldest lint bench bench-full docs clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m sigmode
@@ -33,6 +33,10 @@ bench: $(VENV)/bench
 bench-full: $(VENV)/bench
 	$(BIN)/python -m pytest --benchmark-full
 
+# The site, with every example of its gallery run: docs/_build/html/index.html. A warning is an error.
+docs: $(VENV)/docs
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
 $(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)
 
@@ -40,10 +44,12 @@ $(VENV)/pyvenv.cfg:
 $(VENV)/demo: EXTRA := plot
 $(VENV)/dev: EXTRA := dev
 $(VENV)/bench: EXTRA := bench,jax
-$(VENV)/demo $(VENV)/dev $(VENV)/bench: pyproject.toml | $(VENV)/pyvenv.cfg
+$(VENV)/docs: EXTRA := docs
+$(VENV)/demo $(VENV)/dev $(VENV)/bench $(VENV)/docs: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRA)]"
 	touch $@
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist .pytest_cache .mypy_cache .ruff_cache .benchmarks
+	rm -rf docs/_build docs/auto_examples docs/auto_course docs/generated docs/sg_execution_times.rst
 	find . -name __pycache__ -prune -exec rm -rf {} +
