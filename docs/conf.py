@@ -25,7 +25,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "mathml",  # docs/_ext
-    "page_links",  # docs/_ext
+    "polish",  # docs/_ext
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "examples", "course", "**/GALLERY_HEADER.rst", "auto_*/**/*.ipynb", "auto_*/**/*.py"]
@@ -47,6 +47,7 @@ sphinx_gallery_conf = {
     "examples_dirs": ["examples", "course"],
     "gallery_dirs": ["auto_examples", "auto_course"],
     "filename_pattern": r"\.py$",
+    "subsection_order": [f"examples/{name}" for name in ("initial", "boundary", "many", "fits", "network", "honest")],
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "only_warn_on_example_error": False,
@@ -56,6 +57,7 @@ sphinx_gallery_conf = {
     "reference_url": {"sigmode": None},
     "min_reported_time": 1e9,
     "show_memory": False,
+    "write_computation_times": False,
     "show_signature": False,
     "download_all_examples": False,
     "matplotlib_animations": False,

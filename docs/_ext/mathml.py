@@ -15,7 +15,7 @@ def _inline(self, node: nodes.Element) -> None:
 
 
 def _display(self, node: nodes.Element) -> None:
-    self.body.append(self.starttag(node, "div", CLASS="formula"))
+    self.body.append(self.starttag(node, "div", CLASS="formula", tabindex="0"))
     self.body.append(latex2mathml.converter.convert(node.astext(), display="block"))
     if node["number"]:
         number = get_node_equation_number(self, node)
