@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-oldest lint bench bench-full docs clean
+.PHONY: demo test test-oldest lint bench bench-full docs dist clean
 
 demo: $(VENV)/demo
 	$(BIN)/python -m sigmode
@@ -37,6 +37,12 @@ bench-full: $(VENV)/bench
 docs: $(VENV)/docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
+# Wheel and source archive, and whether a package index would take them.
+dist: $(VENV)/dist
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+
 $(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)
 
@@ -45,7 +51,8 @@ $(VENV)/demo: EXTRA := plot
 $(VENV)/dev: EXTRA := dev
 $(VENV)/bench: EXTRA := bench,jax
 $(VENV)/docs: EXTRA := docs
-$(VENV)/demo $(VENV)/dev $(VENV)/bench $(VENV)/docs: pyproject.toml | $(VENV)/pyvenv.cfg
+$(VENV)/dist: EXTRA := dist
+$(VENV)/demo $(VENV)/dev $(VENV)/bench $(VENV)/docs $(VENV)/dist: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$(EXTRA)]"
 	touch $@
 

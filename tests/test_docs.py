@@ -5,13 +5,15 @@ import importlib
 import pathlib
 import re
 import sys
+import tomllib
 import xml.etree.ElementTree
 
 import pytest
 
 import sigmode as sm
 
-DOCS = pathlib.Path(__file__).parents[1] / "docs"
+ROOT = pathlib.Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 PAGES = sorted(path.stem for path in DOCS.glob("*.md"))
 EXAMPLES = sorted(path for folder in ("examples", "course") for path in (DOCS / folder).rglob("*.py"))
 TOCTREE = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
@@ -72,3 +74,20 @@ def test_pictures_have_an_alternative_text():
             assert len(alternative.split()) >= 2, path
     chart = xml.etree.ElementTree.parse(DOCS / "_static" / "which.svg").getroot()
     assert [child.tag.rpartition("}")[2] for child in chart][:2] == ["title", "desc"]
+
+
+def test_the_wheel_has_the_pages_that_its_sources_cite():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    taken = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    cited = {page for path in (ROOT / "src").rglob("*.py") for page in re.findall(r"docs/[\w-]+\.md", path.read_text())}
+    assert cited <= set(taken)
+    assert taken == {page: f"sigmode/{page}" for page in taken}
+
+
+def test_the_citation_has_the_version():
+    assert f"version: {sm.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+def test_links_of_the_readme_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).is_file(), target
