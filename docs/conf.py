@@ -53,7 +53,7 @@ sphinx_gallery_conf = {
     "only_warn_on_example_error": False,
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("sigmode",),
-    "inspect_global_variables": True,
+    "inspect_global_variables": False,  # or every array would be a link
     "reference_url": {"sigmode": None},
     "min_reported_time": 1e9,
     "show_memory": False,

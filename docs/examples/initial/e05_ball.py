@@ -37,7 +37,8 @@ print(f"largest error of the times of the bounces: {np.abs(bounces - exact).max(
 
 figure, (above, below) = plt.subplots(2, 1, figsize=(7, 5), height_ratios=(3, 1), sharex=True, layout="constrained")
 for res in flights:
-    above.plot(res.t, res.y[0], color="tab:blue")
+    t = np.linspace(res.t[0], res.t[-1], 50)
+    above.plot(t, res.sol(t)[0], color="tab:blue")
 above.plot(bounces, 0 * bounces, "o", color="tab:orange", label="events")
 above.set(title="A ball that keeps 80 % of its speed", ylabel="height")
 above.legend()
