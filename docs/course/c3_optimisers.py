@@ -9,6 +9,7 @@ and four ways to be deceived.
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 import sigmode as sm
 from sigmode import reference
@@ -18,6 +19,7 @@ x = np.linspace(0, 1, 501)
 exact = problem.exact(x)[0]
 col = sm.Collocation(problem.fun, problem.span, problem.y0, n_hidden=10, jac=problem.jac)
 start = col.initial()
+limits = threadpool_limits(1, "blas")  # small matrices: on busy cores the threads of BLAS would wait for each other
 
 
 def error(theta):
@@ -99,6 +101,7 @@ for parameters, name in ((descent, "gradient descent"), (adam.theta, "Adam"), (l
 right.set(title="Error of the solution", xlabel="x")
 right.legend()
 plt.show()
+limits.restore_original_limits()
 
 # %%
 # A thousand iterations for six digits of one smooth function: there must be a better way.
