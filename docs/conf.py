@@ -69,6 +69,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"sigmode {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_copy_source = False
@@ -83,8 +84,6 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
     "back_to_top_button": True,
-    "pygments_light_style": "tango",
-    "pygments_dark_style": "monokai",
 }
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
