@@ -179,3 +179,13 @@ def test_what_does_not_fit(change, error, text):
     given = {"fun": bratu, "bc": fixed, "guess": ZERO, "param": "k", "values": [1.0, 2.0]} | change
     with pytest.raises(error, match=text):
         sm.continue_bvp(**given)
+
+
+def test_a_branch_in_a_file(tmp_path):
+    branch = sm.continue_bvp(bratu, fixed, ZERO, "k", (2.0, 4.0), arclength=True)
+    branch.save(tmp_path / "branch.npz")
+    same = sm.load(tmp_path / "branch.npz")
+    assert type(same) is type(branch)
+    assert same.value.tolist() == branch.value.tolist()
+    assert same.sol[3](0.3).tolist() == branch.sol[3](0.3).tolist()
+    assert same.folds[0]["value"] == branch.folds[0].value

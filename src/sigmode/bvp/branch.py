@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from ..arrays import Real
 from ..pictures import new_axes
+from ..trial.result import Result
 
 __all__ = ["DONE", "LONG", "STOPPED", "STUCK", "Branch"]
 
@@ -17,7 +17,7 @@ __all__ = ["DONE", "LONG", "STOPPED", "STUCK", "Branch"]
 DONE, LONG, STUCK, STOPPED = 0, 1, 2, 4
 
 
-class Branch(OptimizeResult):  # type: ignore[misc]
+class Branch(Result, kind="continue_bvp"):
     """What `continue_bvp` returns: points along a branch of solutions.
 
     Attributes

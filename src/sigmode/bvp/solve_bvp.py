@@ -76,7 +76,7 @@ def solve_bvp(
         Returns the derivatives of bc by ya and yb, (n + k, n) each, and, with parameters, by p, (n + k, k).
     tol : float
         What the estimated error of each component may be (half of it, to be safe), relative to ``max(1, |y|)`` where
-        |y| is its largest value in the window, and of p likewise; and the residual relative to ``1 + |f|``, as in
+        ``|y|`` is its largest value in the window, and of p likewise; and the residual relative to ``1 + |f|``, as in
         SciPy, at every point that is looked at. The first is more than SciPy promises. Where the second would need too
         many windows, the first decides, and the message says so.
     max_nodes : int

@@ -27,15 +27,32 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
 
     Attributes
     ----------
-    x : ndarray, shape (N,), the parameters, then the initial values that were found; names : list of str
-    params : dict, name : value; y0 : ndarray (n,), a list of them for several experiments
-    cov, corr : ndarray, shape (N, N); stderr : (N,); zero for what is fixed, NaN for what is at a bound
-    ssr, dof, rms : sum of squares of (observed - y)/sigma, degrees of freedom, root of their quotient
-    undetermined : list of (singular value, {name: weight}), directions that the data do not determine
-    bias : (N,), how far the errors of the solution may have moved each of x
-    error : (M,), the estimated error of what is observed, in units of sigma; fun, jac : (M,), (M, N), residuals and
-    their derivatives by x
-    sol : `SensitivitySolution`, or a list of them; success, status, message, nfev, nit, cost, active_mask
+    x : ndarray, shape (N,)
+        The parameters, then the initial values that were found.
+    names : list of str
+        What x holds.
+    params : dict
+        name : value, of the parameters.
+    y0 : ndarray, shape (n,)
+        Initial values; a list of them for several experiments.
+    cov, corr : ndarray, shape (N, N)
+        Covariances and correlations of x.
+    stderr : ndarray, shape (N,)
+        Standard errors; zero for what is fixed, NaN for what is at a bound.
+    ssr, dof, rms : float, int, float
+        Sum of squares of (observed - y)/sigma, degrees of freedom, root of their quotient.
+    undetermined : list
+        (singular value, {name: weight}), directions that the data do not determine.
+    bias : ndarray, shape (N,)
+        How far the errors of the solution may have moved each of x.
+    error : ndarray, shape (M,)
+        The estimated error of what is observed, in units of sigma.
+    fun, jac : ndarray, shapes (M,) and (M, N)
+        Residuals, and their derivatives by x.
+    sol : SensitivitySolution
+        A list of them for several experiments.
+    success, status, message, nfev, nit, cost, active_mask
+        As from `scipy.optimize.least_squares`, but for `status`.
     """
 
     def __dir__(self) -> list[str]:
