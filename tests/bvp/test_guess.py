@@ -174,3 +174,17 @@ class TestSensitivity:
         res = sm.solve_bvp(lambda x, y: -y, lambda ya, yb: ya - 1, X, np.ones((1, 5)), sensitivity=True)
         assert res.dy_dargs.shape == (1, 0, res.x.size)
         assert res.sol_dargs == ()
+
+
+@pytest.mark.parametrize("tol", [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-9])
+@pytest.mark.parametrize("height", [1.0, 5.0])
+def test_infinitely_many_solutions_are_no_success(tol, height):
+    """y'' = -pi**2 y, y(0) = y(1) = 0: all c sin(pi x)."""
+    res = sm.solve_bvp(
+        lambda x, y: np.vstack([y[1], -(np.pi**2) * y[0]]),
+        lambda ya, yb: np.array([ya[0], yb[0]]),
+        X,
+        height * np.ones((2, 5)),
+        tol=tol,
+    )
+    assert not res.success

@@ -51,7 +51,8 @@ class Judgement(NamedTuple):
 
     error (n, K) : the largest estimated error in each window; worst : the largest one of a value or a parameter,
     relative to its size; residual (K,) : root mean square of the residual relative to 1 + |f|; peak (K,) : its
-    largest value; rounding (K,) : what it cannot fall below; p (n_p,) : the estimated error of p.
+    largest value; rounding (K,) : what it cannot fall below; p (n_p,) : the estimated error of p; condition : that of
+    the finer equations.
     """
 
     error: Real
@@ -60,6 +61,7 @@ class Judgement(NamedTuple):
     peak: Real
     rounding: Real
     p: Real
+    condition: float
 
 
 def judge(equations: Equations, state: State, derivatives: Derivatives) -> Judgement:
@@ -76,14 +78,16 @@ def judge(equations: Equations, state: State, derivatives: Derivatives) -> Judge
     residual, peak, noise = np.sqrt(found[0]), np.sqrt(found[1]), _ROUNDING * found[2]
     peak[0] = max(peak[0], start)
     chain = Chain(fine, equations.directions, finer) if at.residual.finite else None
-    if chain is None or chain.condition > _SINGULAR:
-        return Judgement(np.full((len(state.y), fine.windows), np.inf), np.inf, residual, peak, noise, state.p + np.inf)
+    condition = np.inf if chain is None else chain.condition
+    if chain is None or condition > _SINGULAR:
+        nothing = np.full((len(state.y), fine.windows), np.inf)
+        return Judgement(nothing, np.inf, residual, peak, noise, state.p + np.inf, condition)
     step = chain.solve(at.residual)
     error = step.sizes(fine)
     worst = float((error / np.maximum(state.sizes(coarse), 1.0)).max())
     if state.p.size:
         worst = max(worst, float((abs(step.p) / np.maximum(abs(state.p), 1.0)).max()))
-    return Judgement(error, worst, residual, peak, noise, abs(step.p))
+    return Judgement(error, worst, residual, peak, noise, abs(step.p), condition)
 
 
 def unseen(problem: BoundaryProblem, mesh: Mesh, state: State, probes: Real) -> Real:

@@ -15,7 +15,6 @@ from ..user.boundary import BoundaryProblem
 from ..user.results import checked as checked_value
 from ..user.results import parts
 from . import start
-from .error import Judgement
 from .mesh import Mesh, State
 from .report import result
 from .search import Search
@@ -115,10 +114,9 @@ class Pieces:
         whole.state = State(np.ascontiguousarray(ends), np.ascontiguousarray(slopes), search.state.p)
         if search.judgement is not None:
             found = search.judgement
-            many = (np.tile(values, J) for values in (found.residual, found.peak, found.rounding))
             error = np.ascontiguousarray(rows(found.error)).reshape(factor * n, J * K)
-            residual, peak, rounding = many
-            whole.judgement = Judgement(error, found.worst, residual, peak, rounding, found.p)
+            residual, peak, rounding = (np.tile(part, J) for part in (found.residual, found.peak, found.rounding))
+            whole.judgement = found._replace(error=error, residual=residual, peak=peak, rounding=rounding)
         return result(x, self._n_p, whole, status, thinned=False)
 
 
