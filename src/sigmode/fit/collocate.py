@@ -13,7 +13,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..arrays import Real
 from ..blas import one_thread
-from ..ivp.sensitivity import Derivatives, parameters_of
+from ..ivp.partials import Derivatives, parameters_of
 from ..trial.basis import Basis, basis
 from .data import Experiment
 from .model import Model, Unknowns

@@ -15,8 +15,9 @@ from ..ivp.bound import RELATIVE_FLOOR
 from ..ivp.loop import FINISHED
 from ..ivp.march import MOST_COMPILED, why_it_ended
 from ..ivp.noise import AT, RESIDUALS
+from ..ivp.partials import count_of
 from ..ivp.quick import bases_of
-from ..ivp.sensitivity import count_of, sensitivity
+from ..ivp.sensitivity import sensitivity
 from ..ivp.setting import ABSOLUTE_FLOOR, MAX_WINDOWS, checked_first_step, march_weights, width
 from ..ivp.solve_ivp import solve_ivp
 from ..user.field import WithArgs, compiled_on_nodes
