@@ -15,11 +15,11 @@ from ..user.differences import alternating, disagreement, replaced
 from ..user.field import VectorField, WithArgs, compiled_on_nodes
 from ..user.results import checked
 
-__all__ = ["STEP", "Derivatives", "count_of", "least_sizes", "parameters_of"]
+__all__ = ["FLOOR", "STEP", "Derivatives", "count_of", "least_sizes", "parameters_of"]
 
 # Relative step of central differences, and the part of the largest value of a component that counts as its size. Not
 # tuned.
-STEP, _FLOOR = EPS ** (1.0 / 3.0), 1e-3
+STEP, FLOOR = EPS ** (1.0 / 3.0), 1e-3
 # Points at which the user's derivatives are compared with differences. Not tuned.
 _COMPARED = 8
 
@@ -27,7 +27,7 @@ _COMPARED = 8
 def least_sizes(Y: Real) -> Real:
     """What counts as the size of a component of Y (m, n) at least, in differences, (n,)."""
     largest = abs(Y).max(axis=0, initial=0.0)
-    return np.where(largest > 0.0, _FLOOR * largest, 1.0)
+    return np.where(largest > 0.0, FLOOR * largest, 1.0)
 
 
 def count_of(args: tuple[Any, ...]) -> int:
