@@ -16,7 +16,8 @@ from ..blas import one_thread
 from ..ivp.partials import Derivatives, parameters_of
 from ..trial.basis import Basis, basis
 from .data import Experiment
-from .model import Model, Unknowns
+from .model import Model
+from .unknowns import Unknowns
 
 __all__ = ["start_values"]
 
@@ -142,14 +143,14 @@ class _Problem:
         model, unknowns, mesh = self._model, self._unknowns, self._meshes[i]
         each, (start, slopes) = unknowns.sets[i], curve
         values, n = unknowns.values(z), start.size
-        p = unknowns.p(values)
-        own, numbers = parameters_of(tuple(p.tolist()))
-        of_f = Derivatives(model.fun, own, numbers, n, None, None)
+        p = unknowns.p(values, i)
+        args, numbers = parameters_of(unknowns.args(p, i))
+        of_f = Derivatives(model.fun, args, numbers[: p.size], n, None, None)
         Y = start + mesh.to_nodes @ slopes
         factor = weight * mesh.weight[:, None] / self._scales[i]
         missed = factor * (slopes - of_f.at(mesh.t, Y))
         at_data = (start + mesh.to_data @ slopes).T
-        seen = model.seen(each.times, at_data, p)
+        seen = model.seen(each.times, at_data, p, i)
         noise = self._noise[i]
         off = ((seen[:, each.column] - each.y) / noise)[each.measured]
         y0, part = unknowns.y0(values, i)
@@ -157,20 +158,20 @@ class _Problem:
         residual = np.concatenate([off, missed.ravel(), known])
         if not derivatives:
             return residual, np.empty((0, 0))
-        free, Q = unknowns.parameters.free, mesh.t.size
+        (own, columns), Q = unknowns.columns[i], mesh.t.size
         to_values = unknowns.factors(z)
         D = np.zeros((residual.size, z.size + n + Q * n))
-        by_y, by_p = model.seen_by(each.times, at_data, p)
+        by_y, by_p = model.seen_by(each.times, at_data, p, i)
         rows = np.nonzero(each.measured)
         of_rows = by_y[rows[0], :, each.column[rows[1]]] / noise[rows][:, None]  # (M, n)
-        D[: off.size, : free.size] = by_p[rows[0], :, each.column[rows[1]]][:, free] / noise[rows][:, None]
+        D[: off.size, columns] = by_p[rows[0], :, each.column[rows[1]]][:, own] / noise[rows][:, None]
         D[: off.size, z.size : z.size + n] = of_rows
         D[: off.size, z.size + n :] = (mesh.to_data[each.column[rows[1]]][:, :, None] * of_rows[:, None, :]).reshape(
             off.size, -1
         )
         J, F = of_f.by_y(mesh.t, Y), of_f.by_p(mesh.t, Y)
         middle = slice(off.size, off.size + missed.size)
-        D[middle, : free.size] = -(factor[:, :, None] * F[:, :, free]).reshape(missed.size, -1)
+        D[middle, columns] = -(factor[:, :, None] * F[:, :, own]).reshape(missed.size, -1)
         D[middle, z.size : z.size + n] = -(factor[:, :, None] * J).reshape(missed.size, -1)
         block = -np.einsum("qa,qab,qr->qarb", factor, J, mesh.to_nodes, optimize=True)
         every = np.arange(Q)
@@ -182,7 +183,7 @@ class _Problem:
         D[ends, z.size : z.size + n] = np.diag(scale)
         D[ends, part] = -np.eye(n)[:, each.free] * scale[:, None]
         if callable(each.y0):
-            D[ends, : free.size] -= model.y0_by_p(each, p)[:, free] * scale[:, None]
+            D[ends, columns] -= model.y0_by_p(i, p)[:, own] * scale[:, None]
         D[:, : z.size] *= to_values
         return residual, D
 

@@ -12,7 +12,8 @@ from scipy.stats import t as student
 from .. import arguments
 from ..arrays import Real
 from ..pictures import new_axes
-from .model import Model, Unknowns
+from .model import Model
+from .unknowns import Unknowns
 
 __all__ = ["FitResult"]
 
@@ -160,8 +161,10 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
         if unique[0] < each.t0:
             raise ValueError(f"`t` must not lie before {each.t0}, got {unique[0]}.")
         values = unknowns.values(z)
-        res = model.solve(values, experiment, unique)
-        y, by_value = model.observed(values, experiment, unique, res)
+        found = model.solve(values, experiment, unique)
+        if found is None:
+            raise ValueError(f"There is no solution up to t = {unique[-1]}.")
+        y, by_value, _ = model.observed(values, experiment, unique, found)
         if level is None:
             return y[:, column]
         cov = np.where(np.isfinite(self.cov), self.cov, 0.0)[np.ix_(self._places, self._places)]

@@ -188,7 +188,7 @@ class Derivatives:
         if not self._sides:
             for j in range(self.k):
                 step, run = self._step_of(j)
-                self._sides.append((run, *(self._with(self._moved({j: way})) for way in (step, -step))))
+                self._sides.append((run, self._with(self._moved({j: step})), self._with(self._moved({j: -step}))))
         return self._sides
 
     def _moved(self, steps: dict[int, float]) -> tuple[Any, ...]:

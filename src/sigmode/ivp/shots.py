@@ -79,8 +79,9 @@ class Shots:
 
     def _solution(self, shared: Any, own: Any, by: Any) -> SensitivitySolution:
         x, h, error_x, bound = shared
-        y = of_networks(x, *own, self._bases, h, error_x, bound)
-        return SensitivitySolution(y, of_networks(x, *by, self._bases, h))
+        (y, V, bias), (by_y, by_V, by_bias) = own, by
+        solution = of_networks(x, y, V, bias, self._bases, h, error_x, bound)
+        return SensitivitySolution(solution, of_networks(x, by_y, by_V, by_bias, self._bases, h))
 
 
 @functools.cache
