@@ -270,9 +270,11 @@ def judged(parts, address, words, t0, bound, y0, setting, tables):
             bound_of, size,
         ),
     )  # fmt: skip
-    odd = flagged >= 0 and _grows(df_dy, h, min(done + 1, K), setting.followed)
     if asked == c.ACCEPTED:
-        asked = ASK_PYTHON if setting.controlled and (odd or not ratio <= 1.0) else 0
+        asked = 0
+        if setting.controlled:
+            odd = flagged >= 0 and _grows(df_dy, h, min(done + 1, K), setting.followed)
+            asked = ASK_PYTHON if odd or not ratio <= 1.0 else 0
     return asked, state, march, networks, used, (x, bound_of)
 
 

@@ -34,7 +34,7 @@ def result_of(search: Search, several: bool, absolute: bool) -> FitResult:
     names = parameters.names + unknowns.names[parameters.free.size :]
     places = np.append(parameters.free, np.arange(len(parameters.names), len(names)))
     N = len(names)
-    res = FitResult(names=names, nfev=0, nit=search.nit + search.run.nit, success=False, status=-1)
+    res = FitResult(names=names, nfev=0, nit=search.nit, success=False, status=-1)
     z = search.best.x if search.best is not None else first_values(unknowns, search.model)
     object.__setattr__(res, "_places", places)  # not among the entries of the dictionary
     object.__setattr__(res, "_absolute", absolute)

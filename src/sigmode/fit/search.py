@@ -250,14 +250,14 @@ class Search:
             options["rtol"] = max(options["rtol"] * _TIGHTER, _TIGHTEST)
             options["atol"] = options["rtol"] * 1e-2 * size
             start, self.best = self.best.x, None
-            before, self.run.best, self.run.costs = self.model.nfev, None, []
+            before, self.run.best, self.run.costs, self.run.nit = self.model.nfev, None, [], 0
             try:
                 self.run.refine(start)
             except Stopped:
                 self.run.stop()
                 self.stopped = True
             self.costs += self.run.costs
-            self.nfev += self.model.nfev - before
+            self.nfev, self.nit = self.nfev + self.model.nfev - before, self.nit + self.run.nit
             self.best = self.run.best
 
 
