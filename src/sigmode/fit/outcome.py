@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Real
+from ..blas import one_thread
 from .descent import Found
 from .model import Solved
 from .result import FitResult
-from .search import Search, finite, first_values
+from .search import Search, bias, first_values
 from .unknowns import Unknowns
 
 __all__ = ["result_of"]
@@ -66,7 +67,8 @@ def result_of(search: Search, several: bool, absolute: bool) -> FitResult:
     solutions = [made() for made in solved.solutions]
     res.sol = solutions if several else solutions[0]
     res.active_mask[places] = found.active_mask
-    _statistics(res, solved, unknowns, absolute, None if search.run.linear else (found.jac, found.cost, z))
+    with one_thread(solved.jacobian.size):
+        _statistics(res, solved, unknowns, absolute, None if search.run.linear else (found.jac, found.cost, z))
     res.success, res.status, res.message = _verdict(res, search, found)
     return res
 
@@ -108,7 +110,7 @@ def _statistics(
     res.stderr[at] = np.sqrt(np.diag(cov))
     with np.errstate(invalid="ignore"):
         res.corr[np.ix_(at, at)] = cov / np.outer(res.stderr[at], res.stderr[at])
-    res.bias[at] = abs(np.linalg.pinv(J)) @ finite(solved.error)
+    res.bias[at] = bias(J, solved.error)
     for row in np.flatnonzero(unknown):
         weights = {res.names[j]: float(w) for j, w in zip(at, V[row], strict=True) if abs(w) > _NO_WEIGHT}
         res.undetermined.append((float(sizes[row] / max(sizes.max(), 1e-300)), weights))

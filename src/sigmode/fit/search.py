@@ -11,6 +11,7 @@ from scipy.optimize import least_squares
 
 from ..arguments import EPS
 from ..arrays import Real
+from ..blas import one_thread
 from ..callback import Callback, Stopped, tell
 from ..user.field import is_compiled
 from ..workers import by_map, in_processes, on_threads
@@ -20,7 +21,7 @@ from .descent import Found, descend
 from .model import Model, Solved
 from .unknowns import Unknowns
 
-__all__ = ["Search", "deviations", "finite", "first_values"]
+__all__ = ["Run", "Search", "bias", "first_values"]
 
 # Tolerances of the solutions each next time, and at last; how far their errors may move a parameter, in standard
 # errors. Not tuned.
@@ -245,7 +246,11 @@ class Search:
         options = self.model.options
         while self.best is not None and options["rtol"] > _TIGHTEST and self.unknowns.size and not self.stopped:
             solved = self.run.solved(self.best.x)
-            if solved is None or not (_bias(solved) > _SHARE * deviations(solved)).any():
+            if solved is None:
+                return
+            with one_thread(solved.jacobian.size):
+                moved = (bias(solved.jacobian, solved.error) > _SHARE * _deviations(solved)).any()
+            if not moved:
                 return
             options["rtol"] = max(options["rtol"] * _TIGHTER, _TIGHTEST)
             options["atol"] = options["rtol"] * 1e-2 * size
@@ -306,17 +311,12 @@ def _inside(z: Real, unknowns: Unknowns) -> Real:
     )
 
 
-def _bias(solved: Solved) -> Real:
-    """How far errors of the solution may move the values."""
-    return np.asarray(abs(np.linalg.pinv(solved.jacobian)) @ finite(solved.error))
+def bias(jacobian: Real, error: Real) -> Real:
+    """How far errors of the solution may move the values; errors that are not known count as very large ones."""
+    return np.asarray(abs(np.linalg.pinv(jacobian)) @ np.nan_to_num(error, nan=_HUGE, posinf=_HUGE))
 
 
-def finite(error: Real) -> Real:
-    """Errors that are not known as very large numbers."""
-    return np.nan_to_num(error, nan=_HUGE, posinf=_HUGE)
-
-
-def deviations(solved: Solved) -> Real:
+def _deviations(solved: Solved) -> Real:
     """Standard errors of the values, as far as they are determined."""
     M, N = solved.jacobian.shape
     s2 = float(solved.residual @ solved.residual) / max(1, M - N)
