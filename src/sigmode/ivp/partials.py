@@ -108,6 +108,7 @@ class Derivatives:
     def _with(self, args: tuple[Any, ...]) -> VectorField:
         return self._of(args).as_sure_as(self._field)
 
+    @functools.cached_property
     def machine_code(self) -> MachineCode | None:
         """For compiled code that makes the differences itself; None where f or its derivatives are Python's."""
         if self._jac is not None or self._df_dp is not None:

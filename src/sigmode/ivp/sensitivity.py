@@ -50,7 +50,11 @@ class SensitivitySolution:
 
     def error(self, t: ArrayLike) -> tuple[Real, Real, Real]:
         """Estimated errors of y, dy_dy0 and dy_dp, in their shapes."""
-        return (self.y.error(t), *self._parts(self.derivatives.error(t)))
+        return (self.y.error(t), *self.error_of_both(t))
+
+    def error_of_both(self, t: ArrayLike) -> tuple[Real, Real]:
+        """Those of `dy_dy0` and `dy_dp`."""
+        return self._parts(self.derivatives.error(t))
 
     def _parts(self, values: Real) -> tuple[Real, Real]:
         n = self.y.network.n
@@ -145,7 +149,7 @@ def sensitivity(
         derivatives = differentiated(res.sol, of_f, estimate)
     res.sol = SensitivitySolution(res.sol, derivatives)
     res.dy_dy0, res.dy_dp = res.sol.both(res.t)
-    _, res.error_dy_dy0, res.error_dy_dp = res.sol.error(res.t)
+    res.error_dy_dy0, res.error_dy_dp = res.sol.error_of_both(res.t)
     res.nfev += of_f.nfev
     if res.success and not (np.isfinite(res.dy_dy0).all() and np.isfinite(res.dy_dp).all()):
         res.success, res.status = False, -1

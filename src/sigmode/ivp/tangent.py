@@ -64,7 +64,7 @@ def _along(sol: Solution, used: Basis, of_f: Derivatives, moved: bool) -> tuple[
     if moved:
         off = sol.error(np.clip(t.ravel(), sol.t_min, sol.t_max)).T.reshape(Y.shape)
         Y = Y + np.where(np.isfinite(off), off, 0.0)
-    code = of_f.machine_code() if used.s * n <= _MOST_UNKNOWNS else None
+    code = of_f.machine_code if used.s * n <= _MOST_UNKNOWNS else None
     if code is not None:
         K, N = len(t), n * (n + of_f.k)
         found = np.empty((K, 3, N)), np.empty((K, used.s, N)), np.empty((K, used.s, N))
