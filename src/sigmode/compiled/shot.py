@@ -86,8 +86,8 @@ def shoot(parts, address, words, moved_words, runs, t0, bound, y0, t_eval, setti
 
     parts : addresses of `SHOT_PARTS`; address, words, moved_words, runs : see `tangent.tangents`; t0, bound, y0 (n,) :
     the problem; t_eval (m,) : where it is asked for; step, floor : of differences, see `ivp.partials`.
-    status : as of `member.judged`; values, errors (n, m), derivatives (n (n + k), m), as far as the march got. Of the
-    networks what they share, x (K + 1,), h (K,), abscissae and errors; and of each its starts y (K, .), V, bias.
+    status : as of `member.judged`; values, errors (n, m), derivatives (n (n + k), m), if it came to its end. Of
+    the networks what they share, x (K + 1,), h (K,), abscissae and errors; and of each its starts y (K, .), V, bias.
     """
     N = y0.size * (y0.size + runs.size)
     status, state, march, networks, _, error = judged(parts, address, words, t0, bound, y0, setting, tables)
@@ -95,7 +95,7 @@ def shoot(parts, address, words, moved_words, runs, t0, bound, y0, t_eval, setti
     x, own = np.empty(K + 1), (networks[6], networks[0], networks[1])
     by = np.empty((K, N)), np.empty((K, N, s - 1)), np.empty((K, N))
     seen, off, slopes = np.empty((y0.size, 0)), np.empty((y0.size, 0)), np.empty((N, 0))
-    if status != ASK_PYTHON:
+    if status == 0:
         last = march[0][K - 1, 2]
         x[:K], x[K] = networks[3], last
         seen = _read(parts, code, march, networks, last, t_eval, setting, tables)

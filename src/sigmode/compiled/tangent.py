@@ -7,7 +7,7 @@ import numpy as np
 from .functions import call
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 
-__all__ = ["tangents"]
+__all__ = ["partials", "tangents"]
 
 
 @helper
@@ -47,6 +47,12 @@ def _partials(address, words, moved_words, runs, t, Y, least, step, J, F):
             run[i] = runs[q]
         _quotient(ahead, back, run, q, F)
     return True
+
+
+@entry(f"b1(i8, {INDICES}, i8[:, ::1], {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, f8, {CUBE}, {CUBE})")
+def partials(address, words, moved_words, runs, t, Y, least, step, J, F):
+    """df/dy (s, n, n) and df/dp (s, n, k) at points by central differences; whether f could be called: see below."""
+    return _partials(address, words, moved_words, runs, t, Y, least, step, J, F)
 
 
 @helper

@@ -169,7 +169,7 @@ class _Problem:
         D[: off.size, z.size + n :] = (mesh.to_data[each.column[rows[1]]][:, :, None] * of_rows[:, None, :]).reshape(
             off.size, -1
         )
-        J, F = of_f.by_y(mesh.t, Y), of_f.by_p(mesh.t, Y)
+        J, F = of_f.both(mesh.t, Y)
         middle = slice(off.size, off.size + missed.size)
         D[middle, columns] = -(factor[:, :, None] * F[:, :, own]).reshape(missed.size, -1)
         D[middle, z.size : z.size + n] = -(factor[:, :, None] * J).reshape(missed.size, -1)
@@ -202,7 +202,8 @@ class _Problem:
 
 def start_values(model: Model, unknowns: Unknowns, z: Real, tell: Callable[[], None]) -> Real | None:
     """z close to the optimum, from a z that may be far; None where that fails. tell : called at each step."""
-    problem = _Problem(model, unknowns, np.clip(z, unknowns.lower, unknowns.upper))
+    with one_thread(0):
+        problem = _Problem(model, unknowns, np.clip(z, unknowns.lower, unknowns.upper))
     with np.errstate(all="ignore"), one_thread(problem.size**2):
         for weight in _WEIGHTS:
             if not _minimise(problem, weight, tell):

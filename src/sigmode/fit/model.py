@@ -11,6 +11,7 @@ import numpy as np
 from ..arguments import EPS, warn
 from ..arrays import Real
 from ..ivp.sensitivity import sensitivity
+from ..ivp.setting import MAX_WINDOWS
 from ..ivp.shots import Shot, Shots
 from ..user.results import checked
 from .unknowns import Unknowns
@@ -19,6 +20,8 @@ __all__ = ["Model", "Solved", "why_it_failed"]
 
 # Relative step of central differences. Not tuned.
 _STEP = EPS ** (1.0 / 3.0)
+# A trial point may take this many times the windows of the last one, and so many more. Not tuned.
+_TIMES_MORE, _MORE = 10, 200
 # Words in a ValueError that tell of a trial point, not of a mistake in the arguments.
 _OF_VALUES = "finite", "math domain", "NaN"
 
@@ -51,10 +54,15 @@ class Model:
         self.failure: str | None = None  # why there was no solution the last time, where that is known
         self._said: set[str] = set()
         self._shots: dict[Any, Shots | None] = {}
+        self._windows: dict[int, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """For other processes: machine code is made there."""
         return {**self.__dict__, "_shots": {}}
+
+    def start_again(self) -> None:
+        """Forget what solutions took so far."""
+        self._windows = {}
 
     def __call__(self, values: Real) -> Solved | None:
         """At these values of the unknowns; None where there is no solution up to the last measurement."""
@@ -80,7 +88,14 @@ class Model:
         if found is None:
             found = self._by_sensitivity(span, y0, p, i, times)
         self.nfev += found.nfev
-        return found if found.y.shape[1] == times.size and np.isfinite(found.y).all() else None
+        if found.y.shape[1] < times.size or not np.isfinite(found.y).all():
+            return None
+        self._windows[i] = found.windows
+        return found
+
+    def _most(self, i: int) -> int:
+        """Windows at most: a trial that takes far more than the last one is not worth its time."""
+        return min(MAX_WINDOWS, _TIMES_MORE * self._windows[i] + _MORE) if i in self._windows else MAX_WINDOWS
 
     def _shot(self, span: tuple[float, float], y0: Real, p: Real, i: int, times: Real) -> Shot | None:
         """In compiled code, where that is possible."""
@@ -93,17 +108,17 @@ class Model:
         shots = self._shots[key]
         if shots is None or not (np.isfinite(y0).all() and np.isfinite(p).all()):
             return None
-        return shots(span, y0, p, self.unknowns.columns[i][0], times)
+        return shots(span, y0, p, self.unknowns.columns[i][0], times, self._most(i))
 
     def _by_sensitivity(self, span: tuple[float, float], y0: Real, p: Real, i: int, times: Real) -> Shot:
         with warnings.catch_warnings(record=True) as said, np.errstate(all="ignore"):
             warnings.simplefilter("always")
-            own = self.options | {"df_dp": self._df_dp(i)}
+            own = self.options | {"df_dp": self._df_dp(i), "max_windows": self._most(i)}
             res = sensitivity(self.fun, span, y0, args=self.unknowns.args(p, i), t_eval=times, **own)
         self._heed([str(warning.message) for warning in said if issubclass(warning.category, UserWarning)])
         by_p = res.dy_dp[:, self.unknowns.columns[i][0]]
         y = res.y if res.status != -1 else res.y[:, :0]
-        return Shot(y, res.error, res.dy_dy0, by_p, res.nfev, lambda: res.sol)
+        return Shot(y, res.error, res.dy_dy0, by_p, res.nfev, len(res.sol.y.h), lambda: res.sol)
 
     def _df_dp(self, i: int) -> Callable[..., Any] | None:
         """The user's df/dp, with columns of zeros for the constants of set i."""

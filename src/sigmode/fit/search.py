@@ -32,6 +32,8 @@ _GOOD, _BAD = 0.3, 0.5
 _HUGE = 1e100
 # Evaluations of a search at most. Not tuned.
 _MOST = 200
+# Of a search from a start that is not good, before all is tried at once. Not tuned.
+_TRIED = 25
 # Starts further away are within this factor. Not tuned.
 _AWAY = 5.0
 
@@ -71,6 +73,7 @@ class Run:
     def __call__(self, z: Real) -> Reached:
         """From z, by the way that `method` names."""
         self.costs, self.best, self._least, self.nit, stopped, before = [], None, None, 0, False, self.model.nfev
+        self.model.start_again()
         try:
             self._from(np.clip(z, self.unknowns.lower, self.unknowns.upper))
         except Stopped:
@@ -102,11 +105,16 @@ class Run:
         if self._method == "shooting" or (self._method == "auto" and left < _GOOD):
             self.refine(z)
             return
+        if self._method == "auto" and solved is not None:
+            self.refine(z, _TRIED)
+            if self.best is not None and 2.0 * self.best.cost < _GOOD * self._spread:
+                self.refine(self.best.x)
+                return
         close = self._close(z)
         if close is not None:
             self.refine(close)
         if self._method == "auto" and (not self.costs or 2.0 * self.costs[-1] > _BAD * self._spread):
-            self.refine(z)
+            self.refine(z if self.best is None else self.best.x)
 
     def _close(self, z: Real) -> Real | None:
         """A start that is closer, all at once; None where f raises an exception, or nothing is found."""
@@ -140,20 +148,20 @@ class Run:
         self._tell(z, cost, "shooting")
         return solved.residual, solved.jacobian * self.unknowns.factors(z)
 
-    def refine(self, z: Real) -> None:
-        """On exact solutions."""
+    def refine(self, z: Real, most: int = _MOST) -> None:
+        """On exact solutions, so many of them at most."""
         if self.solved(z) is None:
             return
         bounds = self.unknowns.lower, self.unknowns.upper
         if self.linear:
-            found = descend(self._evaluated, z, *bounds, _MOST)
+            found = descend(self._evaluated, z, *bounds, most)
         else:
-            found = self._robust(_inside(z, self.unknowns))
+            found = self._robust(_inside(z, self.unknowns), most)
         self.costs.append(found.cost)
         if self.best is None or found.cost < self.best.cost:
             self.best = found
 
-    def _robust(self, z: Real) -> Found:
+    def _robust(self, z: Real, most: int) -> Found:
         """With a loss of `least_squares`."""
 
         def residual(z: Real) -> Real:
@@ -168,7 +176,7 @@ class Run:
         count = sum(int(each.measured.sum()) for each in self.unknowns.sets)
         found = least_squares(
             residual, z, jacobian, bounds=(self.unknowns.lower, self.unknowns.upper), x_scale="jac", loss=self._loss,
-            f_scale=self._f_scale, ftol=4 * EPS, xtol=1e-11, gtol=None, max_nfev=_MOST,
+            f_scale=self._f_scale, ftol=4 * EPS, xtol=1e-11, gtol=None, max_nfev=most,
         )  # fmt: skip
         return Found(found.x, float(found.cost), bool(found.success), found.active_mask, found.jac)
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..arguments import EPS
 from ..arrays import Index, Number, Real
 from ..compiled.functions import Called
+from ..compiled.tangent import partials
 from ..user.differences import alternating, disagreement, replaced
 from ..user.field import VectorField, WithArgs, compiled_on_nodes
 from ..user.results import checked
@@ -171,6 +172,17 @@ class Derivatives:
         back[:, j] -= step
         run = (ahead[:, j] - back[:, j])[:, None]
         return np.asarray((f(ahead) - f(back)) / run)
+
+    def both(self, t: Real, Y: Real) -> tuple[Real, Real]:
+        """df/dy and df/dp at the points."""
+        code = self.machine_code
+        if code is not None:
+            J, F = np.empty((t.size, self._n, self._n)), np.empty((t.size, self._n, self.k))
+            points = np.ascontiguousarray(t), np.ascontiguousarray(Y)
+            if partials(code.address, code.words, code.moved, code.runs, *points, least_sizes(Y), STEP, J, F):
+                self.nfev += 2 * t.size * (self._n + self.k)
+                return J, F
+        return self.by_y(t, Y), self.by_p(t, Y)
 
     def by_p(self, t: Real, Y: Real) -> Real:
         """df/dp at the points, (m, n, k)."""

@@ -27,13 +27,14 @@ __all__ = ["Shot", "Shots", "member_setting", "member_tables"]
 
 
 class Shot(NamedTuple):
-    """y, error (n, m), dy_dy0 (n, n, m), dy_dp (n, k, m) at the times, as far as there is a solution; calls of f."""
+    """y, error (n, m), dy_dy0 (n, n, m), dy_dp (n, k, m) at the times, or at none; calls of f; windows."""
 
     y: Real
     error: Real
     dy_dy0: Real
     dy_dp: Real
     nfev: int
+    windows: int
     solution: Callable[[], SensitivitySolution]
 
 
@@ -56,8 +57,13 @@ class Shots:
         code = compiled_on_nodes(WithArgs(fun, args) if args else fun)
         return Shots(code, rtol, atol, n, k) if isinstance(code, Called) else None
 
-    def __call__(self, span: tuple[float, float], y0: Real, p: Real, free: Index, times: Real) -> Shot | None:
-        """At the times, with derivatives by y0 and by the parameters `free`; None where only `sensitivity` can say."""
+    def __call__(
+        self, span: tuple[float, float], y0: Real, p: Real, free: Index, times: Real, most: int
+    ) -> Shot | None:
+        """At the times, with derivatives by y0 and by the parameters `free`; None where only `sensitivity` can say.
+
+        At no times where the solution ends before the last of them, or takes more than so many windows.
+        """
         assert self._rest is not None
         words = self._rest.copy()
         words[: self._k] = p.view(np.int64)
@@ -68,14 +74,14 @@ class Shots:
         moved[rows + 1, free] = (p[free] - step).view(np.int64)
         status, nfev, at_times, shared, own, by = shoot(
             _addresses(), self._code.address, words, moved, (p[free] + step) - (p[free] - step), *span, y0, times,
-            self._setting, self._tables, STEP, FLOOR,
+            self._setting._replace(most=most), self._tables, STEP, FLOOR,
         )  # fmt: skip
         if status == ASK_PYTHON:
             return None
         y, error, derivatives = at_times
         parts = derivatives.reshape(self._n, self._n + free.size, y.shape[1])
         solution = lambda: self._solution(shared, own, by)
-        return Shot(y, error, parts[:, : self._n], parts[:, self._n :], nfev, solution)
+        return Shot(y, error, parts[:, : self._n], parts[:, self._n :], nfev, shared[1].size, solution)
 
     def _solution(self, shared: Any, own: Any, by: Any) -> SensitivitySolution:
         x, h, error_x, bound = shared
