@@ -111,22 +111,20 @@ class Model:
         return shots(span, y0, p, self.unknowns.columns[i][0], times, self._most(i))
 
     def _by_sensitivity(self, span: tuple[float, float], y0: Real, p: Real, i: int, times: Real) -> Shot:
+        fun: Any = self.fun
+        args, own = self.unknowns.args(p, i), self.options | {"max_windows": self._most(i)}
+        constants = self.unknowns.sets[i].constants
+        if constants and own["df_dp"] is not None:  # which has no columns for them
+            given = (self.fun, own["jac"], own["df_dp"])
+            fun, own["jac"], own["df_dp"] = (f if f is None else _with(f, constants) for f in given)
+            args = args[: p.size]
         with warnings.catch_warnings(record=True) as said, np.errstate(all="ignore"):
             warnings.simplefilter("always")
-            own = self.options | {"df_dp": self._df_dp(i), "max_windows": self._most(i)}
-            res = sensitivity(self.fun, span, y0, args=self.unknowns.args(p, i), t_eval=times, **own)
+            res = sensitivity(fun, span, y0, args=args, t_eval=times, **own)
         self._heed([str(warning.message) for warning in said if issubclass(warning.category, UserWarning)])
         by_p = res.dy_dp[:, self.unknowns.columns[i][0]]
         y = res.y if res.status != -1 else res.y[:, :0]
         return Shot(y, res.error, res.dy_dy0, by_p, res.nfev, len(res.sol.y.h), lambda: res.sol)
-
-    def _df_dp(self, i: int) -> Callable[..., Any] | None:
-        """The user's df/dp, with columns of zeros for the constants of set i."""
-        own = self.options["df_dp"]
-        sizes = [np.size(value) for value in self.unknowns.sets[i].constants if np.asarray(value).dtype.kind in "fiu"]
-        if own is None or not sum(sizes):
-            return own  # type: ignore[no-any-return]
-        return lambda *arguments: np.pad(np.atleast_2d(own(*arguments)), ((0, 0), (0, sum(sizes))))
 
     def _heed(self, warnings_of_solve: list[str]) -> None:
         """Keep that `fun` scatters; pass on what is new; kinks on the way do not matter."""
@@ -226,6 +224,11 @@ class Model:
         if callable(each.y0):
             by[:, columns] += np.einsum("ijq,jf->ifq", found.dy_dy0, self.y0_by_p(i, unknowns.p(values, i))[:, own])
         return by
+
+
+def _with(function: Callable[..., Any], constants: tuple[Any, ...]) -> Callable[..., Any]:
+    """A function of the user's that gets the constants of an experiment behind its parameters."""
+    return lambda t, y, *p: function(t, y, *p, *constants)
 
 
 def _both_sides(p: Real, j: int) -> tuple[Real, Real]:

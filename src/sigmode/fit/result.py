@@ -29,7 +29,8 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
     Attributes
     ----------
     x : ndarray, shape (N,), the parameters, then the initial values that were found; names : list of str
-    params : dict, name : value; y0 : ndarray (n,), a list of them for several experiments
+    params : dict, name : value, an array where experiments do not share one
+    y0 : ndarray (n,), a list of them for several experiments
     cov, corr : ndarray, shape (N, N); stderr : (N,); zero for what is fixed, NaN for what is at a bound
     ssr, dof, rms : sum of squares of (observed - y)/sigma, degrees of freedom, root of their quotient
     undetermined : list of (singular value, {name: weight}), directions that the data do not determine
@@ -42,8 +43,15 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
     def __dir__(self) -> list[str]:
         return sorted({*self.keys(), *dir(type(self))})
 
+    def __repr__(self) -> str:
+        found = ", ".join(
+            f"{name}={x:.6g}" + (f" +- {error:.2g}" if np.isfinite(error) and error > 0.0 else "")
+            for name, x, error in zip(self.names, self.x, self.stderr, strict=True)
+        )
+        return f"FitResult({found}; ssr={self.ssr:.6g}, dof={self.dof}; {self.message})"
+
     def confint(
-        self, level: float = 0.95, method: str = "linear", of: Callable[[dict[str, float]], float] | None = None
+        self, level: float = 0.95, method: str = "linear", of: Callable[[dict[str, Any]], float] | None = None
     ) -> Any:
         """Confidence intervals.
 
@@ -55,7 +63,8 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
             By standard errors and Student's t, or where the sum of squares, minimised by all others, has grown by as
             much as that.
         of : callable, optional
-            ``of(params)`` -> float, a quantity derived from the parameters: its interval, by its gradient.
+            ``of(params)`` -> float, a quantity derived from the parameters, and from the initial values, which are
+            ``params["y0"]``: its interval, by its gradient.
 
         Returns
         -------
@@ -81,15 +90,19 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
     def _quantile(self, level: float) -> float:
         return float(student.ppf(0.5 + 0.5 * level, max(self.dof, 1)))
 
-    def _derived(self, of: Callable[[dict[str, float]], float]) -> tuple[float, float]:
+    def _derived(self, of: Callable[[dict[str, Any]], float]) -> tuple[float, float]:
         """A derived quantity and its standard error."""
-        names = list(self.params)
-        value = float(of(self.params))
+        _, unknowns, z = self._fit
+        values = unknowns.values(z)
+        value = float(of(_named(unknowns, values)))
         gradient = np.zeros(self.x.size)
-        for j, name in enumerate(names):
-            step = _STEP * (abs(self.params[name]) or 1.0)
-            ahead, back = (dict(self.params, **{name: self.params[name] + side * step}) for side in (1.0, -1.0))
-            gradient[j] = (of(ahead) - of(back)) / (ahead[name] - back[name])
+        for j, place in enumerate(self._places.tolist()):
+            step = _STEP * (abs(values[j]) or 1.0)
+            ahead, back = values.copy(), values.copy()
+            ahead[j] += step
+            back[j] -= step
+            change = float(of(_named(unknowns, ahead))) - float(of(_named(unknowns, back)))
+            gradient[place] = change / (ahead[j] - back[j])
         at, cov, unknown = self._determined
         own = gradient[at]
         for direction in unknown:
@@ -235,6 +248,12 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
         below.set_xlabel("t")
         above.legend(fontsize="small")
         return np.array([above, below])
+
+
+def _named(unknowns: Unknowns, values: Real) -> dict[str, Any]:
+    """Parameters by name, and the initial values as ``y0``: an array, a list of them for several experiments."""
+    initial = [unknowns.y0(values, i)[0] for i in range(len(unknowns.sets))]
+    return {**unknowns.parameters.by_name(unknowns.all(values)), "y0": initial if len(initial) > 1 else initial[0]}
 
 
 def _refit(model: Model, unknowns: Unknowns, z: Real, others: Any) -> Real | None:

@@ -34,6 +34,8 @@ _HUGE = 1e100
 _MOST = 200
 # Of a search from a start that is not good, before all is tried at once. Not tuned.
 _TRIED = 25
+# An unknown that moves all data by no more than this part of their spread has no effect. Not tuned.
+_NO_EFFECT = 1e-6
 # Starts further away are within this factor. Not tuned.
 _AWAY = 5.0
 
@@ -109,12 +111,21 @@ class Run:
             self.refine(z, _TRIED)
             if self.best is not None and 2.0 * self.best.cost < _GOOD * self._spread:
                 self.refine(self.best.x)
-                return
+                if self._determined(self.best):
+                    return
         close = self._close(z)
         if close is not None:
             self.refine(close)
         if self._method == "auto" and (not self.costs or 2.0 * self.costs[-1] > _BAD * self._spread):
             self.refine(z if self.best is None else self.best.x)
+
+    def _determined(self, found: Found) -> bool:
+        """Whether the data determine all unknowns there: a minimum in which one has no effect may be a wrong one."""
+        if found.jac is None or not found.success:
+            return False
+        by_part = found.jac * np.where(self.unknowns.log, 1.0, abs(found.x))
+        sizes = np.linalg.norm(by_part, axis=0)
+        return bool((sizes > _NO_EFFECT * np.sqrt(self._spread)).all() or not self.unknowns.size)
 
     def _close(self, z: Real) -> Real | None:
         """A start that is closer, all at once; None where f raises an exception, or nothing is found."""
