@@ -224,10 +224,11 @@ def interpolate(x, bound, points, error):
 
 @helper
 def judged(parts, address, words, t0, bound, y0, setting, tables):
-    """A march and what its error is, as of `ivp.quick`: status, state, march, networks, the `atol` used, error.
+    """A march and what its error is, as of `ivp.quick`: status, state, march, networks, the `atol` used, error, doubts.
 
     status : 0, ASK_PYTHON, or an end of the march in `control`; state : numbers and counts; march, networks : places,
-    values, slopes, and V, bias, u, start, end, h, y of `beside`; error : abscissae (L,), and values (n, L) there.
+    values, slopes, and V, bias, u, start, end, h, y of `beside`; error : abscissae (L,), and values (n, L) there;
+    doubts : the largest error in units of the tolerance, and df/dy of windows to be looked at for growth.
     """
     asked, numbers, counts, places, values, slopes = _march(parts, address, words, t0, bound, y0, setting, tables)
     K, s, n = slopes.shape
@@ -235,9 +236,9 @@ def judged(parts, address, words, t0, bound, y0, setting, tables):
     V, bias, u, y = np.empty((K, n, s - 1)), np.empty((K, n)), np.empty((K, wide, n)), np.empty((K, n))
     start, end, h = np.empty(K), np.empty(K), np.empty(K)
     state, march, networks = (numbers, counts), (places, values, slopes), (V, bias, u, start, end, h, y)
-    nothing = np.empty(0), np.empty((n, 0))
+    nothing, none = (np.empty(0), np.empty((n, 0))), (np.inf, np.empty((0, n, n)))
     if asked not in (c.ACCEPTED, c.TOO_SMALL, c.LIMIT, c.STUCK, c.NOT_FINITE) or K == 0:
-        return ASK_PYTHON, state, march, networks, y0, nothing
+        return ASK_PYTHON, state, march, networks, y0, nothing, none
     _beside(
         parts[3],
         (
@@ -256,7 +257,7 @@ def judged(parts, address, words, t0, bound, y0, setting, tables):
         ),
     )  # fmt: skip
     if calls < 0:
-        return ASK_PYTHON, state, march, networks, used, nothing
+        return ASK_PYTHON, state, march, networks, used, nothing, none
     counts[c.NFEV] += calls
     points = 1 + wide * done + (wide + 1 if done < K else 0)
     x, bound_of, size = np.empty(points), np.empty((n, points)), np.empty((n, points))
@@ -270,12 +271,9 @@ def judged(parts, address, words, t0, bound, y0, setting, tables):
             bound_of, size,
         ),
     )  # fmt: skip
-    if asked == c.ACCEPTED:
-        asked = 0
-        if setting.controlled:
-            odd = flagged >= 0 and _grows(df_dy, h, min(done + 1, K), setting.followed)
-            asked = ASK_PYTHON if odd or not ratio <= 1.0 else 0
-    return asked, state, march, networks, used, (x, bound_of)
+    looked = min(done + 1, K) if flagged >= 0 else 0
+    status = 0 if asked == c.ACCEPTED else asked
+    return status, state, march, networks, used, (x, bound_of), (ratio, df_dy[:looked])
 
 
 @helper
@@ -284,8 +282,12 @@ def _one(parts, address, words, t0, bound, y0, t_eval, setting, tables, y_out, e
 
     y_out, error_out : (n, k), written as far as the march got.
     """
-    status, state, march, networks, used, error = judged(parts, address, words, t0, bound, y0, setting, tables)
+    status, state, march, networks, used, error, doubts = judged(parts, address, words, t0, bound, y0, setting, tables)
     numbers, counts = state
+    if status == 0 and setting.controlled:
+        ratio, df_dy = doubts
+        odd = _grows(df_dy, networks[5], len(df_dy), setting.followed)
+        status = ASK_PYTHON if odd or not ratio <= 1.0 else 0
     if status == ASK_PYTHON:
         return status, numbers, counts
     places, values, slopes = march

@@ -90,7 +90,7 @@ def shoot(parts, address, words, moved_words, runs, t0, bound, y0, t_eval, setti
     the networks what they share, x (K + 1,), h (K,), abscissae and errors; and of each its starts y (K, .), V, bias.
     """
     N = y0.size * (y0.size + runs.size)
-    status, state, march, networks, _, error = judged(parts, address, words, t0, bound, y0, setting, tables)
+    status, state, march, networks, _, error, _ = judged(parts, address, words, t0, bound, y0, setting, tables)
     K, s, code = networks[0].shape[0], tables.nodes.size, (address, words)
     x, own = np.empty(K + 1), (networks[6], networks[0], networks[1])
     by = np.empty((K, N)), np.empty((K, N, s - 1)), np.empty((K, N))

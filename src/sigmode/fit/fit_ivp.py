@@ -59,21 +59,27 @@ def fit_ivp(
     Parameters
     ----------
     fun : callable
-        ``fun(t, y, *p)`` -> (n,), the function of ``solve_ivp(fun, ..., args=p)``, plain or compiled by Numba.
+        ``fun(t, y, *p)`` -> (n,), the function of ``solve_ivp(fun, ..., args=p)``, plain or compiled by Numba. Where
+        it raises an exception of arithmetic, or a ValueError about values ("math domain error"), a trial has failed.
     t : array_like, shape (m,), or a list of such arrays
         Times of the measurements, in any order, also the same ones several times. A list for several experiments.
     y : array_like, shape (k, m) or (m,), or a list
         Measurements, NaN where there is none.
     p0 : array_like, shape (j,), or dict
-        Start values, by name in a dict.
+        Start values, by name in a dict; for a parameter in `local` a number, or one for each experiment.
     y0 : array_like, shape (n,), or callable, or a list
         Initial values, NaN where they are to be found; or ``y0(*p)`` -> (n,).
+    args : tuple, or a list of tuples
+        Constants, for each experiment its own in a list: all functions get them behind the parameters.
+    local : names
+        Parameters that experiments do not share: each has its own, in results as ``k[0]``, ``k[1]``.
     sigma : array_like, optional
         Standard deviations of the measurements, of any shape that broadcasts to that of y, or (k,).
     absolute_sigma : bool
         Whether `sigma` is meant as it is. Otherwise `cov` is scaled by the residuals, as in `scipy.optimize.curve_fit`.
     bounds : tuple of array_like, `scipy.optimize.Bounds`, or dict
-        Of the parameters; equal ones fix a parameter.
+        Of the parameters; equal ones fix a parameter. In a dict by name, also of one of several, ``k[1]``, and of
+        initial values that are to be found, ``y0[0]``, with several experiments ``y0[1][0]``.
     observe : None, array_like of int, or callable
         What of the state is measured: all of it, some components, or ``observe(t, y, *p)`` -> (k, m), y (n, m).
     scale : None, "log", or one of these for each parameter
@@ -87,7 +93,7 @@ def fit_ivp(
     method : {"auto", "shooting", "collocation"}
         "shooting" searches on exact solutions; "collocation" begins with all windows of a trial solution and the
         parameters in one problem, in which the equation weighs more and more, for starts that are far away; "auto" does
-        that where the start is not good.
+        that where the start is not good, and 25 solutions from there do not explain 70 % of the variance.
     tol : float, optional
         Relative tolerance of the solutions; by default such that their errors move no parameter by more than 1e-3 of
         its standard error.
@@ -96,9 +102,13 @@ def fit_ivp(
     seed : int or None
         For the other starts.
     workers : int or map-like callable
-        Has no effect yet: starts are tried one after the other.
+        Where starts are tried: on so many threads, for a plain f in so many processes, -1 for all cores; or
+        ``workers(function, iterable)``, or something with a method ``map``. The result is the same.
     callback : callable, optional
-        ``callback(intermediate_result)`` with ``x``, ``cost`` and ``phase``; it may raise ``StopIteration``.
+        ``callback(intermediate_result)`` with ``x``, ``cost`` and ``phase``; it may raise ``StopIteration``. With
+        `workers` it is told of each start when all have ended.
+    progress : bool
+        Whether to show a bar of the solutions so far. Needs tqdm (``pip install sigmode[progress]``).
 
     Returns
     -------
