@@ -9,7 +9,6 @@ import numpy as np
 
 from ..arguments import EPS
 from ..arrays import Flags, Real
-from ..blas import one_thread
 
 __all__ = ["Found", "descend"]
 
@@ -109,8 +108,8 @@ class _Quadratic:
 
     def __init__(self, J: Real, residual: Real, weight: Real, held: Flags) -> None:
         self._J, self._residual, self.weight, self._free = J, residual, weight, ~held
-        with one_thread(J.size):
-            U, self._s, self._V = np.linalg.svd((J / weight)[:, self._free], full_matrices=False)
+        scaled = J / weight
+        U, self._s, self._V = np.linalg.svd(scaled if not held.any() else scaled[:, self._free], full_matrices=False)
         self._right = U.T @ residual
 
     def gain(self, step: Real) -> float:

@@ -220,7 +220,7 @@ class Model:
         by = np.zeros((found.y.shape[0], unknowns.size, found.y.shape[1]))
         by[:, columns] = found.dy_dp
         _, part = unknowns.y0(values, i)
-        by[:, part] = found.dy_dy0[:, each.free]
+        by[:, part] = found.dy_dy0[:, unknowns.free_y0[i]]
         if callable(each.y0):
             by[:, columns] += np.einsum("ijq,jf->ifq", found.dy_dy0, self.y0_by_p(i, unknowns.p(values, i))[:, own])
         return by

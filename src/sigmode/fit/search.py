@@ -161,8 +161,14 @@ class Run:
 
     def refine(self, z: Real, most: int = _MOST) -> None:
         """On exact solutions, so many of them at most."""
-        if self.solved(z) is None:
+        solved = self.solved(z)
+        if solved is None:
             return
+        n = max(self.unknowns.y0(self.unknowns.values(z), i)[0].size for i in range(len(self.unknowns.sets)))
+        with one_thread(max(solved.jacobian.size, n * n)):  # what f does with larger matrices keeps its threads
+            self._refine(z, most)
+
+    def _refine(self, z: Real, most: int) -> None:
         bounds = self.unknowns.lower, self.unknowns.upper
         if self.linear:
             found = descend(self._evaluated, z, *bounds, most)

@@ -20,23 +20,26 @@ class Unknowns:
     Attributes
     ----------
     names : list of str; lower, upper : (N,), bounds of what is searched; log : (N,)
+    free, free_y0 : which parameters are free, and which initial values of each set
+    columns : for each set, which parameters of `fun` are free, and which of the unknowns they are
     """
 
     def __init__(self, parameters: Parameters, sets: list[Experiment], bounds_of_y0: tuple[Real, Real]) -> None:
         self.parameters, self.sets = parameters, sets
-        free = parameters.free
+        free = self.free = parameters.free
+        self.free_y0 = [each.free for each in sets]
         self.names = [parameters.names[j] for j in free] + names_of_y0(sets)
         self.log = np.concatenate([parameters.log[free], np.zeros(len(self.names) - free.size, dtype=bool)])
         with np.errstate(divide="ignore"):
             self.lower = self.searched(np.concatenate([parameters.lower[free], bounds_of_y0[0]]))
             self.upper = self.searched(np.concatenate([parameters.upper[free], bounds_of_y0[1]]))
-        counts = np.cumsum([free.size, *(each.free.size for each in sets)]).tolist()
+        counts = np.cumsum([free.size, *(each.size for each in self.free_y0)]).tolist()
         self._parts = [slice(lo, hi) for lo, hi in itertools.pairwise(counts)]
         self.columns = [self._columns(i) for i in range(len(sets))]
 
     def _columns(self, i: int) -> tuple[Index, Index]:
         """Which parameters of `fun` are free in set i, and which of the unknowns they are."""
-        free, place = self.parameters.free, self.parameters.place[i]
+        free, place = self.free, self.parameters.place[i]
         own = np.flatnonzero(np.isin(place, free))
         return own, np.searchsorted(free, place[own])
 
@@ -60,7 +63,7 @@ class Unknowns:
     def all(self, values: Real) -> Real:
         """All numbers that are parameters, fixed ones included."""
         every = self.parameters.start.copy()
-        every[self.parameters.free] = values[: self.parameters.free.size]
+        every[self.free] = values[: self.free.size]
         return every
 
     def p(self, values: Real, i: int) -> Real:
@@ -77,7 +80,7 @@ class Unknowns:
         if callable(each.y0):
             return self.y0_by(each.y0, self.p(values, i), i), part
         y0 = each.y0.copy()
-        y0[each.free] = values[part]
+        y0[self.free_y0[i]] = values[part]
         return y0, part
 
     def y0_by(self, function: Callable[..., Any], p: Real, i: int) -> Real:
