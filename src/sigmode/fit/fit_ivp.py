@@ -93,7 +93,7 @@ def fit_ivp(
     method : {"auto", "shooting", "collocation"}
         "shooting" searches on exact solutions; "collocation" begins with all windows of a trial solution and the
         parameters in one problem, in which the equation weighs more and more, for starts that are far away; "auto" does
-        that where the start is not good, and 25 solutions from there do not explain 70 % of the variance.
+        that where the start is not good, and 12 solutions from there do not explain 70 % of the variance.
     tol : float, optional
         Relative tolerance of the solutions; by default such that their errors move no parameter by more than 1e-3 of
         its standard error.

@@ -33,7 +33,7 @@ _HUGE = 1e100
 # Evaluations of a search at most. Not tuned.
 _MOST = 200
 # Of a search from a start that is not good, before all is tried at once. Not tuned.
-_TRIED = 25
+_TRIED = 12
 # An unknown that moves all data by no more than this part of their spread has no effect. Not tuned.
 _NO_EFFECT = 1e-6
 # Starts further away are within this factor. Not tuned.

@@ -113,8 +113,8 @@ def sensitivity(
     The result is the derivative of the discrete solution itself: on a window with nodes t_i and values
     ``Y = y_k + h A f(t, Y, p)`` it is ``dY = dy_k + h A (df/dy dY + df/dp dp)``, a linear system of s n unknowns.
     Accuracy: that of y, and of the differences, 1e-9 relative. Cost: 2 (n + k) calls of `fun` at each node without
-    `jac` and `df_dp`, twice, since the error is estimated as that of y, by wider windows. Lotka-Volterra on [0, 10] with
-    six derivatives, f compiled: 2.1 ms, 1.3 without the estimate; the solution alone takes 0.55.
+    `jac` and `df_dp`, twice, since the error is estimated as that of y, by wider windows. Lotka-Volterra on [0, 10]
+    with six derivatives, f compiled: 2 ms, 1.2 without the estimate; the solution alone takes 0.5.
 
     Where `fun` has kinks or jumps, a warning says that derivatives may be wrong: at a jump whose time depends on y or p
     they jump, too, which is not seen, and differences reach across a kink. A `jac` or `df_dp` that is off by more than

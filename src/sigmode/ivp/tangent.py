@@ -34,13 +34,14 @@ def differentiated(sol: Solution, of_f: Derivatives, estimate: bool) -> Solution
     K, N = len(sol.h), n * columns
     values, _, slopes = _along(sol, own, of_f, False)
     places = np.column_stack([sol.x[:-1], sol.h, sol.x[1:]])
-    V, bias, u, y = np.empty((K, N, own.s - 1)), np.empty((K, N)), np.empty((K, wider.s, N)), np.empty((K, N))
+    V, bias, u, y = np.empty((K, N, own.s - 1)), np.empty((K, N)), np.empty((K, 0, N)), np.empty((K, N))
     start, end, h = np.empty((3, K))
     beside(places, values, slopes, own.q, own.r, own.at_end, bases.reading, V, bias, u, start, end, h, y)
     found = of_networks(sol.x, y, V, bias, bases, h)
     if not estimate:
         return found
-    off = abs(u - _along(sol, wider, of_f, True)[1])
+    at_wider = y[:, None] + h[:, None, None] * (bases.reading @ slopes)
+    off = abs(at_wider - _along(sol, wider, of_f, True)[1])
     off = np.broadcast_to(_around(off.max(axis=1))[:, None], off.shape)
     x = np.append(sol.x[0], (sol.x[:-1, None] + sol.h[:, None] * wider.nodes).ravel())
     bound = np.vstack([np.zeros((1, N)), off.reshape(-1, N)])
