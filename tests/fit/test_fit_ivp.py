@@ -150,7 +150,7 @@ def test_workers_find_the_same():
     ]
     for res in runs:
         assert res.success
-        assert (res.x == runs[0].x).all()
+        assert_allclose(res.x, runs[0].x, rtol=1e-10)
         assert res.nfev == runs[0].nfev
     with pytest.raises(TypeError, match="cannot be sent to another process"):
         sm.fit_ivp(lambda t, y, k: -k * y, [1.0, 2.0], [1.0, 0.5], [1.0], [2.0], t0=0.0, starts=2, workers=2)
@@ -436,6 +436,19 @@ class TestHonesty:
         with pytest.warns(UserWarning, match="`jac` does not agree"):
             res = sm.fit_ivp(saturating, *BOX, [100, 0.75], [0.0], t0=0.0, jac=lambda t, y, b1, b2: [[-2.0 * b2]])
         assert_allclose(res.x, [213.80940889, 0.54723748542], rtol=1e-6)
+
+    def test_only_one_start_of_several_led_here(self):
+        """cos(w t) has a minimum for each number of periods: most starts end in lesser ones."""
+        t = np.linspace(0, 20, 81)
+        fun = lambda t, y, w: [y[1], -w * w * y[0]]
+        res = sm.fit_ivp(
+            numba.njit(lambda t, y, w: (y[1], -w * w * y[0])), t, np.cos(2.0 * t), [1.95], [1.0, 0.0], observe=[0],
+            method="shooting", starts=4,
+        )  # fmt: skip
+        assert_allclose(res.x, [2.0], rtol=1e-6)
+        assert "Only one start led here" in res.message
+        one = sm.fit_ivp(fun, t, np.cos(2.0 * t), [1.95], [1.0, 0.0], observe=[0], starts=1)
+        assert one.message == "The fit converged."
 
     def test_a_callback_may_stop_it(self):
         seen = []

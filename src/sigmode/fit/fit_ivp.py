@@ -103,7 +103,7 @@ def fit_ivp(
         For the other starts.
     workers : int or map-like callable
         Where starts are tried: on so many threads, for a plain f in so many processes, -1 for all cores; or
-        ``workers(function, iterable)``, or something with a method ``map``. The result is the same.
+        ``workers(function, iterable)``, or something with a method ``map``. The result is the same to rounding.
     callback : callable, optional
         ``callback(intermediate_result)`` with ``x``, ``cost`` and ``phase``; it may raise ``StopIteration``. With
         `workers` it is told of each start when all have ended.

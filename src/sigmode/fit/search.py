@@ -169,11 +169,13 @@ class Run:
             self._refine(z, most)
 
     def _refine(self, z: Real, most: int) -> None:
-        bounds = self.unknowns.lower, self.unknowns.upper
         if self.linear:
-            found = descend(self._evaluated, z, *bounds, most)
+            found = descend(self._evaluated, z, self.unknowns.lower, self.unknowns.upper, most)
         else:
-            found = self._robust(_inside(z, self.unknowns), most)
+            z = _inside(z, self.unknowns)
+            if self.solved(z) is None:
+                return
+            found = self._robust(z, most)
         self.costs.append(found.cost)
         if self.best is None or found.cost < self.best.cost:
             self.best = found
@@ -203,8 +205,8 @@ class Search:
 
     Attributes
     ----------
-    best : Found or None; costs : of all searches; starts : how many there were; stopped : whether `callback` did that
-    noise, failure : what there is to say of `fun`; nfev, nit
+    best : Found or None; costs : where each start led, if anywhere; starts : how many there were
+    stopped : whether `callback` did that; noise, failure : what there is to say of `fun`; nfev, nit
     """
 
     def __init__(self, run: Run) -> None:
@@ -238,7 +240,8 @@ class Search:
         if callable(workers):
             shares: Any = by_map(workers, task, load, len(points))
         elif is_compiled(self.model.fun):
-            shares = on_threads(lambda lo, hi: task(points[lo:hi]), len(points), workers)
+            with one_thread(0):
+                shares = list(on_threads(lambda lo, hi: task(points[lo:hi]), len(points), workers))
         else:
             shares = in_processes(task, load, len(points), workers)
         for _, several in sorted(shares, key=lambda pair: pair[0]):
@@ -253,7 +256,7 @@ class Search:
         self.run.callback = callback
 
     def _take(self, reached: Reached) -> None:
-        self.costs += reached.costs
+        self.costs += [min(reached.costs)] if reached.costs else []
         self.nfev, self.nit = self.nfev + reached.nfev, self.nit + reached.nit
         self.noise, self.failure = reached.noise or self.noise, reached.failure or self.failure
         self.stopped = self.stopped or reached.stopped
@@ -286,7 +289,6 @@ class Search:
             except Stopped:
                 self.run.stop()
                 self.stopped = True
-            self.costs += self.run.costs
             self.nfev, self.nit = self.nfev + self.model.nfev - before, self.nit + self.run.nit
             self.best = self.run.best
 
