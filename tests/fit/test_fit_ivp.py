@@ -142,6 +142,30 @@ def test_from_far_starts(name):
     assert reached == 6
 
 
+def test_workers_find_the_same():
+    t, y = np.arange(21.0), np.array([HARE, LYNX])
+    runs = [
+        sm.fit_ivp(compiled_predator, t, y, (0.5, 0.03, 0.8, 0.025), [np.nan] * 2, starts=4, workers=workers)
+        for workers in (1, 2, map, lambda f, it: [f(x) for x in it])
+    ]
+    for res in runs:
+        assert res.success
+        assert_allclose(res.x, runs[0].x, rtol=1e-10)
+        assert res.nfev == runs[0].nfev
+    with pytest.raises(TypeError, match="cannot be sent to another process"):
+        sm.fit_ivp(lambda t, y, k: -k * y, [1.0, 2.0], [1.0, 0.5], [1.0], [2.0], t0=0.0, starts=2, workers=2)
+    seen = []
+    stop = lambda intermediate_result: seen.append(intermediate_result.phase)
+    sm.fit_ivp(compiled_predator, t, y, (0.5, 0.03, 0.8, 0.025), [np.nan] * 2, starts=2, workers=2, callback=stop)
+    assert seen[:2] == ["start", "start"]
+
+
+def test_a_progress_bar(capsys):
+    pytest.importorskip("tqdm")
+    sm.fit_ivp(saturating, *BOX, [100, 0.75], [0.0], t0=0.0, progress=True)
+    assert "shooting, cost" in capsys.readouterr().err
+
+
 def test_plain_f_and_every_method_agree():
     t, y = np.arange(21.0), np.array([HARE, LYNX])
     p0 = (0.5, 0.03, 0.8, 0.025)
@@ -228,6 +252,76 @@ class TestModels:
         assert len(res.sol) == len(res.y0) == 2
         assert_allclose(res.predict([4.0], experiment=1)[0], 5.0 * np.exp(-2.4), rtol=1e-6)
 
+    @pytest.mark.parametrize("compiled", [False, True])
+    def test_local_parameters(self, compiled):
+        """One rate for each experiment, one feed for all: the covariance is that of `curve_fit` on the closed form."""
+        t, rng = np.linspace(0, 4, 9), np.random.default_rng(0)
+        closed = lambda k, c, y0: (y0 - c / k) * np.exp(-k * t) + c / k
+        data = [closed(*each) + 0.01 * rng.standard_normal(9) for each in ((0.5, 0.3, 2.0), (0.9, 0.3, 1.0))]
+        fun = lambda t, y, k, c: (-k * y[0] + c,)
+        popt, pcov = curve_fit(
+            lambda _, k0, k1, c, a, b: np.concatenate([closed(k0, c, a), closed(k1, c, b)]), None, np.concatenate(data),
+            (1.0, 1.0, 0.1, 1.0, 1.0), xtol=1e-13, ftol=1e-13,
+        )  # fmt: skip
+        res = sm.fit_ivp(
+            numba.njit(fun) if compiled else fun, [t, t], data, {"k": [1.0, 0.8], "c": 0.1}, [[np.nan]] * 2, local=["k"]
+        )
+        assert res.success
+        assert res.names == ["k[0]", "k[1]", "c", "y0[0][0]", "y0[1][0]"]
+        assert_allclose(res.x, popt, rtol=1e-5)
+        assert_allclose(res.cov, pcov, rtol=1e-3)
+        assert_allclose(res.params["k"], popt[:2], rtol=1e-5)
+        assert type(res.params["c"]) is float
+        of = lambda p: p["k"][1] / p["k"][0] * p["y0"][1][0]
+        low, high = res.confint(of=of)
+        value = popt[1] / popt[0] * popt[4]
+        gradient = value * np.array([-1 / popt[0], 1 / popt[1], 0.0, 0.0, 1 / popt[4]])
+        assert_allclose(high - low, 2 * res._quantile(0.95) * np.sqrt(gradient @ pcov @ gradient), rtol=1e-3)
+        assert_allclose(0.5 * (low + high), value, rtol=1e-5)
+        fixed = sm.fit_ivp(fun, [t, t], data, [1.0, 0.3], [[2.0], [1.0]], local="k", bounds={"k[1]": (1.0, 1.0)})
+        assert fixed.x[1] == 1.0
+        assert fixed.dof == 16
+
+    @pytest.mark.parametrize("compiled", [False, True])
+    def test_constants_of_experiments(self, compiled):
+        t = np.linspace(0, 3, 7)
+        fun = lambda t, y, k, dose: (-k * y[0] + dose,)
+        data = [(2.0 - dose / 0.8) * np.exp(-0.8 * t) + dose / 0.8 for dose in (1.0, 2.0)]
+        fun = numba.njit(fun) if compiled else fun
+        res = sm.fit_ivp(fun, [t, t], data, [1.0], [2.0], args=[(1,), (2,)])
+        assert res.names == ["k"]
+        assert_allclose(res.x, [0.8], rtol=1e-7)
+        far = sm.fit_ivp(fun, [t, t], data, [5.0], [2.0], args=[(1,), (2,)], method="collocation")
+        assert_allclose(far.x, [0.8], rtol=1e-7)
+        own = sm.fit_ivp(
+            fun, [t, t], data, [1.0], lambda k, dose: [2.0 + 0.0 * dose], args=[(1,), (2,)],
+            df_dp=lambda t, y, k, dose: [[-y[0]]], observe=lambda t, y, k, dose: y + 0.0 * dose,
+        )  # fmt: skip
+        assert_allclose(own.x, [0.8], rtol=1e-7)
+
+    def test_bounds_of_an_initial_value(self):
+        fun = lambda t, y, k: -k * y
+        y = 2.0 * np.exp(-0.5 * self.t)
+        bounds = {"y0[0]": (0.0, 1.9), "k": (0.0, 1.0)}
+        res = sm.fit_ivp(fun, self.t, y, [0.5], [np.nan], bounds=bounds)
+        assert res.x[1] == 1.9
+        assert "At a bound: y0[0]" in res.message
+        # with y0 held, k is the least-squares fit of 1.9 exp(-k t)
+        popt, _ = curve_fit(lambda t, k: 1.9 * np.exp(-k * t), self.t, y, (0.5,), xtol=1e-13, ftol=1e-13)
+        assert_allclose(res.x[0], popt[0], rtol=1e-6)
+
+    def test_exceptions_at_trial_points(self):
+        root = lambda t, y, k: [-k * math.sqrt(y[0])]
+        t = self.t[:7]
+        assert_allclose(sm.fit_ivp(root, t, (2 - 0.25 * t) ** 2, [3.0], [4.0]).x, [0.5], rtol=1e-6)
+        steep = lambda t, y, k: [-math.exp(k) * y[0]]
+        assert_allclose(sm.fit_ivp(steep, t, np.exp(-0.5 * t), [3.0], [1.0]).x, [np.log(0.5)], rtol=1e-6)
+        over = sm.fit_ivp(lambda t, y, k: [-math.exp(1000 * k) * y[0]], t, np.exp(-t), [3.0], [1.0])
+        assert not over.success
+        assert "`fun` raised OverflowError: math range error" in over.message
+        with pytest.raises(KeyError):  # a mistake
+            sm.fit_ivp(lambda t, y, k: {}["k"], t, np.exp(-t), [3.0], [1.0])
+
     def test_unsorted_and_repeated_times(self):
         t = np.array([3.0, 1.0, 1.0, 0.0, 2.0])
         res = sm.fit_ivp(lambda t, y, k: -k * y, t, 2 * np.exp(-0.5 * t), [1.0], [2.0], t0=0.0)
@@ -265,6 +359,8 @@ class TestModels:
     def test_what_is_shown(self):
         res = sm.fit_ivp(saturating, *BOX, [100, 0.75], [0.0], t0=0.0)
         assert "12.35" in res.summary()
+        assert repr(res).startswith("FitResult(b1=213.809 +- 12, b2=0.547237 +- 0.1; ssr=1168.01, dof=4; The fit")
+        assert {"confint", "params", "undetermined"} <= set(dir(res))
         assert "b1, b2" in res.correlations() or "b2, b1" in res.correlations()
         y, low, high = res.predict([10.0, 2.0, 2.0], level=0.95)
         assert y.shape == low.shape == high.shape == (1, 3)
@@ -341,6 +437,19 @@ class TestHonesty:
             res = sm.fit_ivp(saturating, *BOX, [100, 0.75], [0.0], t0=0.0, jac=lambda t, y, b1, b2: [[-2.0 * b2]])
         assert_allclose(res.x, [213.80940889, 0.54723748542], rtol=1e-6)
 
+    def test_only_one_start_of_several_led_here(self):
+        """cos(w t) has a minimum for each number of periods: most starts end in lesser ones."""
+        t = np.linspace(0, 20, 81)
+        fun = lambda t, y, w: [y[1], -w * w * y[0]]
+        res = sm.fit_ivp(
+            numba.njit(lambda t, y, w: (y[1], -w * w * y[0])), t, np.cos(2.0 * t), [1.95], [1.0, 0.0], observe=[0],
+            method="shooting", starts=4,
+        )  # fmt: skip
+        assert_allclose(res.x, [2.0], rtol=1e-6)
+        assert "Only one start led here" in res.message
+        one = sm.fit_ivp(fun, t, np.cos(2.0 * t), [1.95], [1.0, 0.0], observe=[0], starts=1)
+        assert one.message == "The fit converged."
+
     def test_a_callback_may_stop_it(self):
         seen = []
 
@@ -376,6 +485,11 @@ class TestHonesty:
             ({"method": "magic"}, ValueError, "method"),
             ({"starts": 0}, ValueError, "`starts`"),
             ({"callback": 1}, TypeError, "`callback`"),
+            ({"workers": 0}, ValueError, "`workers`"),
+            ({"args": 1.0}, TypeError, "`args` must be a tuple"),
+            ({"local": ["k"]}, ValueError, "`local` must name parameters"),
+            ({"p0": {"b1": [1.0, 2.0], "b2": 1.0}}, ValueError, "must be a number"),
+            ({"bounds": {"y0[0]": (0.0, 1.0)}}, ValueError, "`bounds` name"),
             ({"y": [np.nan] * 6}, ValueError, "holds no measurement"),
             ({"y0": lambda b1, b2: [np.nan]}, ValueError, "`y0` must give finite numbers"),
         ],

@@ -165,6 +165,14 @@ def test_what_counts_as_a_parameter():
     assert_allclose(still.dy_dp[0, 0], 0.0)
 
 
+def test_arrays_among_the_parameters_of_compiled_f():
+    fun = numba.njit(lambda t, y, a, table, on: (-a * y[0] + table[0] - 2 * table[1] if on else 0.0,))
+    res = sm.sensitivity(fun, (0, 1), [0.0], args=(1, np.array([3.0, 4.0]), True), rtol=1e-9, atol=1e-12)
+    # y = c (1 - exp(-a t))/a with c = table[0] - 2 table[1] = -5
+    assert_allclose(res.dy_dp[0, :, -1], [5 * (1 - 2 / np.e), 1 - 1 / np.e, -2 + 2 / np.e], rtol=1e-8)
+    assert_allclose(res.dy_dy0[0, 0, -1], 1 / np.e, rtol=1e-8)
+
+
 def test_a_blow_up_is_no_success():
     res = sm.sensitivity(lambda t, y, a: y**2 - a, (0, 3), [2.0], args=(1.0,))
     assert not res.success

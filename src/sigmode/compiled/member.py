@@ -21,7 +21,9 @@ from .march import advance
 from .report import beside, report
 from .vectors import LANES
 
-__all__ = ["ASK_PYTHON", "PARTS", "Setting", "Tables", "solve_members"]
+__all__ = [
+    "ASK_PYTHON", "PARTS", "SETTING", "TABLES", "Setting", "Tables", "interpolate", "judged", "solve_members",
+]  # fmt: skip
 
 # What `solve_members` says of a member that Python has to solve: a kink, noise, growth, too large an estimate.
 ASK_PYTHON = -3
@@ -206,7 +208,7 @@ def _grows(df_dy, h, looked, followed):
 
 
 @helper
-def _interpolate(x, bound, points, error):
+def interpolate(x, bound, points, error):
     """error (n, m) = the values bound (n, L) at x (L,), between them on straight lines, at points (m,) in order."""
     sign = 1.0 if x[-1] >= x[0] else -1.0
     i = 0
@@ -221,18 +223,22 @@ def _interpolate(x, bound, points, error):
 
 
 @helper
-def _one(parts, address, words, t0, bound, y0, t_eval, setting, tables, y_out, error_out):
-    """The status of one member, as of `ivp.quick`: 0, ASK_PYTHON, or an end of the march in `control`; numbers, counts.
+def judged(parts, address, words, t0, bound, y0, setting, tables):
+    """A march and what its error is, as of `ivp.quick`: status, state, march, networks, the `atol` used, error, doubts.
 
-    y_out, error_out : (n, k), written as far as the march got.
+    status : 0, ASK_PYTHON, or an end of the march in `control`; state : numbers and counts; march, networks : places,
+    values, slopes, and V, bias, u, start, end, h, y of `beside`; error : abscissae (L,), and values (n, L) there;
+    doubts : the largest error in units of the tolerance, and df/dy of windows to be looked at for growth.
     """
     asked, numbers, counts, places, values, slopes = _march(parts, address, words, t0, bound, y0, setting, tables)
-    if asked not in (c.ACCEPTED, c.TOO_SMALL, c.LIMIT, c.STUCK, c.NOT_FINITE) or len(places) == 0:
-        return ASK_PYTHON, numbers, counts
     K, s, n = slopes.shape
     wide = tables.wide_nodes.size
     V, bias, u, y = np.empty((K, n, s - 1)), np.empty((K, n)), np.empty((K, wide, n)), np.empty((K, n))
     start, end, h = np.empty(K), np.empty(K), np.empty(K)
+    state, march, networks = (numbers, counts), (places, values, slopes), (V, bias, u, start, end, h, y)
+    nothing, none = (np.empty(0), np.empty((n, 0))), (np.inf, np.empty((0, n, n)))
+    if asked not in (c.ACCEPTED, c.TOO_SMALL, c.LIMIT, c.STUCK, c.NOT_FINITE) or K == 0:
+        return ASK_PYTHON, state, march, networks, y0, nothing, none
     _beside(
         parts[3],
         (
@@ -251,12 +257,11 @@ def _one(parts, address, words, t0, bound, y0, t_eval, setting, tables, y_out, e
         ),
     )  # fmt: skip
     if calls < 0:
-        return ASK_PYTHON, numbers, counts
+        return ASK_PYTHON, state, march, networks, used, nothing, none
     counts[c.NFEV] += calls
     points = 1 + wide * done + (wide + 1 if done < K else 0)
     x, bound_of, size = np.empty(points), np.empty((n, points)), np.empty((n, points))
-    last = places[K - 1, 2]
-    x[0], x[points - 1] = start[0], last
+    x[0], x[points - 1] = start[0], places[K - 1, 2]
     for k in range(n):
         size[k, 0] = y[0, k]
     ratio, _, _, _, flagged = _judge(
@@ -266,16 +271,33 @@ def _one(parts, address, words, t0, bound, y0, t_eval, setting, tables, y_out, e
             bound_of, size,
         ),
     )  # fmt: skip
-    whole = asked == c.ACCEPTED
-    odd = flagged >= 0 and _grows(df_dy, h, min(done + 1, K), setting.followed)
-    if whole and setting.controlled and (odd or not ratio <= 1.0):
-        return ASK_PYTHON, numbers, counts
+    looked = min(done + 1, K) if flagged >= 0 else 0
+    status = 0 if asked == c.ACCEPTED else asked
+    return status, state, march, networks, used, (x, bound_of), (ratio, df_dy[:looked])
+
+
+@helper
+def _one(parts, address, words, t0, bound, y0, t_eval, setting, tables, y_out, error_out):
+    """The status of one member, see `judged`; numbers, counts.
+
+    y_out, error_out : (n, k), written as far as the march got.
+    """
+    status, state, march, networks, used, error, doubts = judged(parts, address, words, t0, bound, y0, setting, tables)
+    numbers, counts = state
+    if status == 0 and setting.controlled:
+        ratio, df_dy = doubts
+        odd = _grows(df_dy, networks[5], len(df_dy), setting.followed)
+        status = ASK_PYTHON if odd or not ratio <= 1.0 else 0
+    if status == ASK_PYTHON:
+        return status, numbers, counts
+    places, values, slopes = march
+    V, bias, _, start, end, h, y = networks
     missed, calls, _, found = _report(
         parts[6],
         (
-            address, words, values, slopes, start, end, h, y, last, tables.w, tables.b, V, bias,
-            wide if whole and setting.controlled else 0, used, setting.rtol, tables.nodes, tables.A, setting.atol,
-            setting.rtol, t_eval, False,
+            address, words, values, slopes, start, end, h, y, places[-1, 2], tables.w, tables.b, V, bias,
+            tables.wide_nodes.size if status == 0 and setting.controlled else 0, used, setting.rtol, tables.nodes,
+            tables.A, setting.atol, setting.rtol, t_eval, False,
         ),
     )  # fmt: skip
     counts[c.NFEV] += calls
@@ -283,17 +305,17 @@ def _one(parts, address, words, t0, bound, y0, t_eval, setting, tables, y_out, e
         return ASK_PYTHON, numbers, counts
     reached = found.shape[1]
     y_out[:, :reached] = found
-    _interpolate(x, bound_of, t_eval[:reached], error_out[:, :reached])
-    return 0 if whole else asked, numbers, counts
+    interpolate(*error, t_eval[:reached], error_out[:, :reached])
+    return status, numbers, counts
 
 
 _VECTORS = frozenset({"nodes", "at_end", "w", "b", "wide_nodes", "at"})
-_TABLES = record(Tables, *(VECTOR if name in _VECTORS else MATRIX for name in Tables._fields[:-1]), CUBE)
-_SETTING = record(Setting, *[VECTOR] * 6, *["f8"] * 8, "i8", "b1")
+TABLES = record(Tables, *(VECTOR if name in _VECTORS else MATRIX for name in Tables._fields[:-1]), CUBE)
+SETTING = record(Setting, *[VECTOR] * 6, *["f8"] * 8, "i8", "b1")
 
 
 @entry(
-    (INDICES, "i8", "i8[:, ::1]", MATRIX, MATRIX, MATRIX, _SETTING, _TABLES, CUBE, CUBE, INDICES, INDICES, MATRIX),
+    (INDICES, "i8", "i8[:, ::1]", MATRIX, MATRIX, MATRIX, SETTING, TABLES, CUBE, CUBE, INDICES, INDICES, MATRIX),
     nogil=True,
 )
 def solve_members(parts, address, words, spans, y0, t_eval, setting, tables, y, error, status, nfev, ends):

@@ -13,11 +13,12 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from ..arrays import Real
 from ..blas import one_thread
-from ..ivp.sensitivity import Derivatives
+from ..ivp.partials import Derivatives
 from ..trial.basis import Basis, basis
 from ..user.parameters import parameters_of
 from .data import Experiment
-from .model import Model, Unknowns
+from .model import Model
+from .unknowns import Unknowns
 
 __all__ = ["start_values"]
 
@@ -143,14 +144,14 @@ class _Problem:
         model, unknowns, mesh = self._model, self._unknowns, self._meshes[i]
         each, (start, slopes) = unknowns.sets[i], curve
         values, n = unknowns.values(z), start.size
-        p = unknowns.p(values)
-        own, numbers = parameters_of(tuple(p.tolist()))
-        of_f = Derivatives(model.fun, own, numbers, n, None, None)
+        p = unknowns.p(values, i)
+        args, numbers = parameters_of(unknowns.args(p, i))
+        of_f = Derivatives(model.fun, args, numbers[: p.size], n, None, None)
         Y = start + mesh.to_nodes @ slopes
         factor = weight * mesh.weight[:, None] / self._scales[i]
         missed = factor * (slopes - of_f.at(mesh.t, Y))
         at_data = (start + mesh.to_data @ slopes).T
-        seen = model.seen(each.times, at_data, p)
+        seen = model.seen(each.times, at_data, p, i)
         noise = self._noise[i]
         off = ((seen[:, each.column] - each.y) / noise)[each.measured]
         y0, part = unknowns.y0(values, i)
@@ -158,20 +159,20 @@ class _Problem:
         residual = np.concatenate([off, missed.ravel(), known])
         if not derivatives:
             return residual, np.empty((0, 0))
-        free, Q = unknowns.parameters.free, mesh.t.size
+        (own, columns), Q = unknowns.columns[i], mesh.t.size
         to_values = unknowns.factors(z)
         D = np.zeros((residual.size, z.size + n + Q * n))
-        by_y, by_p = model.seen_by(each.times, at_data, p)
+        by_y, by_p = model.seen_by(each.times, at_data, p, i)
         rows = np.nonzero(each.measured)
         of_rows = by_y[rows[0], :, each.column[rows[1]]] / noise[rows][:, None]  # (M, n)
-        D[: off.size, : free.size] = by_p[rows[0], :, each.column[rows[1]]][:, free] / noise[rows][:, None]
+        D[: off.size, columns] = by_p[rows[0], :, each.column[rows[1]]][:, own] / noise[rows][:, None]
         D[: off.size, z.size : z.size + n] = of_rows
         D[: off.size, z.size + n :] = (mesh.to_data[each.column[rows[1]]][:, :, None] * of_rows[:, None, :]).reshape(
             off.size, -1
         )
-        J, F = of_f.by_y(mesh.t, Y), of_f.by_p(mesh.t, Y)
+        J, F = of_f.both(mesh.t, Y)
         middle = slice(off.size, off.size + missed.size)
-        D[middle, : free.size] = -(factor[:, :, None] * F[:, :, free]).reshape(missed.size, -1)
+        D[middle, columns] = -(factor[:, :, None] * F[:, :, own]).reshape(missed.size, -1)
         D[middle, z.size : z.size + n] = -(factor[:, :, None] * J).reshape(missed.size, -1)
         block = -np.einsum("qa,qab,qr->qarb", factor, J, mesh.to_nodes, optimize=True)
         every = np.arange(Q)
@@ -183,7 +184,7 @@ class _Problem:
         D[ends, z.size : z.size + n] = np.diag(scale)
         D[ends, part] = -np.eye(n)[:, each.free] * scale[:, None]
         if callable(each.y0):
-            D[ends, : free.size] -= model.y0_by_p(each, p)[:, free] * scale[:, None]
+            D[ends, columns] -= model.y0_by_p(i, p)[:, own] * scale[:, None]
         D[:, : z.size] *= to_values
         return residual, D
 
@@ -202,7 +203,8 @@ class _Problem:
 
 def start_values(model: Model, unknowns: Unknowns, z: Real, tell: Callable[[], None]) -> Real | None:
     """z close to the optimum, from a z that may be far; None where that fails. tell : called at each step."""
-    problem = _Problem(model, unknowns, np.clip(z, unknowns.lower, unknowns.upper))
+    with one_thread(0):
+        problem = _Problem(model, unknowns, np.clip(z, unknowns.lower, unknowns.upper))
     with np.errstate(all="ignore"), one_thread(problem.size**2):
         for weight in _WEIGHTS:
             if not _minimise(problem, weight, tell):

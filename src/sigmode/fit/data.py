@@ -11,7 +11,9 @@ import numpy as np
 from .. import arguments
 from ..arrays import Flags, Index, Real
 
-__all__ = ["Experiment", "Parameters", "experiments", "parameters"]
+__all__ = ["Experiment", "Parameters", "bounds_of_y0", "experiments", "names_of_y0", "parameters"]
+
+_ENDLESS = -np.inf, np.inf
 
 
 class Experiment(NamedTuple):
@@ -19,7 +21,7 @@ class Experiment(NamedTuple):
 
     times (q,), increasing, no two of them the same; column (m,) : which of them each measurement has; y, sigma (k, m);
     measured (k, m); t0 : where the initial values hold; y0 (n,), NaN where they are to be found, or a function of the
-    parameters.
+    parameters; constants : what `fun` gets behind the parameters.
     """
 
     times: Real
@@ -29,6 +31,7 @@ class Experiment(NamedTuple):
     measured: Flags
     t0: float
     y0: Any
+    constants: tuple[Any, ...] = ()
 
     @property
     def free(self) -> Index:
@@ -37,35 +40,60 @@ class Experiment(NamedTuple):
 
 
 class Parameters(NamedTuple):
-    """names, start, lower and upper bounds (k,), and which are searched by their logarithm."""
+    """All numbers that are parameters: those that experiments do not share one for each, as ``k[0]``, ``k[1]``.
+
+    names, start, lower and upper bounds (N,), and which are searched by their logarithm; own : the names as `fun` has
+    them; place (experiments, k) : which of the N numbers each parameter of `fun` is.
+    """
 
     names: list[str]
     start: Real
     lower: Real
     upper: Real
     log: Flags
+    own: list[str]
+    place: Index
 
     @property
     def free(self) -> Index:
         """Which are not fixed by their bounds."""
         return np.flatnonzero(self.lower < self.upper)
 
+    def by_name(self, values: Real) -> dict[str, Any]:
+        """The parameters as `fun` names them: numbers, arrays of them where experiments do not share one."""
+        given = ((name, values[self.place[:, j]]) for j, name in enumerate(self.own))
+        local = (self.place != self.place[:1]).any(axis=0).tolist()
+        return {name: own if many else float(own[0]) for (name, own), many in zip(given, local, strict=True)}
 
-def experiments(t: Any, y: Any, y0: Any, sigma: Any, t0: Any) -> tuple[list[Experiment], bool]:
+
+def experiments(t: Any, y: Any, y0: Any, sigma: Any, t0: Any, args: Any) -> tuple[list[Experiment], bool]:
     """The sets of data, and whether there are several, given as lists of arrays."""
     several = isinstance(t, (list, tuple)) and len(t) > 0 and np.ndim(t[0]) == 1
     if not several:
-        return [_experiment(t, y, y0, sigma, t0, "")], False
+        return [_experiment(t, y, y0, sigma, t0, "")._replace(constants=_constants(args))], False
     count = len(t)
     if not isinstance(y, (list, tuple)) or len(y) != count:
         raise ValueError(f"`y` must be a list of {count} arrays, as `t` is.")
+    own_args = isinstance(args, list)
+    if own_args and len(args) != count:
+        raise ValueError(f"`args` must be a tuple, or a list of {count} tuples, got {len(args)} of them.")
+    constants = [_constants(each) for each in (args if own_args else [args] * count)]
+    if len({len(each) for each in constants}) > 1:
+        raise ValueError("`args` must have the same length for all experiments.")
     own_sigma = isinstance(sigma, (list, tuple)) and len(sigma) == count
     each = [_per_experiment(y0, count), list(sigma) if own_sigma else [sigma] * count, _per_experiment(t0, count)]
     sets = [
-        _experiment(times, values, each[0][i], each[1][i], each[2][i], f"[{i}]")
+        _experiment(times, values, each[0][i], each[1][i], each[2][i], f"[{i}]")._replace(constants=constants[i])
         for i, (times, values) in enumerate(zip(t, y, strict=True))
     ]
     return sets, True
+
+
+def _constants(args: Any) -> tuple[Any, ...]:
+    """What `fun` gets behind the parameters, integers as floating-point numbers."""
+    if not isinstance(args, tuple):
+        raise TypeError(f"`args` must be a tuple, e.g. `args=({args!r},)`, got {type(args).__name__}.")
+    return tuple(float(value) if type(value) is int else value for value in args)
 
 
 def _per_experiment(value: Any, count: int) -> list[Any]:
@@ -115,29 +143,56 @@ def _deviation(sigma: Any, y: Real, measured: Flags, which: str) -> Real:
     return np.where(measured, deviation, 1.0)
 
 
-def parameters(fun: Callable[..., Any], p0: Any, bounds: Any, scale: Any) -> Parameters:
+def parameters(
+    fun: Callable[..., Any], p0: Any, bounds: Any, scale: Any, local: Any, sets: list[Experiment]
+) -> Parameters:
     """Parameters by name: from the signature of `fun`, or p0, p1, ...."""
-    named = _names(fun)
-    if isinstance(p0, dict):
-        if named is not None and set(p0) != set(named):
-            raise ValueError(f"`p0` must name the parameters of `fun`, {named}, got {list(p0)}.")
-        names = named or list(p0)
-        start = np.array([arguments.number(p0[name], f"p0[{name!r}]") for name in names])
-    else:
-        start = np.atleast_1d(arguments.numbers(p0, "p0", "(k,)", real=True))
-        arguments.one_dimensional(start, "p0")
-        names = named if named is not None else [f"p{j}" for j in range(start.size)]
-        if len(names) != start.size:
-            raise ValueError(f"`p0` must hold {len(names)} numbers, for {names}, got {start.size}.")
+    own, given = _given(fun, p0, len(sets[0].constants))
+    local = (local,) if isinstance(local, str) else tuple(local)
+    if not set(local) <= set(own):
+        raise ValueError(f"`local` must name parameters, some of {own}, got {local}.")
+    places, starts, whose = [], [], []
+    names: list[str] = []
+    for j, name in enumerate(own):
+        count = len(sets) if name in local else 1
+        value: Real = arguments.numbers(given[j], f"p0[{name!r}]", "()" if count == 1 else f"({count},)", real=True)
+        if value.shape not in ((), (count,)) or (value.ndim and name not in local):
+            raise ValueError(
+                f"`p0[{name!r}]` must be a number{f' or {count} of them' * (count > 1)}, got {given[j]!r}."
+            )
+        places.append(len(names) + np.arange(count))
+        names += [f"{name}[{i}]" for i in range(count)] if name in local else [name]
+        starts += np.broadcast_to(value, (count,)).tolist()
+        whose += [j] * count
+    start = np.array(starts, dtype=float)
     arguments.finite(start, "`p0`")
-    lower, upper = _bounds(bounds, names)
-    log = _log(scale, names)
+    lower, upper = _bounds(bounds, own, names, whose, sets)
+    log = _log(scale, own)[whose]
     if not ((start >= lower) & (start <= upper)).all():
         raise ValueError(f"`p0` must lie within `bounds`, got {start}.")
     lower = np.where(log, np.maximum(lower, 0.0), lower)
     if not (start[log] > 0.0).all():
         raise ValueError("`p0` must be positive where `scale` is 'log'.")
-    return Parameters(names, start, lower, upper, log)
+    place = np.array([np.broadcast_to(each, (len(sets),)) for each in places], dtype=int).reshape(-1, len(sets)).T
+    return Parameters(names, start, lower, upper, log, own, place)
+
+
+def _given(fun: Callable[..., Any], p0: Any, constants: int) -> tuple[list[str], list[Any]]:
+    """Names of parameters, and a start for each."""
+    named = _names(fun)
+    named = named if named is None or not constants else named[:-constants]
+    if isinstance(p0, dict):
+        if named is not None and set(p0) != set(named):
+            raise ValueError(f"`p0` must name the parameters of `fun`, {named}, got {list(p0)}.")
+        names = named or list(p0)
+        return names, [p0[name] for name in names]
+    start = list(p0) if isinstance(p0, (list, tuple)) else np.atleast_1d(arguments.numbers(p0, "p0", "(k,)", real=True))
+    if isinstance(start, np.ndarray):
+        arguments.one_dimensional(start, "p0")
+    names = named if named is not None else [f"p{j}" for j in range(len(start))]
+    if len(names) != len(start):
+        raise ValueError(f"`p0` must hold {len(names)} numbers, for {names}, got {len(start)}.")
+    return names, list(start)
 
 
 def _names(fun: Any) -> list[str] | None:
@@ -150,13 +205,25 @@ def _names(fun: Any) -> list[str] | None:
     return [parameter.name for parameter in given[2:]]
 
 
-def _bounds(bounds: Any, names: list[str]) -> tuple[Real, Real]:
-    k = len(names)
+def names_of_y0(sets: list[Experiment]) -> list[str]:
+    """Of the initial values that are to be found."""
+    many = len(sets) > 1
+    return [f"y0{f'[{i}]' if many else ''}[{k}]" for i, each in enumerate(sets) for k in each.free]
+
+
+def _bounds(
+    bounds: Any, own: list[str], names: list[str], whose: list[int], sets: list[Experiment]
+) -> tuple[Real, Real]:
+    """Lower and upper bounds of all numbers that are parameters."""
+    k = len(own)
     if isinstance(bounds, dict):
-        unknown = set(bounds) - set(names)
+        unknown = set(bounds) - {*own, *names, *names_of_y0(sets)}
         if unknown:
-            raise ValueError(f"`bounds` name {sorted(unknown)}, which are no parameters: {names}.")
-        bounds = tuple(zip(*(bounds.get(name, (-np.inf, np.inf)) for name in names), strict=True))
+            raise ValueError(
+                f"`bounds` name {sorted(unknown)}, which are no parameters: {[*names, *names_of_y0(sets)]}."
+            )
+        pairs = [bounds.get(name, bounds.get(own[j], _ENDLESS)) for name, j in zip(names, whose, strict=True)]
+        return _pairs(pairs, bounds)
     lb, ub = getattr(bounds, "lb", None), getattr(bounds, "ub", None)
     try:
         low, high = (lb, ub) if lb is not None else bounds
@@ -165,9 +232,23 @@ def _bounds(bounds: Any, names: list[str]) -> tuple[Real, Real]:
         raise ValueError(
             f"`bounds` must be (lower, upper), numbers or arrays of shape ({k},), got {bounds!r}."
         ) from None
-    if not (lower <= upper).all():
+    return _pairs(list(zip(lower[whose], upper[whose], strict=True)), bounds)
+
+
+def bounds_of_y0(bounds: Any, sets: list[Experiment]) -> tuple[Real, Real]:
+    """Lower and upper bounds of the initial values that are to be found, by name in a dict."""
+    given = bounds if isinstance(bounds, dict) else {}
+    return _pairs([given.get(name, _ENDLESS) for name in names_of_y0(sets)], bounds)
+
+
+def _pairs(pairs: list[Any], bounds: Any) -> tuple[Real, Real]:
+    try:
+        both = np.array(pairs, dtype=float).reshape(len(pairs), 2)
+    except (TypeError, ValueError):
+        raise ValueError(f"`bounds` must be pairs of numbers, got {bounds!r}.") from None
+    if not (both[:, 0] <= both[:, 1]).all():
         raise ValueError(f"`bounds` must have lower <= upper, got {bounds!r}.")
-    return lower, upper
+    return both[:, 0].copy(), both[:, 1].copy()
 
 
 def _log(scale: Any, names: list[str]) -> Flags:

@@ -11,121 +11,120 @@ import numpy as np
 from ..arguments import EPS, warn
 from ..arrays import Real
 from ..ivp.sensitivity import sensitivity
+from ..ivp.setting import MAX_WINDOWS
+from ..ivp.shots import Shot, Shots
 from ..user.results import checked
-from .data import Experiment, Parameters
+from .unknowns import Unknowns
 
-__all__ = ["Model", "Solved", "Unknowns"]
+__all__ = ["Model", "Solved", "why_it_failed"]
 
 # Relative step of central differences. Not tuned.
 _STEP = EPS ** (1.0 / 3.0)
-
-
-class Unknowns:
-    """What is searched: free parameters, by their logarithm where that is wanted, then free initial values."""
-
-    def __init__(self, parameters: Parameters, sets: list[Experiment]) -> None:
-        self.parameters, self.sets = parameters, sets
-        self.log = np.concatenate([parameters.log[parameters.free], np.zeros(self._count_y0(), dtype=bool)])
-        self.names = [parameters.names[j] for j in parameters.free] + self._names_of_y0()
-        lower, upper = parameters.lower[parameters.free], parameters.upper[parameters.free]
-        endless = np.full(self._count_y0(), np.inf)
-        with np.errstate(divide="ignore"):
-            self.lower = self.searched(np.concatenate([lower, -endless]))
-            self.upper = self.searched(np.concatenate([upper, endless]))
-
-    def _count_y0(self) -> int:
-        return sum(each.free.size for each in self.sets)
-
-    def _names_of_y0(self) -> list[str]:
-        many = len(self.sets) > 1
-        return [f"y0{f'[{i}]' if many else ''}[{k}]" for i, each in enumerate(self.sets) for k in each.free]
-
-    @property
-    def size(self) -> int:
-        """How many there are."""
-        return len(self.names)
-
-    def searched(self, values: Real) -> Real:
-        """From values to what is searched."""
-        return np.where(self.log, np.log(np.where(self.log, values, 1.0)), values)
-
-    def values(self, z: Real) -> Real:
-        """From what is searched to values."""
-        return np.where(self.log, np.exp(np.where(self.log, z, 0.0)), z)
-
-    def factors(self, z: Real) -> Real:
-        """Derivatives of the values by what is searched."""
-        return np.where(self.log, np.exp(np.where(self.log, z, 0.0)), 1.0)
-
-    def p(self, values: Real) -> Real:
-        """All parameters."""
-        p = self.parameters.start.copy()
-        p[self.parameters.free] = values[: self.parameters.free.size]
-        return p
-
-    def y0(self, values: Real, i: int) -> tuple[Real, slice]:
-        """Initial values of set i, and which of the unknowns its free ones are."""
-        at = self.parameters.free.size + sum(each.free.size for each in self.sets[:i])
-        part = slice(at, at + self.sets[i].free.size)
-        each = self.sets[i]
-        if callable(each.y0):
-            return np.atleast_1d(np.asarray(each.y0(*self.p(values).tolist()), dtype=float)), part
-        y0 = each.y0.copy()
-        y0[each.free] = values[part]
-        return y0, part
+# A trial point may take this many times the windows of the last one, and so many more. Not tuned.
+_TIMES_MORE, _MORE = 10, 200
+# Words in a ValueError that tell of a trial point, not of a mistake in the arguments.
+_OF_VALUES = "finite", "math domain", "NaN"
 
 
 class Solved(NamedTuple):
-    """Residuals (M,), their derivatives by the values (M, N), and for each set the solution and the bound of errors."""
+    """Residuals (M,), their derivatives by the values (M, N), the bound of errors (M,), what makes the solutions."""
 
     residual: Real
     jacobian: Real
-    solutions: list[Any]
     error: Real
+    solutions: list[Callable[[], Any]]
+
+
+def why_it_failed(exception: Exception) -> str | None:
+    """A sentence about an exception that a trial point may raise; None for others, which are mistakes."""
+    if isinstance(exception, ValueError) and not any(words in str(exception) for words in _OF_VALUES):
+        return None
+    return f"`fun` raised {type(exception).__name__}: {exception}."
 
 
 class Model:
     """Residuals (observed - measured)/sigma of all sets."""
 
-    def __init__(
-        self,
-        fun: Callable[..., Any],
-        unknowns: Unknowns,
-        observe: Any,
-        options: dict[str, Any],
-    ) -> None:
+    def __init__(self, fun: Callable[..., Any], unknowns: Unknowns, observe: Any, options: dict[str, Any]) -> None:
         """options : of `sensitivity`."""
         self.fun, self.unknowns, self.observe = fun, unknowns, observe
         self.options = {**options, "estimate": False}  # the error of y is all that a fit needs
         self.nfev = 0
         self.noise: str | None = None  # a sentence
+        self.failure: str | None = None  # why there was no solution the last time, where that is known
         self._said: set[str] = set()
+        self._shots: dict[Any, Shots | None] = {}
+        self._windows: dict[int, int] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes: machine code is made there."""
+        return {**self.__dict__, "_shots": {}}
+
+    def start_again(self) -> None:
+        """Forget what solutions took so far."""
+        self._windows = {}
 
     def __call__(self, values: Real) -> Solved | None:
         """At these values of the unknowns; None where there is no solution up to the last measurement."""
-        rows, jacobians, solutions, errors = [], [], [], []
+        found = []
         for i in range(len(self.unknowns.sets)):
-            found = self._set(values, i)
-            if found is None:
+            part = self._set(values, i)
+            if part is None:
                 return None
-            rows.append(found[0])
-            jacobians.append(found[1])
-            solutions.append(found[2])
-            errors.append(found[3])
-        return Solved(np.concatenate(rows), np.concatenate(jacobians), solutions, np.concatenate(errors))
+            found.append(part)
+        if len(found) == 1:
+            residual, jacobian, error, solution = found[0]
+            return Solved(residual, jacobian, error, [solution])
+        residual, jacobian, error = (np.concatenate([part[j] for part in found]) for j in range(3))
+        return Solved(residual, jacobian, error, [part[3] for part in found])
 
-    def solve(self, values: Real, i: int, times: Real) -> Any:
-        """Set i with derivatives at these times, increasing."""
+    def solve(self, values: Real, i: int, times: Real) -> Shot | None:
+        """Set i with derivatives by its free parameters at these times, increasing; None where it ends before them."""
         each = self.unknowns.sets[i]
-        p = tuple(self.unknowns.p(values).tolist())
+        p = self.unknowns.p(values, i)
         y0, _ = self.unknowns.y0(values, i)
-        end = max(float(times[-1]), each.t0)
+        span = each.t0, max(float(times[-1]), each.t0)
+        found = self._shot(span, y0, p, i, times)
+        if found is None:
+            found = self._by_sensitivity(span, y0, p, i, times)
+        self.nfev += found.nfev
+        if found.y.shape[1] < times.size or not np.isfinite(found.y).all():
+            return None
+        self._windows[i] = found.windows
+        return found
+
+    def _most(self, i: int) -> int:
+        """Windows at most: a trial that takes far more than the last one is not worth its time."""
+        return min(MAX_WINDOWS, _TIMES_MORE * self._windows[i] + _MORE) if i in self._windows else MAX_WINDOWS
+
+    def _shot(self, span: tuple[float, float], y0: Real, p: Real, i: int, times: Real) -> Shot | None:
+        """In compiled code, where that is possible."""
+        if span[0] == span[1] or self.options["jac"] is not None or self.options["df_dp"] is not None:
+            return None
+        key = i, y0.size, self.options["rtol"]
+        if key not in self._shots:
+            tolerances = self.options["rtol"], self.options["atol"]
+            self._shots[key] = Shots.of(self.fun, self.unknowns.args(p, i), p.size, y0.size, *tolerances)
+        shots = self._shots[key]
+        if shots is None or not (np.isfinite(y0).all() and np.isfinite(p).all()):
+            return None
+        return shots(span, y0, p, self.unknowns.columns[i][0], times, self._most(i))
+
+    def _by_sensitivity(self, span: tuple[float, float], y0: Real, p: Real, i: int, times: Real) -> Shot:
+        fun: Any = self.fun
+        args, own = self.unknowns.args(p, i), self.options | {"max_windows": self._most(i)}
+        constants = self.unknowns.sets[i].constants
+        if constants and own["df_dp"] is not None:  # which has no columns for them
+            given = (self.fun, own["jac"], own["df_dp"])
+            fun, own["jac"], own["df_dp"] = (f if f is None else _with(f, constants) for f in given)
+            args = args[: p.size]
         with warnings.catch_warnings(record=True) as said, np.errstate(all="ignore"):
             warnings.simplefilter("always")
-            res = sensitivity(self.fun, (each.t0, end), y0, args=p, t_eval=times, **self.options)
+            res = sensitivity(fun, span, y0, args=args, t_eval=times, **own)
         self._heed([str(warning.message) for warning in said if issubclass(warning.category, UserWarning)])
-        self.nfev += res.nfev
-        return res
+        by_p = res.dy_dp[:, self.unknowns.columns[i][0]]
+        y = res.y if res.status != -1 else res.y[:, :0]
+        return Shot(y, res.error, res.dy_dy0, by_p, res.nfev, len(res.sol.y.h), lambda: res.sol)
 
     def _heed(self, warnings_of_solve: list[str]) -> None:
         """Keep that `fun` scatters; pass on what is new; kinks on the way do not matter."""
@@ -136,52 +135,50 @@ class Model:
                 self._said.add(text)
                 warn(text)
 
-    def _set(self, values: Real, i: int) -> tuple[Real, Real, Any, Real] | None:
+    def _set(self, values: Real, i: int) -> tuple[Real, Real, Real, Callable[[], Any]] | None:
         each = self.unknowns.sets[i]
         try:
-            res = self.solve(values, i, each.times)
+            found = self.solve(values, i, each.times)
         except (ArithmeticError, ValueError) as exception:
-            if (
-                isinstance(exception, ValueError)
-                and "finite" not in str(exception)
-                and "math domain" not in str(exception)
-            ):
+            self.failure = why_it_failed(exception)
+            if self.failure is None:
                 raise
             return None
-        if res.status == -1 or res.t.size != each.times.size or not np.isfinite(res.y).all():
+        if found is None:
             return None
-        observed, by_value = self.observed(values, i, each.times, res)
-        error = self._error_of(values, each, res)
-        at = each.measured
-        residual = ((observed[:, each.column] - each.y) / each.sigma)[at]
-        jacobian = by_value[:, :, each.column] / each.sigma[:, None]
-        jacobian = np.moveaxis(jacobian, 1, 2)[at]
-        bound = (error[:, each.column] / each.sigma)[at]
-        return (
-            (residual, jacobian, res.sol, bound)
-            if np.isfinite(residual).all() and np.isfinite(jacobian).all()
-            else None
-        )
+        observed, by_value, error = self.observed(values, i, each.times, found)
+        rows, columns = np.nonzero(each.measured)
+        at = each.column[columns]
+        sigma = each.sigma[rows, columns]
+        residual = (observed[rows, at] - each.y[rows, columns]) / sigma
+        jacobian = by_value[rows, :, at] / sigma[:, None]
+        if not (np.isfinite(residual).all() and np.isfinite(jacobian).all()):
+            return None
+        return residual, jacobian, error[rows, at] / sigma, found.solution
 
-    def observed(self, values: Real, i: int, times: Real, res: Any) -> tuple[Real, Real]:
-        """What is observed (k, q), and its derivatives by the unknowns (k, N, q)."""
-        by_value = self._by_values(values, i, res)
-        p = self.unknowns.p(values)
-        observed = self.seen(times, res.y, p)
-        by_y, by_p = self.seen_by(times, res.y, p)
+    def observed(self, values: Real, i: int, times: Real, found: Shot) -> tuple[Real, Real, Real]:
+        """What is observed (k, q), its derivatives by the unknowns (k, N, q), and the bound of its error (k, q)."""
+        by_value = self._by_values(values, i, found)
+        if not callable(self.observe):
+            at = slice(None) if self.observe is None else self.observe
+            return found.y[at], by_value[at], found.error[at]
+        p = self.unknowns.p(values, i)
+        observed = self.call_observe(times, found.y, p, i)
+        by_y, by_p = self.seen_by(times, found.y, p, i)
         total = np.einsum("kcq,cnq->knq", by_y, by_value)
-        free = self.unknowns.parameters.free
-        total[:, : free.size] += by_p[:, free]
-        return observed, total
+        own, columns = self.unknowns.columns[i]
+        total[:, columns] += by_p[:, own]
+        moved = self.call_observe(times, found.y + found.error, p, i)
+        return observed, total, np.asarray(abs(moved - observed))
 
-    def seen(self, t: Real, y: Real, p: Real) -> Real:
+    def seen(self, t: Real, y: Real, p: Real, i: int) -> Real:
         """What is observed of y (n, q), (k, q)."""
         if self.observe is None:
             return y
-        return self.call_observe(t, y, p) if callable(self.observe) else y[self.observe]
+        return self.call_observe(t, y, p, i) if callable(self.observe) else y[self.observe]
 
-    def seen_by(self, t: Real, y: Real, p: Real) -> tuple[Real, Real]:
-        """Its derivatives by y (k, n, q) and by the parameters (k, j, q)."""
+    def seen_by(self, t: Real, y: Real, p: Real, i: int) -> tuple[Real, Real]:
+        """Its derivatives by y (k, n, q) and by the parameters of `fun` (k, j, q)."""
         n, q = y.shape
         if not callable(self.observe):
             rows = np.eye(n) if self.observe is None else np.eye(n)[self.observe]
@@ -193,50 +190,45 @@ class Model:
             ahead, back = y.copy(), y.copy()
             ahead[c] += step
             back[c] -= step
-            by_y[:, c] = (self.call_observe(t, ahead, p) - self.call_observe(t, back, p)) / (ahead[c] - back[c])
+            by_y[:, c] = (self.call_observe(t, ahead, p, i) - self.call_observe(t, back, p, i)) / (ahead[c] - back[c])
         for j in range(p.size):
             ahead, back = _both_sides(p, j)
-            by_p[:, j] = (self.call_observe(t, y, ahead) - self.call_observe(t, y, back)) / (ahead[j] - back[j])
+            by_p[:, j] = (self.call_observe(t, y, ahead, i) - self.call_observe(t, y, back, i)) / (ahead[j] - back[j])
         return by_y, by_p
 
-    def y0_by_p(self, each: Experiment, p: Real) -> Real:
+    def y0_by_p(self, i: int, p: Real) -> Real:
         """Derivatives of initial values that are a function of the parameters, (n, j)."""
-        columns = []
+        columns, function = [], self.unknowns.sets[i].y0
         for j in range(p.size):
             ahead, back = _both_sides(p, j)
-            change = np.atleast_1d(each.y0(*ahead.tolist())) - np.atleast_1d(each.y0(*back.tolist()))
+            change = self.unknowns.y0_by(function, ahead, i) - self.unknowns.y0_by(function, back, i)
             columns.append(change / (ahead[j] - back[j]))
         return np.array(columns).T
 
-    def call_observe(self, t: Real, y: Real, p: Real) -> Real:
+    def call_observe(self, t: Real, y: Real, p: Real, i: int) -> Real:
         """What `observe` returned, (k, q)."""
-        value = np.asarray(self.observe(t, y, *p.tolist()))
+        value = np.asarray(self.observe(t, y, *self.unknowns.args(p, i)))
         k = len(self.unknowns.sets[0].y)
         if value.shape == (t.size,) and k == 1:
             value = value[None]
         return checked(value, (k, t.size), "observe")
 
-    def _by_values(self, values: Real, i: int, res: Any) -> Real:
+    def _by_values(self, values: Real, i: int, found: Shot) -> Real:
         """dy by the unknowns, (n, N, q)."""
         each, unknowns = self.unknowns.sets[i], self.unknowns
-        n, q = res.y.shape
-        free = unknowns.parameters.free
-        found = np.zeros((n, unknowns.size, q))
-        found[:, : free.size] = res.dy_dp[:, free]
+        own, columns = unknowns.columns[i]
+        by = np.zeros((found.y.shape[0], unknowns.size, found.y.shape[1]))
+        by[:, columns] = found.dy_dp
         _, part = unknowns.y0(values, i)
-        found[:, part] = res.dy_dy0[:, each.free]
+        by[:, part] = found.dy_dy0[:, unknowns.free_y0[i]]
         if callable(each.y0):
-            by_p = self.y0_by_p(each, unknowns.p(values))[:, free]
-            found[:, : free.size] += np.einsum("ijq,jf->ifq", res.dy_dy0, by_p)
-        return found
+            by[:, columns] += np.einsum("ijq,jf->ifq", found.dy_dy0, self.y0_by_p(i, unknowns.p(values, i))[:, own])
+        return by
 
-    def _error_of(self, values: Real, each: Experiment, res: Any) -> Real:
-        """The bound of the error of what is observed, (k, q)."""
-        p = self.unknowns.p(values)
-        if not callable(self.observe):
-            return np.asarray(self.seen(each.times, res.error, p))
-        moved = self.call_observe(each.times, res.y + res.error, p)
-        return np.asarray(abs(moved - self.call_observe(each.times, res.y, p)))
+
+def _with(function: Callable[..., Any], constants: tuple[Any, ...]) -> Callable[..., Any]:
+    """A function of the user's that gets the constants of an experiment behind its parameters."""
+    return lambda t, y, *p: function(t, y, *p, *constants)
 
 
 def _both_sides(p: Real, j: int) -> tuple[Real, Real]:

@@ -12,7 +12,8 @@ from scipy.stats import t as student
 from .. import arguments
 from ..arrays import Real
 from ..pictures import new_axes
-from .model import Model, Unknowns
+from .model import Model
+from .unknowns import Unknowns
 
 __all__ = ["FitResult"]
 
@@ -32,7 +33,7 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
     names : list of str
         What x holds.
     params : dict
-        name : value, of the parameters.
+        name : value, of the parameters, an array where experiments do not share one.
     y0 : ndarray, shape (n,)
         Initial values; a list of them for several experiments.
     cov, corr : ndarray, shape (N, N)
@@ -58,8 +59,15 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
     def __dir__(self) -> list[str]:
         return sorted({*self.keys(), *dir(type(self))})
 
+    def __repr__(self) -> str:
+        found = ", ".join(
+            f"{name}={x:.6g}" + (f" +- {error:.2g}" if np.isfinite(error) and error > 0.0 else "")
+            for name, x, error in zip(self.names, self.x, self.stderr, strict=True)
+        )
+        return f"FitResult({found}; ssr={self.ssr:.6g}, dof={self.dof}; {self.message})"
+
     def confint(
-        self, level: float = 0.95, method: str = "linear", of: Callable[[dict[str, float]], float] | None = None
+        self, level: float = 0.95, method: str = "linear", of: Callable[[dict[str, Any]], float] | None = None
     ) -> Any:
         """Confidence intervals.
 
@@ -71,7 +79,8 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
             By standard errors and Student's t, or where the sum of squares, minimised by all others, has grown by as
             much as that.
         of : callable, optional
-            ``of(params)`` -> float, a quantity derived from the parameters: its interval, by its gradient.
+            ``of(params)`` -> float, a quantity derived from the parameters, and from the initial values, which are
+            ``params["y0"]``: its interval, by its gradient.
 
         Returns
         -------
@@ -97,15 +106,19 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
     def _quantile(self, level: float) -> float:
         return float(student.ppf(0.5 + 0.5 * level, max(self.dof, 1)))
 
-    def _derived(self, of: Callable[[dict[str, float]], float]) -> tuple[float, float]:
+    def _derived(self, of: Callable[[dict[str, Any]], float]) -> tuple[float, float]:
         """A derived quantity and its standard error."""
-        names = list(self.params)
-        value = float(of(self.params))
+        _, unknowns, z = self._fit
+        values = unknowns.values(z)
+        value = float(of(_named(unknowns, values)))
         gradient = np.zeros(self.x.size)
-        for j, name in enumerate(names):
-            step = _STEP * (abs(self.params[name]) or 1.0)
-            ahead, back = (dict(self.params, **{name: self.params[name] + side * step}) for side in (1.0, -1.0))
-            gradient[j] = (of(ahead) - of(back)) / (ahead[name] - back[name])
+        for j, place in enumerate(self._places.tolist()):
+            step = _STEP * (abs(values[j]) or 1.0)
+            ahead, back = values.copy(), values.copy()
+            ahead[j] += step
+            back[j] -= step
+            change = float(of(_named(unknowns, ahead))) - float(of(_named(unknowns, back)))
+            gradient[place] = change / (ahead[j] - back[j])
         at, cov, unknown = self._determined
         own = gradient[at]
         for direction in unknown:
@@ -177,8 +190,10 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
         if unique[0] < each.t0:
             raise ValueError(f"`t` must not lie before {each.t0}, got {unique[0]}.")
         values = unknowns.values(z)
-        res = model.solve(values, experiment, unique)
-        y, by_value = model.observed(values, experiment, unique, res)
+        found = model.solve(values, experiment, unique)
+        if found is None:
+            raise ValueError(f"There is no solution up to t = {unique[-1]}.")
+        y, by_value, _ = model.observed(values, experiment, unique, found)
         if level is None:
             return y[:, column]
         cov = np.where(np.isfinite(self.cov), self.cov, 0.0)[np.ix_(self._places, self._places)]
@@ -249,6 +264,12 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
         below.set_xlabel("t")
         above.legend(fontsize="small")
         return np.array([above, below])
+
+
+def _named(unknowns: Unknowns, values: Real) -> dict[str, Any]:
+    """Parameters by name, and the initial values as ``y0``: an array, a list of them for several experiments."""
+    initial = [unknowns.y0(values, i)[0] for i in range(len(unknowns.sets))]
+    return {**unknowns.parameters.by_name(unknowns.all(values)), "y0": initial if len(initial) > 1 else initial[0]}
 
 
 def _refit(model: Model, unknowns: Unknowns, z: Real, others: Any) -> Real | None:

@@ -29,7 +29,7 @@ from .loop import FINISHED
 from .march import MOST_COMPILED, March
 from .setting import ABSOLUTE_FLOOR, MAX_WINDOWS, checked_first_step, march_weights, width
 
-__all__ = ["Bases", "bases_of", "quick"]
+__all__ = ["Bases", "bases_of", "of_networks", "quick"]
 
 # Windows that there is room for at first, four times as many the next time. Not tuned.
 _ROOM = 64
@@ -170,7 +170,8 @@ class _Quick:
         res.nfev, res.nlu = field.nfev + calls + probes, march.nlu
         res.njev = field.njev + min(done + 1, len(windows.h))
         res.t_events = res.y_events = None
-        res.sol = _solution(windows, bases, x, bound)
+        ends = np.append(windows.start, windows.places[-1, 2])
+        res.sol = of_networks(ends, windows.y, windows.V, windows.bias, bases, windows.h, x, bound)
         res.error = res.sol.error(t)
         res.gap = windows.u[-1, -1] - arrays[1][-1, -1] if done == len(windows.h) else np.full(field.n, np.nan)
         return Attempt(res, worst, followed, lambda: (bool(missed), 0))
@@ -265,11 +266,14 @@ def _judged(
     return Worst(ratio, float(x[at]), component, alone), x, bound, flagged
 
 
-def _solution(windows: _Windows, bases: Bases, x: Real, bound: Real) -> Solution:
-    K, n, units = windows.V.shape
+def of_networks(
+    x: Real, y: Real, V: Real, bias: Real, bases: Bases, h: Real, error_x: Real | None = None,
+    bound: Real | None = None,
+) -> Solution:  # fmt: skip
+    """Windows from x[k] on, h long, as a `Solution`: y (K, N) where they start, output weights V (K, N, .), bias."""
+    K, n, units = V.shape
     theta = np.empty((K, (2 + n) * units + n))
     theta[:, : 2 * units] = bases.theta
-    theta[:, 2 * units : (2 + n) * units] = windows.V.reshape(K, -1)
-    theta[:, (2 + n) * units :] = windows.bias
-    network = Network(n, units, output_bias=True)
-    return Solution(np.append(windows.start, windows.places[-1, 2]), windows.y, theta, network, x, bound, windows.h)
+    theta[:, 2 * units : (2 + n) * units] = V.reshape(K, -1)
+    theta[:, (2 + n) * units :] = bias
+    return Solution(x, y, theta, Network(n, units, output_bias=True), error_x, bound, h)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..arrays import Index, Number, Real
 from ..compiled.functions import Called
-from ..compiled.member import ASK_PYTHON, PARTS, Setting, Tables, solve_members
-from ..ivp import error as second
-from ..ivp.bound import RELATIVE_FLOOR
+from ..compiled.member import ASK_PYTHON, PARTS, solve_members
 from ..ivp.loop import FINISHED
 from ..ivp.march import MOST_COMPILED, why_it_ended
-from ..ivp.noise import AT, RESIDUALS
-from ..ivp.quick import bases_of
-from ..ivp.sensitivity import count_of, sensitivity
-from ..ivp.setting import ABSOLUTE_FLOOR, MAX_WINDOWS, checked_first_step, march_weights, width
+from ..ivp.partials import count_of
+from ..ivp.sensitivity import sensitivity
+from ..ivp.setting import checked_first_step, width
+from ..ivp.shots import member_setting, member_tables
 from ..ivp.solve_ivp import solve_ivp
 from ..user.field import WithArgs, compiled_on_nodes
 from .batch import Batch, Problem
@@ -144,7 +141,12 @@ def _compiled(store: _Store, code: Called) -> list[int]:
     words = [code.with_args(batch.own_args(i)) for i in range(len(batch.y0))]
     if any(each is None for each in words):
         return list(range(len(words)))
-    setting, tables = _setting(problem.options, batch)
+    options = problem.options
+    first = options.get("first_step")
+    first = 0.0 if first is None else min(checked_first_step(first, *span) for span in batch.spans.tolist())
+    controlled = options["error_control"] == "global"
+    setting = member_setting(options["rtol"], options["atol"], batch.y0.shape[1], controlled, first, options)
+    tables = member_tables(width(options["rtol"]))
     ends = np.empty((len(words), 3))
     parts = np.array([part.address for part in PARTS])
     solve_members(
@@ -156,26 +158,3 @@ def _compiled(store: _Store, code: Called) -> list[int]:
         store.messages[i] = why_it_ended(int(store.status[i]), t, bad_t, int(component), setting.most)
         store.status[i] = -1
     return [int(i) for i in np.flatnonzero(store.status == ASK_PYTHON)]
-
-
-def _setting(options: dict[str, Any], batch: Batch) -> tuple[Setting, Tables]:
-    """As `ivp.quick` has them."""
-    ones = np.ones(batch.y0.shape[1])
-    rtol, atol = options["rtol"] * ones, options["atol"] * ones
-    own = bases_of(width(options["rtol"]))
-    basis, wider = own.own, own.wider
-    first = options.get("first_step")
-    setting = Setting(
-        *march_weights(options["rtol"], options["atol"], ones.size), atol, rtol, np.where(atol > 0.0, atol / rtol, 0.0),
-        RELATIVE_FLOOR, ABSOLUTE_FLOOR, second.SOLVED_TO, second.ROUNDING, second.MAY_REMAIN,
-        second.FOLLOWED * basis.s,
-        0.0 if first is None else min(checked_first_step(first, *span) for span in batch.spans.tolist()),
-        float(options.get("max_step", math.inf)), int(options.get("max_windows", MAX_WINDOWS)),
-        options["error_control"] == "global",
-    )  # fmt: skip
-    tables = Tables(
-        basis.nodes, basis.A, basis.transposed, *basis.split, basis.judging_transposed, basis.last_four_transposed,
-        basis.q, basis.r, basis.at_end, own.w, own.b, wider.nodes, wider.A, wider.transposed, *wider.split, own.reading,
-        AT, RESIDUALS,
-    )  # fmt: skip
-    return setting, tables

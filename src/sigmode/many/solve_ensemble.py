@@ -14,10 +14,10 @@ from ..arguments import SMALLEST_RTOL
 from ..callback import bar
 from ..ivp.method import STOPPED
 from ..user.field import is_compiled
+from ..workers import by_map, checked, in_processes, on_threads
 from .batch import Batch, Problem, made
 from .members import Solved, solve
 from .result import EnsembleResult
-from .workers import by_map, checked, in_processes, on_threads
 
 __all__ = ["solve_ensemble"]
 
