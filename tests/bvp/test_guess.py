@@ -188,3 +188,49 @@ def test_infinitely_many_solutions_are_no_success(tol, height):
         tol=tol,
     )
     assert not res.success
+
+
+def pellet(beta):
+    def fun(x, y):
+        return np.vstack([y[1], y[0] ** 2 * np.exp(20.0 * (1.0 - 1.0 / (1.0 + beta * (1.0 - y[0]))))])
+
+    return fun, lambda ya, yb: np.array([ya[1], yb[0] - 1.0]), X, np.vstack([np.ones(5), np.zeros(5)])
+
+
+def test_the_ways_can_be_watched_and_stopped(capsys):
+    seen = []
+    res = sm.solve_bvp(
+        *pellet(0.4), verbose=2, callback=lambda intermediate_result: seen.append(intermediate_result.way)
+    )
+    assert res.success
+    assert {"bounded slopes", "less what the guess leaves"} <= set(seen)
+    printed = capsys.readouterr().out
+    assert "bounded slopes" in printed
+    assert "less what the guess leaves" in printed
+
+    def stop(intermediate_result):
+        if intermediate_result.way:
+            raise StopIteration
+
+    assert sm.solve_bvp(*pellet(0.4), callback=stop).status == 4
+
+
+@pytest.mark.parametrize("order", [0, 1])
+@pytest.mark.parametrize("tol", [1e-3, 1e-6])
+def test_bessels_equation_from_next_to_its_singularity(order, tol):
+    from scipy.special import jv
+
+    def fun(x, y):
+        return np.vstack([y[1], -y[1] / x - (1.0 - order**2 / x**2) * y[0]])
+
+    start = 1e-6
+    res = sm.solve_bvp(
+        fun,
+        lambda ya, yb: np.array([ya[0] - jv(order, start), yb[0] - jv(order, 10.0)]),
+        np.linspace(start, 10.0, 5),
+        np.ones((2, 5)),
+        tol=tol,
+    )
+    assert res.success
+    t = np.linspace(0.01, 10.0, 300)
+    assert abs(res.sol(t)[0] - jv(order, t)).max() < tol

@@ -100,6 +100,8 @@ class Deformed:
     Problems (2004), sec. 5.1.
     """
 
+    way = "less what the guess leaves"
+
     def __init__(self, problem: BoundaryProblem, mesh: Mesh, guess: State, part: float) -> None:
         self._problem, self._mesh, self._guess, self._part = problem, mesh, guess, part
         self.n, self.n_p = problem.n, problem.n_p

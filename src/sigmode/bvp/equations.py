@@ -21,6 +21,7 @@ class Problem(Protocol):
 
     n: int
     n_p: int
+    way: str  # what it is called on the way to another problem, "" if it is the one asked for
 
     def __call__(self, x: Real, y: Real, p: Real) -> Real:
         """The right-hand side, (n, m)."""

@@ -133,8 +133,9 @@ class Report:
         error = math.nan if judgement is None else judgement.worst
         if self._verbose == 2:
             cells = [now.number, _shown(residual.max()), f"{now.conditions:.2e}", _shown(error)]
-            print("".join(f"{cell:^17}" for cell in [*cells, now.windows + 1, now.added]))
-        tell(self._callback, niter=now.number, nodes=now.windows + 1, error=error, rms_residuals=residual)
+            print("".join(f"{cell:^17}" for cell in [*cells, now.windows + 1, now.added]) + now.way)
+        state = {"niter": now.number, "nodes": now.windows + 1, "error": error, "rms_residuals": residual}
+        tell(self._callback, **state, way=now.way)
 
     def end(self, res: BvpResult, conditions: float, error: float) -> None:
         """The report of ``verbose=1``."""

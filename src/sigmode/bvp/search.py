@@ -56,7 +56,8 @@ class Limits(NamedTuple):
 class Progress(NamedTuple):
     """Progress after one mesh, as handed to `callback` and printed by ``verbose=2``.
 
-    number : of the mesh; added : nodes of the next one; conditions : their largest residual.
+    number : of the mesh; added : nodes of the next one; conditions : their largest residual; way : the kind of problem
+    on the way to the one asked for, "" for that itself.
     """
 
     number: int
@@ -64,6 +65,7 @@ class Progress(NamedTuple):
     added: int
     conditions: float
     judgement: Judgement | None
+    way: str = ""
 
 
 class _Patience:
@@ -177,6 +179,8 @@ class Search:
         self.reason = outcome.verdict.value
         if outcome.verdict is Newton.NOT_FINITE and not outcome.at.residual.finite:
             self.reason = not_finite(_where(outcome.at))
+        if problem.way:
+            self._watch(Progress(self.rounds, self.mesh.windows, 0, self.conditions, None, problem.way))
         return equations, outcome
 
     def move(self, x: Real) -> None:

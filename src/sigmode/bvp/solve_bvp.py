@@ -89,7 +89,8 @@ def solve_bvp(
         What each boundary condition may be off, `tol` by default; never less than the rounding of its terms.
     callback : callable, optional
         ``callback(intermediate_result)`` after each iteration with an `OptimizeResult` that holds ``niter``, ``nodes``,
-        ``error`` and ``rms_residuals`` (nan as long as they are unknown). It may raise ``StopIteration``.
+        ``error`` and ``rms_residuals`` (nan as long as they are unknown), and ``way``: what problem on the way was
+        solved where Newton's iteration fails from the guess, else "". It may raise ``StopIteration``.
     args : tuple, optional
         Further arguments of `fun`, `bc`, `fun_jac` and `bc_jac`, behind p: ``fun(x, y, p, *args)``.
     guess : `Solution`, result of `solve_bvp`, or callable, optional

@@ -36,6 +36,8 @@ class BoundaryProblem:
     n, n_p : int, real unknown functions and real unknown parameters
     """
 
+    way = ""
+
     def __init__(
         self,
         functions: tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any] | None, Callable[..., Any] | None],
@@ -188,6 +190,8 @@ class BoundedSlopes:
     Where f is zero it stays zero, and layers become as wide as M allows: where to start from when Newton's iteration
     fails on the problem itself.
     """
+
+    way = "bounded slopes"
 
     def __init__(self, problem: BoundaryProblem, M: Real) -> None:
         self._problem, self._M = problem, M
