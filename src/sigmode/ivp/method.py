@@ -14,6 +14,7 @@ from scipy.optimize import OptimizeResult
 from scipy.special import expit
 
 from .. import arguments
+from ..arguments import EPS
 from ..arrays import Number, Real
 from ..callback import Stopped, tell
 from ..callback import checked as checked_callback
@@ -32,6 +33,8 @@ _FUNCTIONS_PER_STEP = 8
 # A window shorter than this many floating-point numbers is one step. Not tuned.
 _SHORT_WINDOW = 1000
 STOPPED = "`callback` stopped the integration."
+# What `fun` scatters by, in units of y, is called its rounding below this. Not tuned.
+_ROUNDING = 1e3 * EPS
 
 
 class NeuralOutput(DenseOutput):  # type: ignore[misc]
@@ -304,9 +307,11 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         """A sentence about the noise of `fun`."""
         assert self.noise is not None
         worst = int(np.argmax(self.noise))
-        return (
-            f"`fun` scatters by about {self.noise[worst]:.1g} in component {worst}, seen at t = {self._march.seen:.6g}."
-        )
+        size = float(self.noise[worst])
+        text = f"`fun` scatters by about {size:.1g} in component {worst}, seen at t = {self._march.seen:.6g}."
+        if size <= _ROUNDING * max(1.0, float(abs(self.y).max())):
+            text += " That is rounding: is the solution chaotic? Then shorten the span."
+        return text
 
     def go_on(self, most: int) -> tuple[list[SolvedWindow], str | None]:
         """March on by at most so many windows, one with a callback; why it ended before the end of the span, or None.
