@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from sigmode.problems import HUDSON_BAY
+
 __all__ = ["PROBLEMS", "Problem"]
 
 
@@ -123,8 +125,6 @@ _MISRA = (
     _numbers("10.07 14.73 17.94 23.93 29.61 35.18 40.02 44.82 50.76 55.05 61.01 66.40 75.47 81.78"),
 )
 _RAT = _numbers("9 14 21 28 42 57 63 70 79"), _numbers("8.93 10.80 18.59 22.33 39.35 56.11 61.73 64.62 67.08")
-_HARE = "30 47.2 70.2 77.4 36.3 20.6 18.1 21.4 22 25.4 27.1 40.3 57 76.6 52.3 19.5 11.2 7.6 14.6 16.2 24.7"
-_LYNX = "4 6.1 9.8 35.2 59.4 41.7 19 13 8.3 9.1 7.4 8 12.3 19.5 45.7 51.1 29.7 15.8 9.7 10.1 8.6"
 _NEAR_ZERO: dict[str, Any] = {"bounds": (0.0, np.inf)}
 
 PROBLEMS: dict[str, Problem] = {
@@ -167,7 +167,7 @@ PROBLEMS: dict[str, Problem] = {
         1e-8, (72.462237576, 2.6180768402, 0.067359200066), 1e-6, ((100.0, 1.0, 0.1),),
     ),
     "hare and lynx": Problem(
-        predator, np.arange(21.0), np.array([_numbers(_HARE), _numbers(_LYNX)]), (0.5, 0.03, 0.8, 0.025),
+        predator, *HUDSON_BAY, (0.5, 0.03, 0.8, 0.025),
         [np.nan, np.nan], {}, None, 1e-4, None, 1e-4, ((2.0, 0.1, 3.0, 0.1),),
     ),
 }  # fmt: skip

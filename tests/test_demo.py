@@ -41,7 +41,13 @@ def test_the_demonstration_prints_its_table_and_saves_its_picture(tmp_path):
         error, estimate = map(float, row.split()[-2:])
         assert error < 1e-9
         assert 0.1 < estimate / error < 10
-    assert (tmp_path / demo.PICTURE).read_bytes().startswith(b"\x89PNG")
+    first += 2 + len(demo.BETWEEN)
+    fitted = [line.split() for line in done.stdout.splitlines()[first : first + 6]]
+    assert [fields[0] for fields in fitted] == ["a", "b", "c", "d", "y0[0]", "y0[1]"]
+    found = [float(fields[1]) for fields in fitted]
+    assert found == pytest.approx([0.481, 0.0248, 0.926, 0.0275, 34.91, 3.862], rel=2e-3)  # Howard (2009)
+    for picture in (demo.PICTURE, demo.PICTURE_OF_FIT):
+        assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.fixture(scope="module")

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from scipy.optimize import OptimizeResult, minimize
 
-from . import Collocation, reference, solve_bvp, solve_ivp, train
+from . import Collocation, fit_ivp, reference, solve_bvp, solve_ivp, train
 from .arrays import Number, Real
 from .compiled.launch import ENTRIES, where_kept
 from .problems import (
     BRATU,
     GAUSS,
+    HUDSON_BAY,
     LAGARIS_1,
     LAGARIS_2,
     LAGARIS_3,
@@ -49,7 +50,7 @@ RUNS: tuple[tuple[Problem, str, int, int | None], ...] = (
 )
 MARCHED = (LAGARIS_1, LAGARIS_2, LAGARIS_3, LAGARIS_4, LOGISTIC, TANGENT)
 BETWEEN = (LAGARIS_3_TWO_POINT, BRATU, LAYER)
-PICTURE = "sigmode-demo.png"
+PICTURE, PICTURE_OF_FIT = "sigmode-demo.png", "sigmode-fit.png"
 
 
 def main() -> None:
@@ -104,15 +105,17 @@ def demonstration() -> None:
         solved.append((problem, col, res))
     _march()
     _between()
+    fit = _fit()
     if importlib.util.find_spec("matplotlib") is None:
-        print("\nWith matplotlib (pip install 'sigmode[plot]') this also saves a picture.")
+        print("\nWith matplotlib (pip install 'sigmode[plot]') this also saves two pictures.")
         return
     try:
         _picture(solved[7])
+        _picture_of_fit(fit)
     except OSError as error:
         print(f"\nNo picture: {error}")
     else:
-        print(f"\nPicture of {solved[7][0].name}: {PICTURE}")
+        print(f"\nPictures of {solved[7][0].name}: {PICTURE}, of the fit: {PICTURE_OF_FIT}")
 
 
 def _march() -> None:
@@ -150,6 +153,33 @@ def _between() -> None:
             f"{problem.name:39} {len(res.sol.y):7} {res.niter:7} {1e3 * seconds:6.1f} ms "
             f"{error:8.1e} {res.error[0]:8.1e}{'' if res.success else '  (tol not met)'}"
         )
+
+
+def _fit() -> OptimizeResult:
+    """Four rates and two initial values from 42 counts of animals, from a start that is far off."""
+
+    def predators(t: float, y: Real, a: float, b: float, c: float, d: float) -> list[float]:
+        return [a * y[0] - b * y[0] * y[1], d * y[0] * y[1] - c * y[1]]
+
+    years, counts = HUDSON_BAY
+    start = time.perf_counter()
+    fit = fit_ivp(predators, years, counts, [1.0, 0.05, 1.0, 0.05], [np.nan, np.nan])
+    print(f"\nfit_ivp: hares and lynxes of Hudson Bay, {1e3 * (time.perf_counter() - start):.0f} ms")
+    for name, value, error in zip(fit.names, fit.x, fit.stderr, strict=True):
+        print(f"{name:6} {value:9.5f} +- {error:.5f}")
+    print(f"sum of squares {fit.ssr:.3f}{'' if fit.success else '  (' + fit.message + ')'}")
+    return fit
+
+
+def _picture_of_fit(fit: OptimizeResult) -> None:
+    """Data, fit, band and residuals."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 5.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    fit.plot(figure.subplots(2, 1, sharex=True, height_ratios=(3, 1)))
+    figure.savefig(PICTURE_OF_FIT, dpi=120)
 
 
 def _picture(run: tuple[Problem, Collocation, OptimizeResult]) -> None:

@@ -16,6 +16,7 @@ from .arrays import Real
 __all__ = [
     "BRATU",
     "GAUSS",
+    "HUDSON_BAY",
     "LAGARIS_1",
     "LAGARIS_2",
     "LAGARIS_3",
@@ -143,3 +144,14 @@ LAYER = TwoPoint(
     (0.0, 1.0),
     lambda x: -np.expm1((x - 1.0) * 1e6),
 )
+
+# Years since 1900, and furs in thousands: snowshoe hares and lynxes. Source: Hudson's Bay Company, as in Howard,
+# Modeling Basics (2009).
+HUDSON_BAY = (
+    np.arange(21.0),
+    np.array([
+        [30, 47.2, 70.2, 77.4, 36.3, 20.6, 18.1, 21.4, 22, 25.4, 27.1]
+        + [40.3, 57, 76.6, 52.3, 19.5, 11.2, 7.6, 14.6, 16.2, 24.7],
+        [4, 6.1, 9.8, 35.2, 59.4, 41.7, 19, 13, 8.3, 9.1, 7.4, 8, 12.3, 19.5, 45.7, 51.1, 29.7, 15.8, 9.7, 10.1, 8.6],
+    ]),
+)  # fmt: skip
