@@ -189,3 +189,85 @@ def test_a_branch_in_a_file(tmp_path):
     assert same.value.tolist() == branch.value.tolist()
     assert same.sol[3](0.3).tolist() == branch.sol[3](0.3).tolist()
     assert same.folds[0]["value"] == branch.folds[0].value
+
+
+class TestNextToFolds:
+    @pytest.mark.parametrize("start", [3.5138, 3.51383])
+    def test_a_start_that_is_nearly_the_fold(self, start):
+        branch = sm.continue_bvp(bratu, fixed, ZERO, "k", (start, 5.0), arclength=True)
+        first, last = branch.sol[0](0.5)[0], branch.sol[-1](0.5)[0]
+        assert branch.success
+        assert branch.sheet[-1] == 1
+        assert last > first + 1e-4
+        assert_allclose(k_of(last), start, atol=1e-6)
+
+    @pytest.mark.parametrize("end", [3.5, 3.51, 3.5138])
+    def test_a_range_that_ends_before_the_fold(self, end):
+        branch = sm.continue_bvp(bratu, fixed, ZERO, "k", (0.5, end), arclength=True)
+        assert branch.success
+        assert branch.value[-1] == end
+        assert not branch.folds
+        assert branch.sheet[-1] == 0
+        assert branch.slope[-1] > 0.0
+        assert_allclose(k_of(branch.sol[-1](0.5)[0]), end, atol=1e-5)
+        assert branch.sol[-1](0.5)[0] < 2.0 * np.log(np.cosh(THETA))
+
+    def test_a_fold_with_few_nodes(self):
+        branch = sm.continue_bvp(bratu, fixed, ZERO, "k", (0.5, 4.0), arclength=True, max_nodes=10)
+        if branch.success:
+            assert abs(branch.folds[0].value - FOLD) < 1e-5
+            assert branch.sheet[-1] == 1
+        else:
+            assert "fold" in branch.message or "step" in branch.message
+
+
+class TestJumps:
+    def test_a_cubic(self):
+        """y**3 - y = k from y = -1.19: the branch ends at k = 2/sqrt(27)."""
+        branch = sm.continue_bvp(
+            lambda x, y, k: 0 * y,
+            lambda ya, yb, k: ya**3 - ya - k,
+            (X, -np.ones((1, 5))),
+            "k",
+            np.linspace(-0.5, 0.5, 11),
+        )
+        assert not branch.success
+        assert branch.value[-1] < 2 / np.sqrt(27)
+        assert max(sol(0.5)[0] for sol in branch.sol) < 0.0
+
+    def test_over_the_fold_of_an_s_curve(self):
+        def fun(x, y, k):
+            return np.vstack([y[1], -k * np.exp(y[0] / (1 + 0.2 * y[0]))])
+
+        branch = sm.continue_bvp(fun, fixed, ZERO, "k", [1.0, 4.6, 4.7])
+        assert not branch.success
+        assert branch.value.tolist() == [1.0, 4.6]
+        assert "far away" in branch.message or "Newton" in branch.message
+
+    def test_up_and_back(self):
+        branch = sm.continue_bvp(bratu, fixed, ZERO, "k", [1.0, 2.0, 1.0])
+        assert branch.success
+        assert_allclose(branch.sol[0](0.5), branch.sol[2](0.5), atol=1e-5)
+
+
+def test_a_loaded_branch_works_as_the_saved_one(tmp_path):
+    branch = sm.continue_bvp(bratu, fixed, ZERO, "k", (0.5, 4.0), arclength=True)
+    branch.save(tmp_path / "branch.npz")
+    same = sm.load(tmp_path / "branch.npz")
+    assert same.folds[0].value == branch.folds[0].value
+    assert same.results[0].y.tolist() == branch.results[0].y.tolist()
+    assert repr(same) == repr(branch)
+    on = sm.continue_bvp(bratu, fixed, same.results[-1], "k", (0.5, 0.1))
+    assert on.success
+
+
+@pytest.mark.parametrize("observe", [5, -1, "a", 1.5])
+def test_what_cannot_be_observed(observe):
+    branch = sm.continue_bvp(bratu, fixed, ZERO, "k", [1.0, 2.0])
+    with pytest.raises(ValueError, match="`observe`"):
+        branch.plot(observe)
+
+
+def test_options_that_are_none():
+    with pytest.raises(TypeError, match="`sensitivity` is no option"):
+        sm.continue_bvp(bratu, fixed, ZERO, "k", [1.0, 2.0], sensitivity=True)

@@ -234,3 +234,62 @@ def test_bessels_equation_from_next_to_its_singularity(order, tol):
     assert res.success
     t = np.linspace(0.01, 10.0, 300)
     assert abs(res.sol(t)[0] - jv(order, t)).max() < tol
+
+
+class TestDerivativesThatAreHard:
+    @pytest.mark.parametrize("c", [0.0, 1e-12, 1e-8, 1.0, 1e8])
+    def test_a_number_beside_larger_or_smaller_ones(self, c):
+        """y' = c - y, y(0) = 1."""
+        res = sm.solve_bvp(
+            lambda x, y, c: c - y,
+            lambda ya, yb, c: ya - 1.0,
+            X,
+            np.ones((1, 5)),
+            tol=1e-8,
+            args=(c,),
+            sensitivity=True,
+        )
+        off = abs(res.dy_dargs[0, 0] - (1 - np.exp(-res.x))).max()
+        assert off < 1e-7
+        assert off < 10 * res.error_dy_dargs.max() + 1e-10
+
+    @pytest.mark.parametrize("c", [1e4, 2e6])
+    def test_a_phase(self, c):
+        """y' = cos(c + x), y(0) = 0."""
+        res = sm.solve_bvp(
+            lambda x, y, c: np.cos(c + x) + 0 * y,
+            lambda ya, yb, c: ya,
+            X,
+            np.ones((1, 5)),
+            tol=1e-8,
+            args=(c,),
+            sensitivity=True,
+        )
+        off = abs(res.dy_dargs[0, 0] - (np.cos(c + res.x) - np.cos(c))).max()
+        assert off < 1e-5
+        assert off < 10 * res.error_dy_dargs.max() + 1e-10
+
+    @pytest.mark.parametrize(("k", "tol"), [(1.0, 1e-10), (3.0, 1e-10), (3.5, 1e-10), (3.5138, 1e-8)])
+    def test_bratu_towards_the_fold(self, k, tol):
+        res = sm.solve_bvp(bratu, fixed, X, np.zeros((2, 5)), tol=tol, args=(k,), sensitivity=True)
+        middle = res.sol(0.5)[0]
+        theta = np.arccosh(np.exp(bratus_middle(k) / 2))
+        # k = 8 (theta / cosh theta)**2 and y(1/2) = 2 log cosh theta
+        slope = 2 * np.tanh(theta) / (16 * theta / np.cosh(theta) ** 2 * (1 - theta * np.tanh(theta)))
+        off = abs(res.sol_dargs[0](0.5)[0] - slope)
+        assert middle > 0.0
+        assert off < 1e-5 * abs(slope)
+        assert off < 5 * res.error_dy_dargs.max() + 1e-9 * abs(slope)
+
+    def test_derivatives_that_are_not_finite(self):
+        with np.errstate(all="ignore"):
+            res = sm.solve_bvp(
+                lambda x, y, c: y * np.sqrt(c),
+                lambda ya, yb, c: ya - 1.0,
+                X,
+                np.ones((1, 5)),
+                args=(0.0,),
+                sensitivity=True,
+            )
+        assert not res.success
+        assert "derivatives" in res.message

@@ -9,6 +9,7 @@ from scipy.optimize import OptimizeResult, brentq
 
 from ..arrays import Real
 from .branch import DONE, LONG, STUCK
+from .report import BvpResult
 from .solve_bvp import solve_bvp
 from .start import Combined
 from .walk import HALVINGS, Walk
@@ -20,13 +21,13 @@ __all__ = ["LONGEST_STEP", "Arc"]
 # tuned.
 _FIRST_STEP, _GROWTH, LONGEST_STEP = 0.05, 1.5, 0.25
 _EASY, _TOO_MUCH = np.cos(np.pi / 12), np.cos(np.pi / 4)
-# Folds are located with the tolerance of the branch, or this one if it is less; the root of dvalue/ds to this part of a
-# step: the value changes by its square. Not tuned.
-_FOLD_TOL, _FOLD_PART = 1e-10, 1e-7
+# Folds are located with the tolerance of the branch, or this one if it is less and can be met; roots along the arc to
+# this part of a step. Not tuned.
+_FOLD_TOL, _PART = 1e-10, 1e-10
 
 
 class _Lost(Exception):
-    """A point near a fold could not be solved."""
+    """A point between two others could not be solved."""
 
 
 class Arc:
@@ -61,10 +62,17 @@ class Arc:
                 if halvings > HALVINGS:
                     return walk.end(STUCK, f"No step along the arc at {point.value:.10g}, however short: {new.message}")
                 continue
-            if new.t[-1] * point.t[-1] < 0.0:
-                self._fold(point, ds)
-            if not self._low <= new.value <= self._high:
-                return self._leave(point, new)
+            turn = self._fold(point, ds) if new.t[-1] * point.t[-1] < 0.0 else None
+            if turn is not None and not turn.success:
+                return walk.end(STUCK, f"The fold near {point.value:.10g} could not be located: {turn.message}")
+            before = 0.0
+            for s, reached in ((turn.s, turn), (ds, new)) if turn is not None else ((ds, new),):
+                if not self._low <= reached.value <= self._high:
+                    return self._leave(point, (before, s), reached)
+                before = s
+                if reached is turn:
+                    found = {"value": turn.value, "value_error": turn.value_error, "index": len(walk.branch.value)}
+                    walk.branch.folds.append(OptimizeResult(**found, sol=turn.plain.sol, result=turn.plain))
             walk.add(new.plain, new.value, new.value_error, float(new.t[-1]))
             point, halvings = new, 0
             ds = min(ds * (_GROWTH if turned > _EASY else 1.0), self._longest)
@@ -115,38 +123,44 @@ class Arc:
         point.rate = Combined(res.sol_dargs[0], 1.0 / length, res.sol_dargs[0], 0.0)
         point.q_rate = res.dp_dargs[:, 0] / length
         point.value_error = float(res.p_error[-1])
-        plain = OptimizeResult({name: res[name] for name in res if "dargs" not in name})
+        plain = BvpResult({name: res[name] for name in res if "dargs" not in name})
         plain.p, plain.p_error = (res.p[:-1], res.p_error[:-1]) if self._k else (None, None)
         point.plain = plain
         return point
 
-    def _fold(self, base: OptimizeResult, ds: float) -> None:
-        """The fold between a base and the point at the length ds from it."""
-        options = self._walk.options | {"tol": min(self._walk.options["tol"], _FOLD_TOL)}
+    def _fold(self, base: OptimizeResult, ds: float) -> OptimizeResult:
+        """The fold between a base and the point at the length ds from it, with its length s."""
+        own = self._walk.options
+        for options in (own | {"tol": min(own["tol"], _FOLD_TOL)}, own):
+            found = self._where(base, (0.0, ds), options, lambda point: float(point.t[-1]))
+            if found.success:
+                break
+        return found
 
-        def slope(s: float) -> float:
-            point = self._at(base, s, options)
+    def _leave(self, base: OptimizeResult, between: tuple[float, float], reached: OptimizeResult) -> None:
+        """The last point: where the branch leaves the range, between two lengths."""
+        end = self._high if reached.value > self._high else self._low
+        last = self._where(base, between, self._walk.options, lambda point: point.value - end)
+        if not last.success:
+            return self._walk.end(STUCK, f"The last point at {end:.6g} could not be solved: {last.message}")
+        self._walk.add(last.plain, end, last.value_error, float(last.t[-1]))
+        return self._walk.end(DONE, f"The branch was followed until it left the range at {end:.6g}.")
+
+    def _where(
+        self, base: OptimizeResult, between: tuple[float, float], options: dict[str, Any], of: Any
+    ) -> OptimizeResult:
+        """The point between two lengths from a base where a number of the point is zero, with its length."""
+
+        def number(part: float) -> float:
+            point = self._at(base, part, options)
             if not point.success:
-                raise _Lost
-            return float(point.t[-1])
+                raise _Lost(point.message)
+            return float(of(point))
 
         try:
-            at = self._at(base, brentq(slope, 0.0, ds, xtol=_FOLD_PART * ds), options)
-        except (_Lost, ValueError):  # not to be solved, or no change of sign after all
-            return
-        if at.success:
-            branch = self._walk.branch
-            found = {"value": at.value, "value_error": at.value_error, "index": len(branch.value)}
-            branch.folds.append(OptimizeResult(**found, sol=at.plain.sol, result=at.plain))
-
-    def _leave(self, point: OptimizeResult, new: OptimizeResult) -> None:
-        """The last point: where the branch leaves the range."""
-        end = self._high if new.value > self._high else self._low
-        part = (end - point.value) / (new.value - point.value)
-        guess = Combined.of(point.plain, 1.0 - part, new.plain, part)
-        guess.sol.x = new.plain.sol.x
-        res = self._walk.solved(end, guess)
-        if not res.success:
-            return self._walk.end(STUCK, f"The last point at {end:.6g} could not be solved: {res.message}")
-        self._walk.add(res, end, slope=float(new.t[-1]))
-        return self._walk.end(DONE, f"The branch left the range at {end:.6g}.")
+            root = brentq(number, *between, xtol=_PART * between[1])
+            found = self._at(base, root, options)
+        except (_Lost, ValueError) as error:
+            return OptimizeResult(success=False, message=str(error))
+        found.s = root
+        return found

@@ -50,6 +50,11 @@ class Branch(Result, kind="continue_bvp"):
         Boundary value problems that were solved or tried.
     """
 
+    def __repr__(self) -> str:
+        folds = ", ".join(f"{fold.value:.10g}" for fold in self.folds) or "none"
+        ends = f", {self.value[0]:g} to {self.value[-1]:g}" if len(self.value) else ""
+        return f"<Branch in {self.param!r}: {len(self.value)} points{ends}; folds: {folds}; {self.message}>"
+
     def plot(self, observe: Callable[[Any], float] | int = 0, axes: Any = None) -> Any:
         """Draw the branch: something of each solution over the parameter, folds as rings.
 
@@ -64,6 +69,10 @@ class Branch(Result, kind="continue_bvp"):
         -------
         axes : matplotlib axes
         """
+        if not callable(observe):
+            n = self.sol[0].n if self.sol else 1
+            if not isinstance(observe, (int, np.integer)) or not 0 <= observe < n:
+                raise ValueError(f"`observe` must be a function or a component from 0 to {n - 1}, got {observe!r}.")
         seen = observe if callable(observe) else _largest(observe)
         label = "" if callable(observe) else f"largest |y{observe}|"
         axes = new_axes() if axes is None else axes

@@ -19,6 +19,9 @@ from .walk import Walk
 
 __all__ = ["continue_bvp"]
 
+# Options of `solve_bvp` that are passed on.
+_OPTIONS = {"S", "fun_jac", "bc_jac", "max_nodes", "bc_tol"}
+
 
 def continue_bvp(
     fun: Callable[..., Any],
@@ -84,13 +87,16 @@ def continue_bvp(
 
     Notes
     -----
-    Each point is solved from the last two, extrapolated. A step in the parameter that fails is halved, up to twelve
-    times; what was solved between two of the wanted values is not returned.
+    Each point is solved from the last two, extrapolated. A step in the parameter that fails, or whose solution is far
+    from where the last two point to, is halved, up to twelve times; what was solved between two of the wanted values is
+    not returned.
 
     Along the arc the parameter is one more unknown, and the condition that is added is linear in the values at both
     ends, in p and in the parameter, v: ``t (v - v0) = ds`` with the direction t of the branch at the last point. The
     values at the ends and p determine a solution, so that this is a length along the branch; they say little where a
-    branch is one of layers inside of the interval. Source: Keller, in Applications of Bifurcation Theory (1977). A fold
+    branch is one of layers inside of the interval. Source: Keller, in Applications of Bifurcation Theory (1977). Two
+    folds within one step are not seen, nor is it that a step leads to another branch which passes by more closely than
+    the step is long: `max_step` is the remedy. A fold
     is where ``dvalue/ds = 0``: the derivative is exact (`sensitivity` in `solve_bvp`), and its root is found by
     solving between two points; the value is as good as `tol`, 1e-10 at least.
 
@@ -112,8 +118,11 @@ def continue_bvp(
     wanted = arguments.numbers(values, "values", "(N,)", real=True)
     arguments.one_dimensional(wanted, "values")
     arguments.finite(wanted, "`values`")
-    if wanted.size < 2 or wanted[0] == wanted[-1]:
+    if wanted.size < 2 or (arclength and wanted[0] == wanted[-1]):
         raise ValueError(f"`values` must be two different numbers or more, got {wanted.tolist()}.")
+    unknown = sorted(options.keys() - _OPTIONS)
+    if unknown:
+        raise TypeError(f"`{unknown[0]}` is no option of continue_bvp: there are {', '.join(sorted(_OPTIONS))}.")
     checked_callback(callback)
     arguments.function(fun, "fun", "x, y, *args")
     arguments.function(bc, "bc", "ya, yb, *args")
@@ -146,7 +155,10 @@ def _place(fun: Any, guess: Any, param: Any, args: Any) -> tuple[int, list[Any]]
     except TypeError:
         raise TypeError(f"`args` must be a tuple, got {type(args).__name__}.") from None
     if isinstance(param, str):
-        names = list(inspect.signature(fun).parameters)
+        try:
+            names = list(inspect.signature(fun).parameters)
+        except ValueError:
+            raise ValueError("`param` must be a place in `args`: `fun` does not say its arguments' names.") from None
         behind = 3 if _has_p(guess) else 2
         if param not in names[behind:]:
             raise ValueError(f"`param` must be one of {names[behind:]}, the further arguments of `fun`, got {param!r}.")
@@ -165,4 +177,6 @@ def _place(fun: Any, guess: Any, param: Any, args: Any) -> tuple[int, list[Any]]
 
 
 def _has_p(guess: Any) -> bool:
-    return len(guess) == 3 if isinstance(guess, tuple) else getattr(guess, "p", None) is not None
+    return (
+        len(guess) == 3 and guess[2] is not None if isinstance(guess, tuple) else getattr(guess, "p", None) is not None
+    )

@@ -19,7 +19,7 @@ from .points import Pieces, checked_points
 from .report import Report, result
 from .search import Limits, Search
 from .sensitivity import by_args
-from .status import STOPPED
+from .status import STOPPED, UNSOLVED
 
 __all__ = ["solve_bvp"]
 
@@ -101,7 +101,8 @@ def solve_bvp(
         inside of the interval. Each part between two of them costs as much as n further equations. `bc_jac` and `S` do
         not go with them.
     sensitivity : bool
-        Whether the derivatives by all numbers in `args` are wanted, at the cost of three more factorisations.
+        Whether the derivatives by all numbers in `args` are wanted, at the cost of three more factorisations. Not with
+        `points`.
 
     Returns
     -------
@@ -231,6 +232,9 @@ def _differentiate(
     res.dy_dargs = np.stack([sol(res.x) for sol in found.solutions], axis=1) if found.solutions else empty
     errors = [sol.error(res.x) for sol in found.solutions]
     res.error_dy_dargs = np.stack(errors, axis=1) if errors else empty
+    if not np.isfinite(res.dy_dargs).all():
+        res.success, res.status = False, UNSOLVED
+        res.message = "The derivatives by `args` are not finite: is `fun` differentiable by them?"
     res.dp_dargs, res.error_dp_dargs = (found.p, found.error_p) if given.p.size else (None, None)
 
 

@@ -14,6 +14,12 @@ from .start import Combined
 
 __all__ = ["Walk"]
 
+# A solution is taken for one of another branch if it is this many steps from where the last two point to, and this part
+# of its size. Not tuned.
+_STEPS_AWAY, _PART_AWAY = 3.0, 0.1
+# Points of the span where solutions are compared.
+_PLACES = np.linspace(0.0, 1.0, 17)
+
 # A step may be halved so often before the branch is given up. Not tuned.
 HALVINGS = 12
 
@@ -65,7 +71,9 @@ class Walk:
             while at != goal:
                 following = goal if abs(goal - at) <= abs(step) * (1.0 + 1e-9) else at + step
                 res = self._from(last, before, at, following)
-                if res.success:
+                if res.success and not _jumped(
+                    res, last, before, (following - at) / (at - before[1]) if before else 0.0
+                ):
                     before, last, at = (last, at), res, following
                     halvings = max(halvings - 1, 0)
                     step *= 2.0
@@ -75,7 +83,7 @@ class Walk:
                 if halvings > HALVINGS:
                     self.end(
                         STUCK,
-                        f"No step from {at:.10g} towards {goal:.6g}, however short: {res.message} Is there a fold? Try "
+                        f"No step from {at:.10g} towards {goal:.6g}, however short: {_said(res)} Is there a fold? Try "
                         "`arclength=True`.",
                     )
                     return
@@ -102,3 +110,18 @@ class Walk:
         b.sol = [res.sol for res in b.results]
         b.error = np.array([res.error for res in b.results])
         return b
+
+
+def _jumped(res: OptimizeResult, last: OptimizeResult, before: Any, part: float) -> bool:
+    """Whether a solution is far from where the last two, ``part`` of their distance further, point to."""
+    if before is None:
+        return False
+    x = res.sol.x[0] + (res.sol.x[-1] - res.sol.x[0]) * _PLACES
+    new, y, old = res.sol(x), last.sol(x), before[0].sol(x)
+    away = abs(new - (y + part * (y - old))).max(axis=1)
+    moved = abs(y - old).max(axis=1) * max(abs(part), 1.0)
+    return bool((away > np.maximum(_STEPS_AWAY * moved, _PART_AWAY * (1.0 + abs(y).max(axis=1)))).any())
+
+
+def _said(res: OptimizeResult) -> str:
+    return "the only solution found is far away." if res.success else str(res.message)

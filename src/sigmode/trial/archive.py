@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
+from scipy.optimize import OptimizeResult
 
 from .files import arguments_of, arrays_of
 from .solution import Solution
 
-__all__ = ["read", "stored", "written"]
+__all__ = ["RESULTS", "read", "stored", "written"]
 
 T = TypeVar("T", bound=type)
 _COMPOSITES: dict[str, tuple[type, tuple[str, ...]]] = {}
+# Classes of results by the kind that files call them.
+RESULTS: dict[str, type] = {}
 
 
 def stored(*parts: str) -> Callable[[T], T]:
@@ -39,7 +42,10 @@ def written(value: Any, name: str, arrays: dict[str, Any]) -> Any:
     if type(value) is tuple:
         return {"tuple": written(list(value), name, arrays)}
     if isinstance(value, Mapping) and all(type(key) is str for key in value):
-        return {"dict": {key: written(each, f"{name}.{key}", arrays) for key, each in value.items()}}
+        fields = {key: written(each, f"{name}.{key}", arrays) for key, each in value.items()}
+        if isinstance(value, OptimizeResult):
+            return {"result": [next((kind for kind, cls in RESULTS.items() if cls is type(value)), ""), fields]}
+        return {"dict": fields}
     if type(value) is Solution:
         arrays |= {f"{name}.{part}": array for part, array in arrays_of(value).items()}
         return {"solution": name}
@@ -66,6 +72,8 @@ def read(tree: Any, arrays: Mapping[str, Any]) -> Any:
         return tuple(read(what, arrays))
     if kind == "dict":
         return {key: read(each, arrays) for key, each in what.items()}
+    if kind == "result":
+        return RESULTS.get(what[0], OptimizeResult)({key: read(each, arrays) for key, each in what[1].items()})
     if kind == "solution":
         own = {key[len(what) + 1 :]: array for key, array in arrays.items() if key.startswith(f"{what}.")}
         return Solution(*arguments_of(own))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.format import write_array
 from scipy.optimize import OptimizeResult
 
-from .archive import read, written
+from .archive import RESULTS, read, written
 from .files import WRONG, arguments_of, arrays_in
 from .solution import Solution
 
@@ -24,8 +24,7 @@ _LAYOUT, _VERSION = "layout.json", 1
 class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
     """A dictionary whose entries are attributes."""
 
-    # Classes by the kind that files call them, and fields that are made of functions: no file holds them.
-    _kinds: ClassVar[dict[str, type[Result]]] = {}
+    # What files call the class, and fields that are made of functions: no file holds them.
     _kind: ClassVar[str]
     _not_stored: ClassVar[tuple[str, ...]] = ()
 
@@ -33,7 +32,7 @@ class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
         super().__init_subclass__(**options)
         if kind is not None:
             cls._kind = kind
-            Result._kinds[kind] = cls
+            RESULTS[kind] = cls
 
     def __dir__(self) -> list[str]:
         return sorted({*self.keys(), *dir(type(self))})
@@ -68,7 +67,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    res : result of `solve_ivp`, `solve_bvp`, `train`, `solve_ensemble` or `sensitivity`, or Solution
+    res : result of `solve_ivp`, `solve_bvp`, `continue_bvp`, `train`, `solve_ensemble`, `sensitivity`, or Solution
         Of the same class, without what holds functions: it cannot be extended.
 
     Raises
@@ -94,7 +93,7 @@ def load(path: str | os.PathLike[str]) -> Any:
             return Solution(*arguments_of(arrays))
         layout = json.loads(str(arrays.pop(_LAYOUT)))
         version = int(layout["version"])
-        return Result._kinds[layout["kind"]]({name: read(tree, arrays) for name, tree in layout["fields"].items()})
+        return RESULTS[layout["kind"]]({name: read(tree, arrays) for name, tree in layout["fields"].items()})
     except WRONG:
         if version > _VERSION:
             raise ValueError(f"`path` names a file of a later version of sigmode, got {path!r}.") from None
