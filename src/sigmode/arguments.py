@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import operator
+import reprlib
 import warnings
 from collections.abc import Iterable
 from typing import Any
@@ -20,8 +21,8 @@ from .arrays import Number, Real
 
 __all__ = [
     "EPS", "SMALLEST_RTOL", "WrongKind",
-    "choice", "count", "finite", "function", "no_effect", "number", "numbers", "one_dimensional", "positive", "seed",
-    "span", "tolerances", "warn",
+    "choice", "count", "finite", "function", "no_effect", "no_tuple", "number", "numbers", "one_dimensional",
+    "positive", "seed", "span", "tolerances", "warn",
 ]  # fmt: skip
 
 EPS = float(np.finfo(float).eps)
@@ -57,6 +58,11 @@ def choice(value: Any, name: str, options: Iterable[str]) -> None:
     """One of some names."""
     if not isinstance(value, str) or value not in options:
         raise ValueError(f"`{name}` must be one of {tuple(options)}, got {value!r}.")
+
+
+def no_tuple(args: Any) -> TypeError:
+    """The error for `args` that are no tuple."""
+    return TypeError(f"`args` must be a tuple, e.g. `args=({reprlib.repr(args)},)`, got {type(args).__name__}.")
 
 
 def number(value: Any, name: str, kind: str = "number") -> float:

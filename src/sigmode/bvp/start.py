@@ -54,7 +54,7 @@ def with_args(functions: tuple[Any, ...], args: Any) -> tuple[Any, ...]:
     try:
         own = tuple(args)
     except TypeError:
-        raise TypeError(f"`args` must be a tuple, e.g. `args=({args!r},)`, got {type(args).__name__}.") from None
+        raise arguments.no_tuple(args) from None
 
     def joined(function: Any) -> Any:
         if not callable(function):

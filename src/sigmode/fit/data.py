@@ -92,7 +92,7 @@ def experiments(t: Any, y: Any, y0: Any, sigma: Any, t0: Any, args: Any) -> tupl
 def _constants(args: Any) -> tuple[Any, ...]:
     """What `fun` gets behind the parameters, integers as floating-point numbers."""
     if not isinstance(args, tuple):
-        raise TypeError(f"`args` must be a tuple, e.g. `args=({args!r},)`, got {type(args).__name__}.")
+        raise arguments.no_tuple(args)
     return tuple(float(value) if type(value) is int else value for value in args)
 
 

@@ -131,7 +131,7 @@ def _checked_args(args: Any) -> tuple[Any, ...]:
     if args is None:
         return ()
     if not isinstance(args, (tuple, list)):
-        raise TypeError(f"`args` must be a tuple, e.g. `args=({args!r},)`, got {type(args).__name__}.")
+        raise arguments.no_tuple(args)
     given = []
     for value in args:
         array = np.asarray(value) if isinstance(value, (list, tuple, np.ndarray)) else None

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
 from ..arrays import Real
 
 __all__ = ["moved", "parameters_of"]
@@ -16,7 +17,7 @@ def parameters_of(args: Any) -> tuple[tuple[Any, ...], list[tuple[int, Any]]]:
     try:
         given = tuple(args)
     except TypeError:
-        raise TypeError(f"`args` must be a tuple, e.g. `args=({args!r},)`, got {type(args).__name__}.") from None
+        raise arguments.no_tuple(args) from None
     own: list[Any] = []
     numbers: list[tuple[int, Any]] = []
     for i, value in enumerate(given):
