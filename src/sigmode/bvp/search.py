@@ -123,7 +123,10 @@ class Search:
         limits: Limits,
         watch: Callable[[Progress], None],
         probes: Real,
+        near: bool = False,
     ) -> None:
+        """near : the guess is one step from a solution: where Newton fails, the step is too long."""
+        self._near = near
         self.problem, self.mesh, self.state = problem, mesh, state
         self.limits, self._watch, self._probes = limits, watch, probes
         self.judgement: Judgement | None = None
@@ -140,7 +143,7 @@ class Search:
             return UNSOLVED
         guess = self.mesh, self.state
         status = self._precise()
-        if status != UNSOLVED:
+        if status != UNSOLVED or self._near:
             return status
         failed = self.mesh, self.state, self.reason
         in_vain = 0

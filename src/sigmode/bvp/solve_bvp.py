@@ -206,7 +206,8 @@ def _solved(given: start.Given, smooth: Any, options: _Options) -> tuple[Optimiz
         mesh, state = start.from_arrays(given, width) if smooth is None else start.continued(given, smooth, width)
         limits = Limits(tol, options.bc_tol, start.most_points(given, mesh, options.most))
         probes = start.probes(given) if thinned else given.x[:0]
-        search = Search(given.problem, mesh, state, limits, report, probes)
+        near = isinstance(smooth, start.Combined)
+        search = Search(given.problem, mesh, state, limits, report, probes, near)
         try:
             status = search.run()
         except Stopped:
