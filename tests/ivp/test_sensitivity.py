@@ -10,7 +10,6 @@ from scipy.integrate import solve_ivp as scipy_solve_ivp
 
 import sigmode as sm
 
-
 KNOWN = {}  # plain and compiled f have the same derivatives
 
 
