@@ -33,8 +33,9 @@ _FALLING = 0.5
 _TOLERATED_AT_USERS_NODES = 1e-2
 # Rounding of the boundary conditions, in units of their terms. Not tuned.
 _ROUNDING = 4.0 * EPS
-# The condition of N equations for both ends and p may be this times N**2. Of 400 problems with one solution none has
-# more than 2e3 but SciPy's of sixty equations (1e6 N**2); problems with infinitely many have 1e8 N**2. Not tuned.
+# The condition of N equations for both ends and p may be this times N**2. Of 120 random problems and those of the tests
+# none with one solution has more than 2e3 but SciPy's of sixty equations (1e6 N**2); problems with infinitely many have
+# 1e8 N**2. Not tuned.
 _NEARLY_SINGULAR = 1e7
 # Where the boundary conditions are not met, Newton's iteration goes on to a tenth of its tolerance, up to ten times.
 # Not tuned.
