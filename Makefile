@@ -8,8 +8,11 @@ BIN := $(VENV)/bin
 demo: $(VENV)/demo
 	$(BIN)/python -m sigmode
 
+# Each file of tests runs in one process; more than four would only wait for each other's threads.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+
 test: lint
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(PARALLEL)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check --output-format concise .
@@ -20,7 +23,7 @@ lint: $(VENV)/dev
 OLDEST := $(VENV)-oldest
 
 test-oldest: $(OLDEST)/done
-	$(OLDEST)/bin/python -m pytest -q
+	$(OLDEST)/bin/python -m pytest -q $(PARALLEL)
 
 $(OLDEST)/done: pyproject.toml oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
