@@ -121,14 +121,15 @@ class Search:
         problem: BoundaryProblem,
         mesh: Mesh,
         state: State,
+        at: Evaluation | None,
         limits: Limits,
         watch: Callable[[Progress], None],
         probes: Real,
         near: bool = False,
     ) -> None:
-        """near : the guess is one step from a solution: where Newton fails, the step is too long."""
+        """at : the state in the equations, if that is known; near : the guess is one step from a solution: where Newton fails, the step is too long."""
         self._near = near
-        self.problem, self.mesh, self.state = problem, mesh, state
+        self.problem, self.mesh, self.state, self._at = problem, mesh, state, at
         self.limits, self._watch, self._probes = limits, watch, probes
         self.judgement: Judgement | None = None
         self.rounds, self.conditions = 0, np.nan
@@ -176,7 +177,8 @@ class Search:
         """Newton's iteration on the present mesh."""
         self.rounds += 1
         equations = Equations(problem, self.mesh)
-        outcome = iterate(equations, self.state, tol, self._rate)
+        at, self._at = self._at, None
+        outcome = iterate(equations, self.state if at is None else at, tol, self._rate)
         self._rate = outcome.rate if outcome.verdict is Newton.CONVERGED else np.inf
         self.state, y = outcome.state, outcome.state.y
         self.conditions = float(abs(self.problem.conditions(y[:, 0], y[:, -1], self.state.p)).max())
