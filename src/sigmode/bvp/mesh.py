@@ -51,7 +51,7 @@ class Mesh:
 
     def window_of(self, x: Real, side: str = "right") -> Index:
         """The window of each point, (m,); side: where a point at an end belongs to."""
-        return np.minimum(np.searchsorted(self.x[1:], x, side=side), self.windows - 1)  # type: ignore[call-overload]
+        return np.asarray(np.minimum(np.searchsorted(self.x[1:], x, side=side), self.windows - 1))  # type: ignore[call-overload]
 
     def left(self, windows: Index) -> Real:
         """The left nodes of these windows, (len(windows), s)."""

@@ -113,7 +113,7 @@ class Search:
     """A trial solution on its way.
 
     After `run`: mesh, state, judgement (None if it never came to one), rounds, conditions: their largest
-    residual, and reason: what went wrong.
+    residual, reason: what went wrong, and probed: the residual at the probes, None if nobody looked.
     """
 
     def __init__(
@@ -127,11 +127,15 @@ class Search:
         probes: Real,
         near: bool = False,
     ) -> None:
-        """at : the state in the equations, if that is known; near : the guess is one step from a solution: where Newton fails, the step is too long."""
+        """at : the state in the equations, if known; near : the guess is one step from a solution.
+
+        From a near guess no other ways are tried: where Newton fails, the step is too long.
+        """
         self._near = near
         self.problem, self.mesh, self.state, self._at = problem, mesh, state, at
         self.limits, self._watch, self._probes = limits, watch, probes
         self.judgement: Judgement | None = None
+        self.probed: Real | None = None
         self.rounds, self.conditions = 0, np.nan
         self.reason = ""
         self._rate = np.inf
@@ -176,6 +180,7 @@ class Search:
     def newton(self, problem: Problem, tol: float) -> tuple[Equations, Outcome]:
         """Newton's iteration on the present mesh."""
         self.rounds += 1
+        self.probed = None
         equations = Equations(problem, self.mesh)
         at, self._at = self._at, None
         outcome = iterate(equations, self.state if at is None else at, tol, self._rate)
@@ -259,8 +264,12 @@ class Search:
         return judgement.condition > _NEARLY_SINGULAR * unknowns**2
 
     def _hidden(self, judgement: Judgement) -> Real:
-        """The residual where only the user's mesh would look, in units of what is allowed, (K,)."""
-        return unseen(self.problem, self.mesh, self.state, self._probes) / (self.limits.tol + judgement.rounding)
+        """The largest residual where only the user's mesh would look, in units of what is allowed, (K,)."""
+        worst = np.zeros(self.mesh.windows)
+        if self._probes.size:
+            self.probed = unseen(self.problem, self.mesh, self.state, self._probes)
+            np.maximum.at(worst, self.mesh.window_of(self._probes), self.probed)
+        return worst / (self.limits.tol + judgement.rounding)
 
     def _at_the_limit(self, equations: Equations, outcome: Outcome, in_vain: bool) -> int:
         """No more windows: the error alone decides, the residual need not have become as small as it should."""

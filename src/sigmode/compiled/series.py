@@ -103,8 +103,8 @@ def _read_windows(window, xi, h, y, of_values, of_slopes, values, slopes):
 def read_windows(window: Index, xi: Real, h: Real, y: Real, of_values: Real, of_slopes: Real) -> tuple[Real, Real]:
     """Values and slopes (n, m) of windows at xi (m,), each in its window (m,).
 
-    y : (n, K or more), the values at the start; of_slopes : (n, K, s), the coefficients of the slopes; of_values : those
-    of the values in units of h (K,), from degree 1 on.
+    y : (n, K or more), the values at the start; of_slopes : (n, K, s), the coefficients of the slopes; of_values :
+    those of the values in units of h (K,), from degree 1 on.
     """
     values, slopes = np.empty((2, len(y), xi.size))
     _read_windows(window, xi, h, y, of_values, of_slopes, values, slopes)
