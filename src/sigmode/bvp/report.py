@@ -72,6 +72,8 @@ def result(given: Real, k: int, search: Search, status: int, thinned: bool) -> B
 def _united(given: Real, ends: Real) -> Real:
     """All given nodes, and the ends of windows that are not next to one of them by rounding."""
     after = np.clip(np.searchsorted(given, ends), 1, given.size - 1)
+    if (given[after - (given[after] > ends)] == ends).all():  # no window was split
+        return given
     distance = np.minimum(abs(ends - given[after - 1]), abs(given[after] - ends))
     return np.union1d(given, ends[distance > _SAME_NODE * (given[after] - given[after - 1])])
 
