@@ -112,6 +112,9 @@ class _Patience:
 class Search:
     """A trial solution on its way.
 
+    May be set before `run`: near, that the guess is one step from a solution, so that no other ways are tried where
+    Newton's iteration fails: the step is too long; whole, from which a start with all nodes of the guess is got.
+
     After `run`: mesh, state, judgement (None if it never came to one), rounds, conditions: their largest
     residual, reason: what went wrong, and probed: the residual at the probes, None if nobody looked.
     """
@@ -125,15 +128,13 @@ class Search:
         limits: Limits,
         watch: Callable[[Progress], None],
         probes: Real,
-        near: bool = False,
     ) -> None:
-        """at : the state in the equations, if known; near : the guess is one step from a solution.
-
-        From a near guess no other ways are tried: where Newton fails, the step is too long.
-        """
-        self._near = near
+        """at : the state in the equations, if known."""
         self.problem, self.mesh, self.state, self._at = problem, mesh, state, at
         self.limits, self._watch, self._probes = limits, watch, probes
+        self.near = False
+        self.whole: Callable[[], tuple[Mesh, State, Evaluation | None]] | None = None
+        self.finest = mesh, state
         self.judgement: Judgement | None = None
         self.probed: Real | None = None
         self.rounds, self.conditions = 0, np.nan
@@ -147,9 +148,13 @@ class Search:
             x = self.mesh.x[~good][0]
             self.reason = f"{not_finite(f' at x = {x:.6g}')} The guess `y` is not finite there."
             return UNSOLVED
-        guess = self.mesh, self.state
+        guess = self.finest = self.mesh, self.state
         status = self._precise()
-        if status != UNSOLVED or self._near:
+        if status == UNSOLVED and self.whole:
+            self.mesh, self.state, self._at = self.whole()
+            self.finest = self.mesh, self.state
+            status = self._precise()
+        if status != UNSOLVED or self.near:
             return status
         failed = self.mesh, self.state, self.reason
         in_vain = 0
@@ -191,8 +196,12 @@ class Search:
         if outcome.verdict is Newton.NOT_FINITE and not outcome.at.residual.finite:
             self.reason = not_finite(_where(outcome.at))
         if problem.way:
-            self._watch(Progress(self.rounds, self.mesh.windows, 0, self.conditions, None, problem.way))
+            self.told(problem.way)
         return equations, outcome
+
+    def told(self, way: str) -> None:
+        """Say that a mesh on the way is done."""
+        self._watch(Progress(self.rounds, self.mesh.windows, 0, self.conditions, None, way))
 
     def move(self, x: Real) -> None:
         """To a mesh with more abscissae."""

@@ -134,7 +134,8 @@ def solve_bvp(
     decays and left ones for what grows: a layer stays in the window where it is, and the mesh is refined there and
     nowhere else. A mesh of more than 9 nodes is thinned out to 8 windows first. The windows are eliminated one by one,
     so that time and memory are linear in their number: of the order of ``(s n)**3`` operations each for s functions,
-    in parallel. Where Newton's iteration fails, the problem with bounded slopes is solved first and the bound raised.
+    in parallel. Where Newton's iteration fails, it starts from all nodes of the guess, then from the solutions of
+    problems that lead to the one given (``verbose=2`` names them).
     Warnings of floating-point arithmetic in `fun` are silenced.
 
     The error estimate is the Newton step of a finer discretisation on points that the solution has not seen. It is no
@@ -203,12 +204,14 @@ def _solved(given: start.Given, smooth: Any, options: _Options) -> tuple[Optimiz
     width = int(np.clip(wanted, _FEWEST_FUNCTIONS, _MOST_FUNCTIONS))
     thinned = smooth is None and start.is_thinned(given.x)
     with np.errstate(all="ignore"):  # Newton's iteration tries values that overflow
-        first = start.from_arrays(given, width) if smooth is None else start.continued(given, smooth, width)
+        first = start.from_arrays(given, width, True) if smooth is None else start.continued(given, smooth, width)
         mesh = first[0]
         limits = Limits(tol, options.bc_tol, start.most_points(given, mesh, options.most))
         probes = start.probes(given) if thinned else given.x[:0]
-        near = isinstance(smooth, start.Combined)
-        search = Search(given.problem, *first, limits, report, probes, near)
+        search = Search(given.problem, *first, limits, report, probes)
+        search.near = isinstance(smooth, start.Combined)
+        if thinned and given.x.size * width <= limits.points:
+            search.whole = lambda: start.from_arrays(given, width, False)
         try:
             status = search.run()
         except Stopped:

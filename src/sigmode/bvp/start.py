@@ -105,15 +105,15 @@ class Given(NamedTuple):
     singular: Singular | None
 
 
-def from_arrays(given: Given, width: int) -> tuple[Mesh, State, Evaluation | None]:
+def from_arrays(given: Given, width: int, thin: bool) -> tuple[Mesh, State, Evaluation | None]:
     """Windows between the nodes of the initial mesh, or some of them, and a trial solution through the guess.
 
-    With it in the equations, where that is known already.
+    With it in the equations, where that is known already. thin : whether nodes may be left out.
     """
     problem, x = given.problem, given.x
     y, p = problem.pack(given.y), problem.pack(given.p)
     ends = np.arange(x.size)
-    if is_thinned(x):
+    if thin and is_thinned(x):
         ends = np.linspace(0, x.size - 1, START_WINDOWS + 1).round().astype(int)
     mesh = Mesh(x[ends], basis(width))
     at = mesh.right.ravel()
