@@ -28,8 +28,8 @@ _NEGLECTED = 0.3
 # problems, two thirds take 12 meshes or less, nine tenths 30; nearly half of the deformations that do take 6 or less.
 _FIRST_PATIENCE, _PATIENCE = 6, (12, 30)
 # Bounds of the slopes to begin with, in units of max|y|/(b - a). A larger one is nearer to the problem, a smaller one
-# is solved from worse guesses. Of 69 random problems that are solved by any of these ways, the first bound solves 48, the
-# deformation 10 more, the others the rest.
+# is solved from worse guesses. Of 69 random problems that these ways solve, the first bound solves 48, the deformation
+# 10 more, the others the rest.
 _BOUNDS = (10.0, 3.0, 0.3)
 # SciPy's method may use so many nodes, and so many intervals between them make a window. It is tried first: it ends
 # within 0.1 s, another way within 0.5 s. Not tuned.
