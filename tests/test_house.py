@@ -173,7 +173,9 @@ def public_callables():
             yield name, thing
 
 
-@pytest.mark.parametrize(("name", "thing"), [p for p in public_callables() if callable(p[1])], ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("name", "thing"), [p for p in public_callables() if callable(p[1])], ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_public_names_have_docstrings_and_examples(name, thing):
     assert thing.__doc__
     if inspect.isclass(thing) and not issubclass(thing, tuple):

@@ -24,7 +24,7 @@ from . import loop
 from .attempt import Attempt, Attempts
 from .bound import Bound, Worst
 from .events import checked_events
-from .extension import NOT_MET, Task, checked_t_eval, first_part
+from .extension import NOT_MET, Task, again, checked_t_eval, first_part
 from .method import NeuralCollocation
 from .quick import quick
 from .result import IvpResult
@@ -196,6 +196,9 @@ def _solved(task: Task, carried: Number | None = None) -> tuple[IvpResult, Numbe
         if watch:
             watch.close()
     return res, res.pop("gap")
+
+
+IvpResult._again = staticmethod(functools.partial(again, _solved))
 
 
 def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controlled: bool) -> Any:

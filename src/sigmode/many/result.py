@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -33,6 +33,8 @@ class EnsembleResult(Result, kind="solve_ensemble"):
     message : list of str
     sol : list of `Solution`, with ``dense_output=True``; None for a member that raised an exception
     """
+
+    _instead: ClassVar = {"extend": "solve again over the longer `t_span`, or go on from y[:, :, -1] as `y0`"}
 
     @property
     def failed(self) -> Index:
