@@ -247,7 +247,7 @@ class TestNothingToGoOnFrom:
         res = sm.solve_ivp(circle, (0, 4), on_circle(0), events=crossing)
         res.save(tmp_path / "res")
         back = sm.load(tmp_path / "res")
-        with pytest.raises(ValueError, match=r"`events` must be the 1 function\(s\) from before, got 0"):
+        with pytest.raises(ValueError, match="`events` must be those from before, 1 function, got 0"):
             back.extend(8, fun=circle)
         assert_array_equal(back.extend(8, fun=circle, events=crossing).t_events[0], res.extend(8).t_events[0])
 

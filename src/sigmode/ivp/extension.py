@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from .. import arguments
 from ..arrays import Number, Real
 from ..callback import Callback
+from ..html import counted
 from ..trial.archive import holds
 from ..trial.network import Network
 from ..trial.solution import Solution
@@ -109,7 +110,9 @@ def again(solve: Solve, aside: dict[str, Any], first: IvpResult, fun: Any, args:
     functions, before = checked_events(events, args), first.t_events
     count = 0 if before is None else len(before)
     if len(functions or ()) != count:
-        raise ValueError(f"`events` must be the {count} function(s) from before, got {len(functions or ())}.")
+        raise ValueError(
+            f"`events` must be those from before, {counted(count, 'function')}, got {len(functions or ())}."
+        )
     options = dict(aside["options"])
     if jac is not None:
         options["jac"] = WithArgs(jac, args) if callable(jac) and args is not None else jac

@@ -98,7 +98,7 @@ def solve_ivp(
     breaks : array_like, optional
         Times at which `fun` has a kink or a jump, see `NeuralCollocation`.
     progress : bool
-        Whether to show a bar. Needs tqdm (``pip install sigmode[progress]``).
+        Whether to show a bar, with `NeuralCollocation`. Needs tqdm (``pip install tqdm``).
     **options
         Others of the method.
 
@@ -164,6 +164,8 @@ def solve_ivp(
                 f"`method` {method!r} has no estimate of its global error: use NeuralCollocation or "
                 "error_control='local'."
             )
+        if progress:
+            arguments.no_effect(["progress"])
         given = {"rtol": (rtol, 1e-3), "atol": (atol, 1e-6), "max_step": (max_step, math.inf)}
         options |= {name: value for name, (value, default) in given.items() if np.ndim(value) or value != default}
         res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, dense_output, functions, vectorized, **options)
