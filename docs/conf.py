@@ -34,6 +34,7 @@ nitpicky = False
 default_role = "autolink"
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_block", "attrs_inline"]
 myst_heading_anchors = 3
+myst_fence_as_directive = ["math"]  # as other readers of Markdown know it
 
 autosummary_generate = True
 autodoc_typehints = "none"  # docstrings have types and shapes
