@@ -85,6 +85,17 @@ def test_links_of_pages_work_in_the_repository(page):
     assert "{doc}" not in text
 
 
+def test_messages_of_the_page_of_statuses_are_those_of_the_code():
+    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    code = re.sub(r'"\s*\n\s*f?"', "", code).replace("'", '"')
+    rows = re.findall(r"^\| +-?\d \| (.*?) \|", (DOCS / "statuses.md").read_text(), re.MULTILINE)
+    assert len(rows) > 30
+    for row in rows:
+        text = re.sub(r" \(of .*\)", "", row.replace("\\`", "`").replace("'", '"'))
+        for part in re.split(r"\.\.\.|: | at x = ", text):
+            assert part.strip(" ,") in code, row
+
+
 def test_the_wheel_has_the_pages_that_its_sources_cite():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     taken = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
