@@ -173,9 +173,10 @@ def public_callables():
             yield name, thing
 
 
-@pytest.mark.parametrize(
-    ("name", "thing"), [p for p in public_callables() if callable(p[1])], ids=lambda v: v if isinstance(v, str) else ""
-)
+PUBLIC = [pair for pair in public_callables() if callable(pair[1])]
+
+
+@pytest.mark.parametrize(("name", "thing"), PUBLIC, ids=[name for name, _ in PUBLIC])
 def test_public_names_have_docstrings_and_examples(name, thing):
     assert thing.__doc__
     if inspect.isclass(thing) and not issubclass(thing, tuple):

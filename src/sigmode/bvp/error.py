@@ -91,15 +91,11 @@ def judge(equations: Equations, state: State, derivatives: Derivatives) -> Judge
 
 
 def unseen(problem: BoundaryProblem, mesh: Mesh, state: State, probes: Real) -> Real:
-    """The largest residual at the probes in each window, relative to 1 + |f| as ever; (K,), 0 where there is no probe.
+    """The residual at each of the probes, relative to 1 + |f| as ever, (m,).
 
     Values that are not finite are passed over: the solution may be singular at a.
     """
-    worst = np.zeros(mesh.windows)
-    if probes.size:
-        y, slopes = read(mesh, state, probes, "right")
-        f = problem(probes, y, state.p)
-        residual = np.sqrt((((slopes - f) / (1.0 + abs(f))) ** 2).sum(axis=0))
-        window = np.clip(np.searchsorted(mesh.x, probes, side="right") - 1, 0, mesh.windows - 1)
-        np.maximum.at(worst, window, np.where(np.isfinite(residual), residual, 0.0))
-    return worst
+    y, slopes = read(mesh, state, probes, "right")
+    f = problem(probes, y, state.p)
+    residual = np.sqrt((((slopes - f) / (1.0 + abs(f))) ** 2).sum(axis=0))
+    return np.where(np.isfinite(residual), residual, 0.0)

@@ -10,7 +10,7 @@ from numpy.polynomial import legendre
 from scipy.special import ive
 
 from ..arrays import Index, Real
-from ..compiled import chain
+from ..compiled import chain, series
 from ..trial.basis import Basis
 
 __all__ = ["Mesh", "State", "read", "refined", "transferred"]
@@ -33,7 +33,6 @@ _NEARLY = 0.3
 # A layer is looked for where this part of the variation is in the first or the last eighth of a window, and resolved
 # over this part of the window. Not tuned.
 _AT_AN_END, _LAYER_PART = 0.25, 0.7
-_AT_START = (-1.0) ** np.arange(1, 64)  # Legendre's polynomials of degree 1 and more at the left end
 
 
 class Mesh:
@@ -49,6 +48,10 @@ class Mesh:
     def windows(self) -> int:
         """How many windows there are."""
         return self.h.size
+
+    def window_of(self, x: Real, side: str = "right") -> Index:
+        """The window of each point, (m,); side: where a point at an end belongs to."""
+        return np.asarray(np.minimum(np.searchsorted(self.x[1:], x, side=side), self.windows - 1))  # type: ignore[call-overload]
 
     def left(self, windows: Index) -> Real:
         """The left nodes of these windows, (len(windows), s)."""
@@ -98,8 +101,8 @@ def _variation(mesh: Mesh, state: State, windows: Index) -> Real:
     """How the total variation of the windows is distributed over the samples, (len(windows), 64), sum 1."""
     s = mesh.basis.s
     coefficients = state.slopes[:, windows] @ mesh.basis.to_values.T
-    series = legendre.legvander(2.0 * _SAMPLES - 1.0, s)[:, 1:]
-    change = abs(np.diff(coefficients @ series.T, axis=2)) * mesh.h[windows, None]
+    polynomials = legendre.legvander(2.0 * _SAMPLES - 1.0, s)[:, 1:]
+    change = abs(np.diff(coefficients @ polynomials.T, axis=2)) * mesh.h[windows, None]
     change /= np.maximum(abs(state.y[:, windows]), 1.0)[:, :, None]
     total = change.sum(axis=0)
     return np.asarray(total / np.maximum(total.sum(axis=1, keepdims=True), np.finfo(float).tiny))
@@ -159,10 +162,7 @@ def transferred(mesh: Mesh, state: State, new: Mesh) -> State:
 
 def read(mesh: Mesh, state: State, x: Real, side: str) -> tuple[Real, Real]:
     """Values and slopes (n, m) at points x, by the Legendre series of the slopes; side: of what is at an end."""
-    window = np.clip(np.searchsorted(mesh.x, x, side=side) - 1, 0, mesh.windows - 1)  # type: ignore[call-overload]
+    window = mesh.window_of(x, side)
     xi = (x - mesh.x[window]) / mesh.h[window]
-    series = legendre.legvander(2.0 * xi - 1.0, mesh.basis.s)
-    coefficients = (state.slopes @ mesh.basis.to_values.T)[:, window]
-    rise: Real = mesh.h[window] * (coefficients * (series[:, 1:] - _AT_START[: mesh.basis.s])).sum(axis=2)
-    slopes = ((state.slopes @ mesh.basis.to_legendre.T)[:, window] * series[:, :-1]).sum(axis=2)
-    return np.asarray(state.y[:, window] + rise), slopes
+    of_values, of_slopes = state.slopes @ mesh.basis.to_values.T, state.slopes @ mesh.basis.to_legendre.T
+    return series.read_windows(window, xi, mesh.h, state.y, of_values, of_slopes)

@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
     rate: float
 
 
-def iterate(equations: Equations, start: State, tol: float, rate: float = np.inf) -> Outcome:
+def iterate(equations: Equations, start: State | Evaluation, tol: float, rate: float = np.inf) -> Outcome:
     """Newton's iteration until its steps are small parts of tol, with the natural monotonicity test.
 
     Source: Deuflhard, Newton Methods for Nonlinear Problems (2004), sec. 3.3: a step must make the next simplified
@@ -77,9 +77,10 @@ def iterate(equations: Equations, start: State, tol: float, rate: float = np.inf
 class _Iteration:
     _chain: Chain  # of the last linear equations
 
-    def __init__(self, equations: Equations, start: State, tol: float, rate: float) -> None:
-        self.equations, self.state, self.enough, self.rate = equations, start, _ENOUGH * tol, rate
-        self.at = equations.evaluate(start)
+    def __init__(self, equations: Equations, start: State | Evaluation, tol: float, rate: float) -> None:
+        self.equations, self.enough, self.rate = equations, _ENOUGH * tol, rate
+        self.at = equations.evaluate(start) if isinstance(start, State) else start
+        self.state = self.at.state
         self.derivatives: Derivatives | None = None
         self.size = np.inf  # of the last step
         self._choose_directions = True

@@ -10,11 +10,13 @@ from numpy.polynomial import legendre
 
 from ..arrays import Real
 from ..callback import Callback, tell
+from ..trial.piecewise import compiled_values
 from ..trial.result import Result
 from ..trial.solution import Solution
 from ..user.boundary import BoundaryProblem
 from .mesh import Mesh, State
 from .search import Progress, Search
+from .start import rms
 from .status import CROWDED, MESSAGES, OK, UNSOLVED
 
 __all__ = ["BvpResult", "Report", "result", "solution_of"]
@@ -45,7 +47,7 @@ def result(given: Real, k: int, search: Search, status: int, thinned: bool) -> B
     sol = solution_of(problem, mesh, state, None if judgement is None else judgement.error)
     if thinned:
         x = _united(given, mesh.x)
-        y, yp = sol(x), sol(x, 1)
+        y, yp = compiled_values(sol, x, 0), compiled_values(sol, x, 1)
     else:
         x, y, yp = mesh.x, problem.unpack(state.y), problem.unpack(_slopes_at_ends(mesh, state))
     message = " ".join(filter(None, (MESSAGES.get(status), search.reason if status in (CROWDED, UNSOLVED) else "")))
@@ -62,7 +64,7 @@ def result(given: Real, k: int, search: Search, status: int, thinned: bool) -> B
         x=x,
         y=y,
         yp=yp,
-        rms_residuals=_residuals(search, sol, x),
+        rms_residuals=_residuals(search, sol, given, x),
         error=_size(problem, error),
         p_error=_size(problem, p_error) if k else None,
         niter=search.rounds,
@@ -75,6 +77,8 @@ def result(given: Real, k: int, search: Search, status: int, thinned: bool) -> B
 def _united(given: Real, ends: Real) -> Real:
     """All given nodes, and the ends of windows that are not next to one of them by rounding."""
     after = np.clip(np.searchsorted(given, ends), 1, given.size - 1)
+    if (given[after - (given[after] > ends)] == ends).all():  # no window was split
+        return given
     distance = np.minimum(abs(ends - given[after - 1]), abs(given[after] - ends))
     return np.union1d(given, ends[distance > _SAME_NODE * (given[after] - given[after - 1])])
 
@@ -112,15 +116,17 @@ def _size(problem: BoundaryProblem, error: Real) -> Real:
     return abs(problem.unpack(error))
 
 
-def _residuals(search: Search, sol: Solution, x: Real) -> Real:
+def _residuals(search: Search, sol: Solution, given: Real, x: Real) -> Real:
     """The root mean square of the relative residual in each interval of x, as in the description of `tol`."""
     if search.judgement is not None and x is search.mesh.x:
         return search.judgement.residual
-    problem = search.problem
-    at = (x[:-1, None] + np.diff(x)[:, None] * _GAUSS[0]).ravel()
-    y, slopes = problem.pack(sol(at)), problem.pack(sol(at, 1))
-    f = problem(at, y, search.state.p).reshape(problem.n, -1, _GAUSS[0].size)
-    return np.asarray(np.sqrt((((slopes.reshape(f.shape) - f) / (1.0 + abs(f))) ** 2).sum(axis=0) @ _GAUSS[1]))
+    if search.probed is not None and x.size == given.size and not search.problem.singular:
+        return rms(search.probed)
+    at = (x[:-1, None] + (x[1:] - x[:-1])[:, None] * _GAUSS[0]).ravel()
+    y, slopes = (search.problem.pack(compiled_values(sol, at, nu)) for nu in (0, 1))
+    f = search.problem(at, y, search.state.p)
+    squares = (((slopes - f) / (1.0 + abs(f))) ** 2).sum(axis=0).reshape(-1, _GAUSS[0].size)
+    return np.asarray(np.sqrt(squares @ _GAUSS[1]))
 
 
 class Report:

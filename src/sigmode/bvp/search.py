@@ -113,7 +113,7 @@ class Search:
     """A trial solution on its way.
 
     After `run`: mesh, state, judgement (None if it never came to one), rounds, conditions: their largest
-    residual, and reason: what went wrong.
+    residual, reason: what went wrong, and probed: the residual at the probes, None if nobody looked.
     """
 
     def __init__(
@@ -121,16 +121,21 @@ class Search:
         problem: BoundaryProblem,
         mesh: Mesh,
         state: State,
+        at: Evaluation | None,
         limits: Limits,
         watch: Callable[[Progress], None],
         probes: Real,
         near: bool = False,
     ) -> None:
-        """near : the guess is one step from a solution: where Newton fails, the step is too long."""
+        """at : the state in the equations, if known; near : the guess is one step from a solution.
+
+        From a near guess no other ways are tried: where Newton fails, the step is too long.
+        """
         self._near = near
-        self.problem, self.mesh, self.state = problem, mesh, state
+        self.problem, self.mesh, self.state, self._at = problem, mesh, state, at
         self.limits, self._watch, self._probes = limits, watch, probes
         self.judgement: Judgement | None = None
+        self.probed: Real | None = None
         self.rounds, self.conditions = 0, np.nan
         self.reason = ""
         self._rate = np.inf
@@ -175,8 +180,10 @@ class Search:
     def newton(self, problem: Problem, tol: float) -> tuple[Equations, Outcome]:
         """Newton's iteration on the present mesh."""
         self.rounds += 1
+        self.probed = None
         equations = Equations(problem, self.mesh)
-        outcome = iterate(equations, self.state, tol, self._rate)
+        at, self._at = self._at, None
+        outcome = iterate(equations, self.state if at is None else at, tol, self._rate)
         self._rate = outcome.rate if outcome.verdict is Newton.CONVERGED else np.inf
         self.state, y = outcome.state, outcome.state.y
         self.conditions = float(abs(self.problem.conditions(y[:, 0], y[:, -1], self.state.p)).max())
@@ -257,8 +264,12 @@ class Search:
         return judgement.condition > _NEARLY_SINGULAR * unknowns**2
 
     def _hidden(self, judgement: Judgement) -> Real:
-        """The residual where only the user's mesh would look, in units of what is allowed, (K,)."""
-        return unseen(self.problem, self.mesh, self.state, self._probes) / (self.limits.tol + judgement.rounding)
+        """The largest residual where only the user's mesh would look, in units of what is allowed, (K,)."""
+        worst = np.zeros(self.mesh.windows)
+        if self._probes.size:
+            self.probed = unseen(self.problem, self.mesh, self.state, self._probes)
+            np.maximum.at(worst, self.mesh.window_of(self._probes), self.probed)
+        return worst / (self.limits.tol + judgement.rounding)
 
     def _at_the_limit(self, equations: Equations, outcome: Outcome, in_vain: bool) -> int:
         """No more windows: the error alone decides, the residual need not have become as small as it should."""

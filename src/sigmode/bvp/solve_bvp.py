@@ -203,11 +203,12 @@ def _solved(given: start.Given, smooth: Any, options: _Options) -> tuple[Optimiz
     width = int(np.clip(wanted, _FEWEST_FUNCTIONS, _MOST_FUNCTIONS))
     thinned = smooth is None and start.is_thinned(given.x)
     with np.errstate(all="ignore"):  # Newton's iteration tries values that overflow
-        mesh, state = start.from_arrays(given, width) if smooth is None else start.continued(given, smooth, width)
+        first = start.from_arrays(given, width) if smooth is None else start.continued(given, smooth, width)
+        mesh = first[0]
         limits = Limits(tol, options.bc_tol, start.most_points(given, mesh, options.most))
         probes = start.probes(given) if thinned else given.x[:0]
         near = isinstance(smooth, start.Combined)
-        search = Search(given.problem, mesh, state, limits, report, probes, near)
+        search = Search(given.problem, *first, limits, report, probes, near)
         try:
             status = search.run()
         except Stopped:

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.interpolate import CubicHermiteSpline
 from scipy.optimize import OptimizeResult
 
 from .. import arguments
@@ -15,18 +14,21 @@ from ..arrays import Number, Real
 from ..trial.basis import basis
 from ..trial.solution import Solution
 from ..user.boundary import BoundaryProblem, Singular
-from .equations import Equations
+from .equations import Equations, Evaluation
 from .mesh import Mesh, State
 
 __all__ = [
     "START_WINDOWS", "Combined", "Given", "checked", "continued", "from_arrays", "is_thinned", "most_points", "probes",
-    "started_from", "with_args",
+    "rms", "started_from", "with_args",
 ]  # fmt: skip
 
 # Windows of the first mesh: a finer one is thinned out to as many (docs/bvp.md). Not tuned.
 START_WINDOWS = 8
-# Where SciPy looks at an interval of its mesh, apart from its end.
+# A guess with a mean relative residual below this one is taken as it is. Not tuned.
+_NEARLY_SOLVED = 0.1
+# Where SciPy looks at an interval of its mesh, apart from its end; with that, the weights of its mean.
 _LOBATTO = np.array([0.0, 0.5 - (3 / 28) ** 0.5, 0.5, 0.5 + (3 / 28) ** 0.5])
+_LOBATTO_WEIGHTS = np.array([9.0, 49.0, 64.0, 49.0, 9.0]) / 180.0
 
 
 class Combined:
@@ -103,8 +105,11 @@ class Given(NamedTuple):
     singular: Singular | None
 
 
-def from_arrays(given: Given, width: int) -> tuple[Mesh, State]:
-    """Windows between the nodes of the initial mesh, or some of them, and a trial solution through the guess."""
+def from_arrays(given: Given, width: int) -> tuple[Mesh, State, Evaluation | None]:
+    """Windows between the nodes of the initial mesh, or some of them, and a trial solution through the guess.
+
+    With it in the equations, where that is known already.
+    """
     problem, x = given.problem, given.x
     y, p = problem.pack(given.y), problem.pack(given.p)
     ends = np.arange(x.size)
@@ -112,27 +117,33 @@ def from_arrays(given: Given, width: int) -> tuple[Mesh, State]:
         ends = np.linspace(0, x.size - 1, START_WINDOWS + 1).round().astype(int)
     mesh = Mesh(x[ends], basis(width))
     at = mesh.right.ravel()
-    interval = np.clip(np.searchsorted(x, at) - 1, 0, x.size - 2)
-    straight = (np.diff(y) / np.diff(x))[:, interval].reshape(len(y), mesh.windows, width)
-    state = State(np.ascontiguousarray(y[:, ends]), np.ascontiguousarray(straight), p)
+    interval = np.minimum(np.searchsorted(x[1:], at), x.size - 2)
+    h = x[1:] - x[:-1]
+    straight = ((y[:, 1:] - y[:, :-1]) / h)[:, interval]
+    shape = len(y), mesh.windows, width
+    state = State(np.ascontiguousarray(y[:, ends]), np.ascontiguousarray(straight).reshape(shape), p)
     if (y == y[:, :1]).all() or problem.singular:
-        return mesh, state
+        return mesh, state, None
     # A guess that is a solution of a similar problem is better read with the slopes that it has there.
     f = problem(x, y, p)
     if not np.isfinite(f).all():
-        return mesh, state
-    smooth = CubicHermiteSpline(x, y, f, axis=1).derivative()(at).reshape(straight.shape)
-    curved = State(state.y, np.ascontiguousarray(smooth), p)
+        return mesh, state, None
+    t = (at - x[interval]) / h[interval]
+    curved = 6.0 * t * (1.0 - t) * straight  # the derivative of Hermite's cubic
+    curved += (1.0 - t) * (1.0 - 3.0 * t) * f[:, interval] + t * (3.0 * t - 2.0) * f[:, interval + 1]
     equations = Equations(problem, mesh)
-    off = [_off(equations, candidate) for candidate in (state, curved)]
-    return mesh, curved if off[1] < off[0] else state
+    found = equations.evaluate(State(state.y, np.ascontiguousarray(curved).reshape(shape), p))
+    if (off := _off(found)) > _NEARLY_SOLVED:
+        other = equations.evaluate(state)
+        found = found if off < _off(other) else other
+    return mesh, found.state, found
 
 
-def continued(given: Given, smooth: Solution | Combined, width: int) -> tuple[Mesh, State]:
+def continued(given: Given, smooth: Solution | Combined, width: int) -> tuple[Mesh, State, None]:
     """The windows of the mesh, none left out, and the trial solution that a solution of a similar problem is there."""
     mesh, problem = Mesh(given.x, basis(width)), given.problem
     slopes = problem.pack(smooth(mesh.right.ravel(), 1)).reshape(problem.n, mesh.windows, width)
-    return mesh, State(problem.pack(given.y), np.ascontiguousarray(slopes), problem.pack(given.p))
+    return mesh, State(problem.pack(given.y), np.ascontiguousarray(slopes), problem.pack(given.p)), None
 
 
 def most_points(given: Given, mesh: Mesh, max_nodes: int) -> int:
@@ -153,9 +164,18 @@ def probes(given: Given) -> Real:
     return points[1:] if given.problem.singular else points
 
 
-def _off(equations: Equations, state: State) -> float:
+def rms(probed: Real) -> Real:
+    """The root mean squares (m - 1,) of what is found at the `probes` of a mesh with m nodes, but for singular ones."""
+    squares = probed * probed
+    inside = squares[:-1].reshape(-1, _LOBATTO.size)
+    return np.asarray(
+        np.sqrt(inside @ _LOBATTO_WEIGHTS[:-1] + squares[_LOBATTO.size :: _LOBATTO.size] * _LOBATTO_WEIGHTS[-1])
+    )
+
+
+def _off(at: Evaluation) -> float:
     """How far a trial solution is from solving the equations: the mean relative residual."""
-    right = equations.evaluate(state).right
+    right = at.right
     off = float((abs(right.slopes - right.f) / (1.0 + abs(right.f))).mean())
     return off if math.isfinite(off) else math.inf
 

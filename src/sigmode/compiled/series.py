@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Real
-from .launch import CUBE, MATRIX, VECTOR, entry, helper
+from ..arrays import Index, Real
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 
-__all__ = ["continue_series", "continued", "decay", "neglected_by_windows"]
+__all__ = ["continue_series", "continued", "decay", "neglected_by_windows", "read_windows"]
 
 # Two further coefficients are never taken to be smaller than this part of the last two: four coefficients say no more
 # about the decay of a series. Not tuned.
@@ -79,3 +79,33 @@ def neglected_by_windows(slopes: Real, to_legendre: Real, h: Real, scale: Real) 
     found = np.empty((3, h.size))
     _neglected_by_windows(slopes, to_legendre, h, scale, found)
     return found
+
+
+@entry(f"void({INDICES}, {VECTOR}, {VECTOR}, {MATRIX}, {CUBE}, {CUBE}, {MATRIX}, {MATRIX})")
+def _read_windows(window, xi, h, y, of_values, of_slopes, values, slopes):
+    n, _, s = of_slopes.shape
+    p = np.empty(s + 1)
+    p[0] = 1.0
+    for i in range(xi.size):
+        k, z = window[i], 2.0 * xi[i] - 1.0
+        p[1] = z
+        for d in range(2, s + 1):
+            p[d] = ((2 * d - 1) * z * p[d - 1] - (d - 1) * p[d - 2]) / d
+        for m in range(n):
+            rise, slope, start = 0.0, 0.0, -1.0
+            for d in range(s):
+                rise += of_values[m, k, d] * (p[d + 1] - start)
+                slope += of_slopes[m, k, d] * p[d]
+                start = -start
+            values[m, i], slopes[m, i] = y[m, k] + h[k] * rise, slope
+
+
+def read_windows(window: Index, xi: Real, h: Real, y: Real, of_values: Real, of_slopes: Real) -> tuple[Real, Real]:
+    """Values and slopes (n, m) of windows at xi (m,), each in its window (m,).
+
+    y : (n, K or more), the values at the start; of_slopes : (n, K, s), the coefficients of the slopes; of_values :
+    those of the values in units of h (K,), from degree 1 on.
+    """
+    values, slopes = np.empty((2, len(y), xi.size))
+    _read_windows(window, xi, h, y, of_values, of_slopes, values, slopes)
+    return values, slopes

@@ -17,7 +17,7 @@ from ..compiled.point import function_of
 from .form import VALUE, Form
 from .network import Blocks, Network
 
-__all__ = ["Piecewise"]
+__all__ = ["Piecewise", "compiled_values"]
 
 # Points from which on they are evaluated in compiled code, which takes 2 s to compile, once per machine. Not tuned.
 _MANY = 20_000
@@ -82,7 +82,7 @@ class Piecewise:
     def _along(self, points: Real, nu: int, outside: bool) -> Number:
         """The nu-th derivative at points (m,), (n, m)."""
         if points.size >= _MANY and nu <= HIGHEST_DERIVATIVE and self.form == VALUE:
-            return self._as_numbers(evaluate(self._pieces, np.ascontiguousarray(points), nu, outside))
+            return compiled_values(self, np.ascontiguousarray(points), nu, outside)
         window = np.clip(self._window(points), 0, len(self.y) - 1)
         with np.errstate(invalid="ignore"):  # at infinity
             y = self._evaluate(window, points, nu)
@@ -180,10 +180,6 @@ class Piecewise:
         ends = np.ascontiguousarray(self.x, dtype=float), np.ascontiguousarray(self.h, dtype=float)
         return Pieces(*ends, _as_pairs(self.y), w, b, V, _as_pairs(c), net.kind)
 
-    def _as_numbers(self, values: Real) -> Number:
-        """(n, m) of what compiled code has as pairs."""
-        return values[0::2] + 1j * values[1::2] if self.theta.dtype.kind == "c" else values
-
     def _at(self, t: float, nu: int, outside: bool) -> Number:
         """The nu-th derivative at one point, (n,)."""
         ends, sign = self._ends
@@ -242,6 +238,12 @@ class Piecewise:
     def _inside(self, x: Real) -> Flags:
         lo, hi = min(self.x[0], self.x[-1]), max(self.x[0], self.x[-1])
         return np.asarray((x >= lo) & (x <= hi))
+
+
+def compiled_values(sol: Piecewise, x: Real, nu: int, outside: bool = True) -> Number:
+    """The nu-th derivative of a trial solution of first order at x (m,), (n, m), by compiled code for any m."""
+    values = evaluate(sol._pieces, x, nu, outside)
+    return values[0::2] + 1j * values[1::2] if sol.theta.dtype.kind == "c" else values
 
 
 def _as_pairs(values: Number) -> Real:
