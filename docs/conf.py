@@ -32,8 +32,10 @@ exclude_patterns = ["_build", "examples", "course", "**/GALLERY_HEADER.rst", "au
 templates_path = ["_templates"]
 nitpicky = False
 default_role = "autolink"
+rst_prolog = ".. currentmodule:: sigmode\n"  # names in the texts of the gallery are links, too
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_block", "attrs_inline"]
 myst_heading_anchors = 3
+myst_fence_as_directive = ["math"]  # as other readers of Markdown know it
 
 autosummary_generate = True
 autodoc_typehints = "none"  # docstrings have types and shapes

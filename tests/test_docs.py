@@ -76,6 +76,26 @@ def test_pictures_have_an_alternative_text():
     assert [child.tag.rpartition("}")[2] for child in chart][:2] == ["title", "desc"]
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_links_of_pages_work_in_the_repository(page):
+    """They are those of the site, too: `docs/_ext/polish.py` knows scripts of the gallery."""
+    text = re.sub(r"```python.*?```|`[^`\n]+`", "", (DOCS / f"{page}.md").read_text(), flags=re.DOTALL)
+    for target in re.findall(r"\[[^\]]+\]\(([^)\s]+)\)", text):
+        assert target.startswith("https://") or (DOCS / target.partition("#")[0]).exists(), target
+    assert "{doc}" not in text
+
+
+def test_messages_of_the_page_of_statuses_are_those_of_the_code():
+    code = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    code = re.sub(r'"\s*\n\s*f?"', "", code).replace("'", '"')
+    rows = re.findall(r"^\| +-?\d \| (.*?) \|", (DOCS / "statuses.md").read_text(), re.MULTILINE)
+    assert len(rows) > 30
+    for row in rows:
+        text = re.sub(r" \(of .*\)", "", row.replace("\\`", "`").replace("'", '"'))
+        for part in re.split(r"\.\.\.|: | at x = ", text):
+            assert part.strip(" ,") in code, row
+
+
 def test_the_wheel_has_the_pages_that_its_sources_cite():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     taken = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]

@@ -9,7 +9,15 @@ from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 
 _PAGE = re.compile(r"docs/([\w-]+)\.md")
+_SCRIPT = re.compile(r"\]\((examples|course)(/[\w/]+)\.py\)")
+_GALLERY = re.compile(r"\]\((examples|course)\)")
 _THUMBNAIL_TITLE = re.compile(r'class="sphx-glr-thumbnail-title">(.*?)</div>')
+
+
+def _gallery_links(app: Sphinx, page: str, source: list[str]) -> None:
+    """Links to the scripts of the gallery, which work in the repository, become links to what is made of them."""
+    source[0] = _SCRIPT.sub(r"](auto_\1\2.rst)", source[0])
+    source[0] = _GALLERY.sub(r"](auto_\1/index.rst)", source[0])
 
 
 class PageLinks(SphinxTransform):
@@ -61,7 +69,8 @@ class Thumbnails(SphinxTransform):
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register the transforms."""
+    """Register all of it."""
+    app.connect("source-read", _gallery_links)
     for transform in (PageLinks, NoLastBlankLine, Thumbnails):
         app.add_transform(transform)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

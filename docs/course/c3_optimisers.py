@@ -84,7 +84,7 @@ print(fooled.message)
 # %%
 # Trap 4: the loss is not the error
 # ---------------------------------
-# How far y is off depends on the equation. `sm.assess` estimates it for parameters from anywhere.
+# How far y is off depends on the equation. `assess` estimates it for parameters from anywhere.
 for name, parameters in (("descent", descent), ("L-BFGS-B", lbfgs.theta)):
     verdict = sm.assess(col, parameters, tol=1e-6)
     root = np.sqrt(col.loss(parameters))

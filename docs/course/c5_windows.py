@@ -76,7 +76,7 @@ for count, error in zip(counts, errors, strict=True):
 # What is missing
 # ---------------
 # Lengths that follow the solution, a local error to choose them by, a second solution that tells the global
-# error, care for stiff equations, kinks, noise, events. That is `sm.solve_ivp`:
+# error, care for stiff equations, kinks, noise, events. That is `solve_ivp`:
 res = sm.solve_ivp(pendulum, (0, 20), [2.0, 0.0], rtol=1e-9, atol=1e-9)
 t = np.linspace(0, 20, 501)
 true = np.abs(res.sol(t) - exact.sol(t)).max(axis=0)
@@ -92,5 +92,5 @@ right.legend()
 plt.show()
 
 # %%
-# Chains of windows between two ends, with conditions at both, are `sm.solve_bvp`. All windows with unknown
-# parameters, fitted to data, are `sm.fit_ivp`.
+# Chains of windows between two ends, with conditions at both, are `solve_bvp`. All windows with unknown
+# parameters, fitted to data, are `fit_ivp`.

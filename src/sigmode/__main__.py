@@ -107,7 +107,7 @@ def demonstration() -> None:
     _between()
     fit = _fit()
     if importlib.util.find_spec("matplotlib") is None:
-        print("\nWith matplotlib (pip install 'sigmode[plot]') this also saves two pictures.")
+        print("\nWith matplotlib (pip install matplotlib) this also saves two pictures.")
         return
     try:
         _picture(solved[7])

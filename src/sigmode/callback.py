@@ -40,5 +40,5 @@ def bar(length: float) -> Any:
     try:
         from tqdm.auto import tqdm
     except ImportError:
-        raise ImportError("`progress` needs tqdm: pip install sigmode[progress].") from None
+        raise ImportError("`progress` needs tqdm: pip install tqdm.") from None
     return tqdm(total=length if math.isfinite(length) else None, unit_scale=True)

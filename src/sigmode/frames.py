@@ -22,4 +22,4 @@ def _package(name: str, asked_by: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError:
-        raise ImportError(f"`{asked_by}` needs {name}: pip install 'sigmode[{name}]'.") from None
+        raise ImportError(f"`{asked_by}` needs {name}: pip install {name}.") from None

@@ -1,4 +1,4 @@
-"""Short tables for notebooks."""
+"""What results show of themselves: short tables for notebooks, numbers of things."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import html
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["table"]
+__all__ = ["counted", "table"]
+
+
+def counted(number: int, thing: str) -> str:
+    """As "1 window", "2 windows"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def table(caption: str, rows: Mapping[str, Any]) -> str:

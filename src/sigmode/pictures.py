@@ -12,5 +12,5 @@ def new_axes(rows: int = 1, **options: Any) -> Any:
     try:
         from matplotlib import pyplot
     except ImportError:
-        raise ImportError("Pictures need matplotlib: pip install 'sigmode[plot]'.") from None
+        raise ImportError("Pictures need matplotlib: pip install matplotlib.") from None
     return pyplot.subplots(rows, sharex=True, layout="constrained", **options)[1]

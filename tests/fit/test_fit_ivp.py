@@ -351,6 +351,71 @@ class TestModels:
         matplotlib.pyplot.close("all")
 
 
+class TestFiles:
+    """What a fit can do that was read from a file: all but what needs `fun` again."""
+
+    def back(self, res, tmp_path):
+        res.save(tmp_path / "fit")
+        return sm.load(tmp_path / "fit")
+
+    @pytest.mark.parametrize("y0", [[0.0], [np.nan], lambda b1, b2, c: [0.1 * b1 + b2 * c]])
+    @pytest.mark.parametrize("observe", [None, [0]])
+    @pytest.mark.parametrize("compiled", [False, True])
+    def test_the_same_answers(self, y0, observe, compiled, tmp_path):
+        fun = lambda t, y, b1, b2, c: b2 * (b1 - y[0]) * c
+        res = sm.fit_ivp(
+            numba.njit(fun) if compiled else fun,
+            *BOX,
+            [100, 0.75],
+            y0,
+            t0=0.0,
+            args=(1.0,),
+            observe=observe,
+            scale="log",
+        )
+        back = self.back(self.back(res, tmp_path), tmp_path)
+        assert repr(back) == repr(res)
+        assert back.summary() == res.summary()
+        assert back.correlations() == res.correlations()
+        np.testing.assert_array_equal(back.confint(0.9), res.confint(0.9))
+        of = lambda params: params["b1"] * params["b2"] + params["y0"][0]
+        assert_allclose(back.confint(of=of), res.confint(of=of), rtol=1e-6)
+        for t, level in (([7.0, 2.0, 2.0], None), (np.linspace(0, 10, 51), 0.9)):
+            assert_allclose(back.predict(t, level), res.predict(t, level), rtol=1e-6, atol=1e-6)
+        matplotlib = pytest.importorskip("matplotlib")
+        matplotlib.use("Agg")
+        ours, theirs = back.plot(), res.plot()
+        for one, other in zip(ours, theirs, strict=True):
+            for line, same in zip(one.lines, other.lines, strict=True):
+                assert_allclose(line.get_ydata(), same.get_ydata(), rtol=1e-6, atol=1e-6)
+        matplotlib.pyplot.close("all")
+
+    def test_several_experiments(self, tmp_path):
+        res = sm.fit_ivp(saturating, [BOX[0]] * 2, [BOX[1]] * 2, [100, 0.75], [0.0], t0=0.0, local="b1")
+        back = self.back(res, tmp_path)
+        for k in (0, 1):
+            assert_allclose(back.predict([2.0], 0.9, k), res.predict([2.0], 0.9, k), rtol=1e-7)
+
+    def test_what_needs_fun_again_says_so(self, tmp_path):
+        back = self.back(sm.fit_ivp(saturating, *BOX, [100, 0.75], [0.0], t0=0.0), tmp_path)
+        with pytest.raises(ValueError, match="beyond the last measurement, 10: there `fun` is needed"):
+            back.predict([11.0])
+        with pytest.raises(ValueError, match="`fun` is needed, which files do not hold"):
+            back.confint(method="profile")
+        with pytest.raises(AttributeError, match="has no `extend`: predict"):
+            back.extend(11)
+        again = sm.fit_ivp(saturating, *BOX, back.params, [0.0], t0=0.0)
+        assert_allclose(again.predict([11.0]), 213.8094 * (1 - np.exp(-11 * 0.547237)), rtol=1e-6)
+
+    def test_a_function_observes(self, tmp_path):
+        res = sm.fit_ivp(saturating, *BOX, [100, 0.75], [0.0], t0=0.0, observe=lambda t, y, b1, b2: y + 0.0)
+        back = self.back(res, tmp_path)
+        assert back.summary() == res.summary()
+        for use in (lambda: back.predict([2.0]), back.plot):
+            with pytest.raises(ValueError, match="`observe` is needed, which files do not hold"):
+                use()
+
+
 class TestHonesty:
     def test_what_the_data_do_not_determine(self):
         t = np.linspace(0, 3, 10)

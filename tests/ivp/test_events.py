@@ -183,5 +183,5 @@ def test_the_progress_bar_reaches_the_end(capsys):
 
 def test_the_progress_bar_needs_tqdm(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
-    with pytest.raises(ImportError, match=r"sigmode\[progress\]"):
+    with pytest.raises(ImportError, match=r"pip install tqdm"):
         sm.solve_ivp(circle, (0, 30), [0.0, 1.0], progress=True)

@@ -209,19 +209,74 @@ class TestNothingToGoOnFrom:
         with pytest.raises(ValueError, match=r"ended at t = .* by a failure"):
             res.extend(3)
 
-    def test_files_pickles_and_copies_leave_fun_behind(self, tmp_path):
-        res = sm.solve_ivp(circle, (0, 3), on_circle(0))
+    @pytest.mark.parametrize("of", [lambda t, y, k: -k * y[0], numba.njit(lambda t, y, k: -k * y[0])])
+    def test_files_pickles_and_copies_need_fun_again(self, of, tmp_path):
+        """Then they go on as the original does, to the same bits, and can be saved and continued again."""
+        res = sm.solve_ivp(of, (0, 3), [1.0], args=(0.5,), rtol=1e-8, atol=1e-8)
+        longer = res.extend(4, t_eval=[3.5]).extend(5)
         res.save(tmp_path / "res.npz")
-        for other in (pickle.loads(pickle.dumps(res)), copy.deepcopy(res), sm.load(tmp_path / "res.npz")):
+        for other in (pickle.loads(pickle.dumps(res)), copy.deepcopy(res), sm.load(tmp_path / "res.npz"), res):
             assert type(other) is type(res)
-            assert_array_equal(other.sol([1.0, 2.0]), res.sol([1.0, 2.0]))
-            with pytest.raises(ValueError, match="has left `fun` behind"):
-                other.extend(4)
+            if other is not res:
+                with pytest.raises(ValueError, match=r"`fun` is missing: .* res\.extend\(t_end, fun=fun\)"):
+                    other.extend(4)
+            with pytest.raises(ValueError, match="go together with `fun`, which is missing"):
+                other.extend(4, args=(1.0,))
+            more = other.extend(4, t_eval=[3.5], fun=of)
+            more.save(tmp_path / "more.npz")
+            for again in (more.extend(5), sm.load(tmp_path / "more.npz").extend(5, fun=of)):
+                assert_array_equal(again.sol.theta, longer.sol.theta)
+                assert_array_equal(again.t, longer.t)
+                assert_array_equal(again.error, longer.error)
+                assert again.nfev == longer.nfev
+            assert_allclose(other.extend(4, fun=of, args=(0.0,)).y[0, -1], np.exp(-1.5), rtol=1e-7)
+
+    def test_options_and_jacobians_of_files(self, tmp_path):
+        constant, stiff = np.diag([-1e4]), lambda t, y: -1e4 * (y - np.sin(t))
+        for jac in (constant, lambda t, y: constant):
+            res = sm.solve_ivp(stiff, (0, 1), [0.0], jac=jac, rtol=1e-7, atol=1e-9, max_step=0.5)
+            res.save(tmp_path / "res")
+            again = sm.load(tmp_path / "res").extend(2, fun=stiff, jac=None if jac is constant else jac)
+            assert_array_equal(again.sol.x, res.extend(2).sol.x)
+            assert_array_equal(again.sol.theta, res.extend(2).sol.theta)
+        with pytest.raises(TypeError, match="`fun` must be callable"):
+            sm.load(tmp_path / "res").extend(2, fun=3)
+
+    def test_events_of_files_are_given_again(self, tmp_path):
+        crossing = lambda t, y: y[0]
+        res = sm.solve_ivp(circle, (0, 4), on_circle(0), events=crossing)
+        res.save(tmp_path / "res")
+        back = sm.load(tmp_path / "res")
+        with pytest.raises(ValueError, match="`events` must be those from before, 1 function, got 0"):
+            back.extend(8, fun=circle)
+        assert_array_equal(back.extend(8, fun=circle, events=crossing).t_events[0], res.extend(8).t_events[0])
+
+    def test_args_that_no_file_holds(self, tmp_path):
+        """An object: it must be given again."""
+        rate = type("Rate", (), {"k": 0.5})()
+        res = sm.solve_ivp(lambda t, y, rate: -rate.k * y, (0, 3), [1.0], args=(rate,))
+        res.save(tmp_path / "res")
+        fun = lambda t, y, rate: -rate.k * y
+        with pytest.raises(ValueError, match="`args` are missing"):
+            sm.load(tmp_path / "res").extend(4, fun=fun)
+        with pytest.raises(TypeError, match="`args` must be a tuple"):
+            sm.load(tmp_path / "res").extend(4, fun=fun, args=rate)
+        assert_array_equal(sm.load(tmp_path / "res").extend(4, fun=fun, args=(rate,)).y, res.extend(4).y)
 
     def test_derivatives(self):
         res = sm.sensitivity(lambda t, y, k: -k * y, (0, 2), [3.0], args=(0.5,))
-        with pytest.raises(ValueError, match="has left `fun` behind"):
+        with pytest.raises(ValueError, match="call `sensitivity` for the whole span"):
             res.extend(4)
+
+    def test_other_solvers_say_what_to_do(self):
+        many = sm.solve_ensemble(circle, (0, 1), np.ones((2, 2)))
+        col = sm.Collocation(lambda x, y: -y, (0, 1), [1.0])
+        for res, remedy in ((many, "solve again over the longer `t_span`"), (sm.assess(col, col.initial()), "train a")):
+            assert not hasattr(res, "extend")
+            with pytest.raises(AttributeError, match=f"has no `extend`: .*{remedy}"):
+                res.extend(2)
+        with pytest.raises(AttributeError, match="A result of `solve_ensemble` has no `sols`"):
+            many.sols  # noqa: B018
 
     @pytest.mark.parametrize(("t_end", "kind", "message"), [
         (3.0, ValueError, "`t_end` must lie beyond the end of the solution, t = 3.0, got 3.0"),

@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_equal
 from scipy.integrate import solve_ivp
 from scipy.sparse import coo_matrix, csc_matrix
 
+import sigmode as sm
 from sigmode import NeuralCollocation
 
 
@@ -566,3 +567,10 @@ def test_f_is_never_called_outside_the_span():
 def test_extraneous_arguments_warn():
     with pytest.warns(UserWarning, match="no effect.*`lband`"):
         solve_ivp(lambda t, y: -y, (0, 1), [1.0], method=NeuralCollocation, lband=1)
+
+
+@pytest.mark.parametrize("name", ["RK45", "LSODA"])
+def test_progress_with_methods_of_scipy_warns(name):
+    with pytest.warns(UserWarning, match="no effect.*`progress`"):
+        res = sm.solve_ivp(lambda t, y: -y, (0, 1), [1.0], method=name, error_control="local", progress=True)
+    assert res.success

@@ -233,3 +233,8 @@ def test_without_an_estimate():
     assert np.isfinite(with_it.error_dy_dp).all()
     assert np.isnan(without.error_dy_dp).all()
     assert without.nfev < with_it.nfev
+
+
+def test_what_is_shown():
+    res = sm.sensitivity(lambda t, y, k, c: [-k * y[0], c], (0, 2), [3.0, 1.0], args=(0.5, 1.0))
+    assert repr(res.sol) == "<SensitivitySolution of 2 equations on [0, 2]: by 2 initial values and 2 parameters>"

@@ -408,3 +408,15 @@ def test_outputs_of_different_shapes_and_a_map_that_forgets():
         sm.solve_ensemble(decay, (0, 1), [1.0], args=(rates,), output=lambda t, y: None)
     with pytest.raises(TypeError, match="one result for each of the 2 chunks"):
         sm.solve_ensemble(decay, (0, 1), [1.0], args=(rates,), workers=lambda f, it: [])
+
+
+def test_what_is_shown():
+    """How many, and why some failed, not a thousand messages."""
+    res = sm.solve_ensemble(lambda t, y, k: k * y**2, (0, 1), [1.0], args=(np.linspace(0.1, 2.0, 20),), t_eval=[0.5])
+    first, *reasons, last = repr(res).splitlines()
+    assert first.startswith(f"EnsembleResult: {20 - res.failed.size} of 20 members with success; t (1,), y (20, 1, 1)")
+    assert reasons == [f"  {res.failed.size} members: Required step size is less than spacing between numbers."]
+    assert last.startswith("  Fields: ")
+    assert all(name in last for name in res)
+    one = sm.solve_ensemble(lambda t, y: -y, (0, 1), [[1.0]], output=lambda t, y: y[0, -1])
+    assert repr(one).splitlines()[0].startswith("EnsembleResult: 1 of 1 member with success; t")

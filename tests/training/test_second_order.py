@@ -469,7 +469,7 @@ class TestResult:
         assert res.sol.error([0.1, 0.2]).shape == (2, 2)
         assert len(seen) == res.nit >= 1
         assert res.loss == col.loss(res.theta)
-        assert repr(col).startswith("<Collocation of 2 equation(s) of second order on [0, 2]")
+        assert repr(col).startswith("<Collocation of 2 equations of second order on [0, 2]")
 
     def test_theta0_is_used(self):
         theta0 = collocation(LAGARIS_3, 20, seed=5).initial()

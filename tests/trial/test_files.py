@@ -22,6 +22,10 @@ def bvp(x, y):
     return np.array([y[1], -y[0]])
 
 
+# Of NIST's BoxBOD.
+BOX = np.array([1.0, 2, 3, 5, 7, 10]), np.array([109.0, 149, 149, 191, 213, 224])
+
+
 def ends(a, b):
     return np.array([a[0], b[0] - 1.0])
 
@@ -47,6 +51,13 @@ RESULTS = {
     "assessed": lambda: (lambda col: sm.assess(col, col.initial()))(sm.Collocation(lambda x, y: -y, (0, 1), [1.0])),
     "ensemble": lambda: sm.solve_ensemble(circle, (0, 2), np.ones((3, 2)), t_eval=[1.0, 2.0], dense_output=True),
     "outputs": lambda: sm.solve_ensemble(circle, (0, 2), np.ones((3, 2)), t_eval=[1.0, 2.0], output=lambda t, y: y[0]),
+    "fit": lambda: sm.fit_ivp(lambda t, y, a, b: b * (a - y), *BOX, [100, 0.75], [0.0], t0=0.0),
+    "fit of experiments": lambda: sm.fit_ivp(
+        lambda t, y, a, b: b * (a - y), [BOX[0]] * 2, [BOX[1]] * 2, {"a": 100, "b": 0.75}, [np.nan], local="a",
+        scale="log",
+    ),
+    "undetermined fit": lambda: sm.fit_ivp(lambda t, y, a, b: a * b * (200 - y), *BOX, [1, 0.75], [0.0], t0=0.0),
+    "failed fit": lambda: sm.fit_ivp(lambda t, y, a: np.nan * y, *BOX, [5.0], [1.0], t0=0.0),
     "derivatives": lambda: sm.sensitivity(lambda t, y, k: -k * y, (0, 2), [3.0], args=(0.5,)),
 }  # fmt: skip
 

@@ -164,7 +164,7 @@ class TestFiles:
             assert_array_equal(back.error(x), solved.error(x))
 
     def test_repr(self, solved):
-        assert repr(solved) == "<Solution of 2 equation(s) on [0, 2]: 1 window(s), 40 hidden units (sigmoid)>"
+        assert repr(solved) == "<Solution of 2 equations on [0, 2]: 1 window, 40 hidden units (sigmoid)>"
 
 
 def test_no_estimate_is_nan_not_zero():

@@ -3,7 +3,7 @@ Chaos for longer than the digits last
 =====================================
 
 Errors of Lorenz' equations grow as exp(0.9 t): from 1e-16 to the size of the solution in 45 units of time.
-`success` is False, and the estimate shows from when on nothing is known.
+``success`` is False, and the estimate shows from when on nothing is known.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 A pulse that nobody saw
 =======================
 
-A pulse of a thousandth of a unit after 700 quiet ones falls between all points at which f was called: `success`
-is True, the answer and its estimate are wrong. So it is for any adaptive method; `breaks` or `max_step` help
+A pulse of a thousandth of a unit after 700 quiet ones falls between all points at which f was called: ``success``
+is True, the answer and its estimate are wrong. So it is for any adaptive method; ``breaks`` or ``max_step`` help
 those who know of pulses.
 """
 

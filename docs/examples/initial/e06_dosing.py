@@ -3,7 +3,7 @@ Doses at known times
 ====================
 
 A drug is taken every eight hours, passes from the gut into the blood, and is broken down. Doses are infusions
-of six minutes: f jumps at their ends, which `breaks` names.
+of six minutes: f jumps at their ends, which ``breaks`` names.
 """
 
 import matplotlib.pyplot as plt

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class Branch(Result, kind="continue_bvp"):
     nsolve : int
         Boundary value problems that were solved or tried.
     """
+
+    _instead: ClassVar = {"extend": "call `continue_bvp` with results[-1] as `guess` and further `values`"}
 
     def __repr__(self) -> str:
         folds = ", ".join(f"{fold.value:.10g}" for fold in self.folds) or "none"

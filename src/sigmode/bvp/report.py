@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -30,6 +31,10 @@ _SAME_NODE = 1e-9
 
 class BvpResult(Result, kind="solve_bvp"):
     """The result of `solve_bvp`: a dictionary whose entries are attributes."""
+
+    _instead: ClassVar = {
+        "extend": "conditions at a new end are a new problem, for which this result may be the `guess`"
+    }
 
 
 def result(given: Real, k: int, search: Search, status: int, thinned: bool) -> BvpResult:

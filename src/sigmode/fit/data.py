@@ -10,12 +10,14 @@ import numpy as np
 
 from .. import arguments
 from ..arrays import Flags, Index, Real
+from ..trial.archive import stored
 
 __all__ = ["Experiment", "Parameters", "bounds_of_y0", "experiments", "names_of_y0", "parameters"]
 
 _ENDLESS = -np.inf, np.inf
 
 
+@stored("times", "column", "y", "sigma", "measured", "t0", "y0", "constants")
 class Experiment(NamedTuple):
     """One set of data.
 
@@ -39,6 +41,7 @@ class Experiment(NamedTuple):
         return np.empty(0, dtype=int) if callable(self.y0) else np.flatnonzero(np.isnan(self.y0))
 
 
+@stored("names", "start", "lower", "upper", "log", "own", "place")
 class Parameters(NamedTuple):
     """All numbers that are parameters: those that experiments do not share one for each, as ``k[0]``, ``k[1]``.
 

@@ -107,7 +107,7 @@ def fit_ivp(
         ``callback(intermediate_result)`` with ``x``, ``cost`` and ``phase``; it may raise ``StopIteration``. With
         `workers` it is told of each start when all have ended.
     progress : bool
-        Whether to show a bar of the solutions so far. Needs tqdm (``pip install sigmode[progress]``).
+        Whether to show a bar of the solutions so far. Needs tqdm (``pip install tqdm``).
 
     Returns
     -------

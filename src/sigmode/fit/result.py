@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from scipy.optimize import OptimizeResult, least_squares
+from scipy.optimize import least_squares
 from scipy.stats import t as student
 
 from .. import arguments
 from ..arrays import Real
 from ..pictures import new_axes
+from ..trial.result import Result
+from .kept import KeptModel, kept_of
 from .model import Model
 from .unknowns import Unknowns
 
@@ -23,7 +25,7 @@ _MOST_STEPS, _MET = 15, 1e-4
 _STEP = 6e-6
 
 
-class FitResult(OptimizeResult):  # type: ignore[misc]
+class FitResult(Result, kind="fit_ivp"):
     """The result of `fit_ivp`: a dictionary whose entries are attributes.
 
     Attributes
@@ -54,10 +56,29 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
         A list of them for several experiments.
     success, status, message, nfev, nit, cost, active_mask
         As from `scipy.optimize.least_squares`, but for `status`.
+
+    Notes
+    -----
+    A result that `sigmode.load` gave back has no `fun` of the user's: `predict` and `plot` work up to the last
+    measurement, `confint` but for profiles. Where `observe` is a function, `predict` and `plot` do not.
     """
 
-    def __dir__(self) -> list[str]:
-        return sorted({*self.keys(), *dir(type(self))})
+    _instead: ClassVar = {"extend": "predict(t) takes any t, for the whole solution call `solve_ivp` with res.params"}
+
+    def _aside(self) -> dict[str, Any]:
+        """All that the methods need, without functions."""
+        model, unknowns, z = self._fit
+        kept, observe = kept_of(model, unknowns, unknowns.values(z))
+        aside = {"unknowns": kept, "observe": observe, "z": z, "places": self._places, "absolute": self._absolute}
+        return aside | {"determined": self.__dict__.get("_determined")}
+
+    def _take(self, aside: dict[str, Any]) -> None:
+        unknowns = aside["unknowns"]
+        solutions = self.sol if isinstance(self.sol, list) else [self.sol] * len(unknowns.sets)
+        own = {"_fit": (KeptModel(unknowns, aside["observe"], solutions), unknowns, aside["z"])}
+        self.__dict__.update(own, _places=aside["places"], _absolute=aside["absolute"])
+        if aside["determined"] is not None:
+            self.__dict__["_determined"] = aside["determined"]
 
     def __repr__(self) -> str:
         found = ", ".join(
@@ -98,6 +119,8 @@ class FitResult(OptimizeResult):  # type: ignore[misc]
         linear = self.x[:, None] + wide * self.stderr[:, None] * np.array([-1.0, 1.0])
         if method == "linear":
             return linear
+        if isinstance(self._fit[0], KeptModel):
+            self._fit[0].fun()  # says that it is missing
         found = linear.copy()
         for j in np.flatnonzero(self.stderr > 0.0).tolist():
             found[j] = [self._end(j, side, wide) for side in (-1.0, 1.0)]

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Index, Real
+from ..trial.archive import stored
 from .data import Experiment, Parameters, names_of_y0
 
 __all__ = ["Unknowns"]
 
 
+@stored("parameters", "sets", "bounds_of_y0")
 class Unknowns:
     """Free parameters, by their logarithm where that is wanted, then free initial values.
 
@@ -25,7 +27,7 @@ class Unknowns:
     """
 
     def __init__(self, parameters: Parameters, sets: list[Experiment], bounds_of_y0: tuple[Real, Real]) -> None:
-        self.parameters, self.sets = parameters, sets
+        self.parameters, self.sets, self.bounds_of_y0 = parameters, sets, bounds_of_y0
         free = self.free = parameters.free
         self.free_y0 = [each.free for each in sets]
         self.names = [parameters.names[j] for j in free] + names_of_y0(sets)

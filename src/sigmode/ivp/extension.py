@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,14 +13,17 @@ from numpy.typing import ArrayLike
 from .. import arguments
 from ..arrays import Number, Real
 from ..callback import Callback
+from ..html import counted
+from ..trial.archive import holds
 from ..trial.network import Network
 from ..trial.solution import Solution
+from ..user.field import WithArgs
 from .error import ROUNDING
-from .events import Event
-from .method import STOPPED
+from .events import Event, checked_events
+from .method import STOPPED, NeuralCollocation
 from .result import IvpResult, may_go_on
 
-__all__ = ["NOT_MET", "Task", "checked_t_eval", "first_part"]
+__all__ = ["NOT_MET", "Task", "again", "checked_t_eval", "first_part"]
 
 # What is added to SciPy's statuses: the estimate does not meet the tolerance.
 NOT_MET = -2
@@ -52,26 +54,73 @@ Solve = Callable[..., tuple[IvpResult, Number]]
 def first_part(task: Task, solve: Solve) -> IvpResult:
     """The result of a task that can be extended; solve(task, carried) : the result, and its `gap`."""
     res, gap = solve(task)
-    return may_go_on(res, functools.partial(_extended, task, solve, gap))
+    return may_go_on(res, Further(task, solve, gap))
 
 
-def _extended(
-    task: Task, solve: Solve, gap: Number, first: IvpResult, t_end: Any, t_eval: ArrayLike | None
-) -> IvpResult:
-    """The result continued to t_end."""
-    _check_that_it_goes_on(task, gap, first)
-    start = first.sol.span[1]
-    end = _checked_end(t_end, start, task)
-    second_task = task._replace(
-        t_span=(start, end),
-        y0=first.sol(start),
-        t_eval=checked_t_eval(t_eval, (start, end)),
-        events=_left(task.events, first.t_events),
-        options={name: value for name, value in task.options.items() if name != "first_step"},
-    )
-    second, gap = solve(second_task, _outward(gap, second_task.y0))
-    whole = _joined(first, second)
-    return may_go_on(whole, functools.partial(_extended, task._replace(t_span=(task.t_span[0], end)), solve, gap))
+class Further(NamedTuple):
+    """What continues a result: its task, how tasks are solved, and the gap at its end."""
+
+    task: Task
+    solve: Solve
+    gap: Number
+
+    def __call__(self, first: IvpResult, t_end: Any, t_eval: ArrayLike | None) -> IvpResult:
+        """The result continued to t_end."""
+        task, solve, gap = self
+        _check_that_it_goes_on(task, gap, first)
+        start = first.sol.span[1]
+        end = _checked_end(t_end, start, task)
+        second_task = task._replace(
+            t_span=(start, end),
+            y0=first.sol(start),
+            t_eval=checked_t_eval(t_eval, (start, end)),
+            events=_left(task.events, first.t_events),
+            options={name: value for name, value in task.options.items() if name != "first_step"},
+        )
+        second, gap = solve(second_task, _outward(gap, second_task.y0))
+        return may_go_on(_joined(first, second), Further(task._replace(t_span=(task.t_span[0], end)), solve, gap))
+
+    def aside(self) -> dict[str, Any] | None:
+        """The same without functions, for files; None where the method is not ours."""
+        task = self.task
+        if task.method is not NeuralCollocation:
+            return None
+        args = task.fun.args if isinstance(task.fun, WithArgs) else None
+        return {
+            "t_span": task.t_span,
+            "rtol": task.rtol,
+            "atol": task.atol,
+            "controlled": task.controlled,
+            "max_step": task.max_step,
+            "options": {name: value for name, value in task.options.items() if holds(value)},
+            "gap": self.gap,
+            "args": {"given": args} if holds(args) else {},
+        }
+
+
+def again(solve: Solve, aside: dict[str, Any], first: IvpResult, fun: Any, args: Any, jac: Any, events: Any) -> Further:
+    """What continues a result that has left its functions behind, with functions given again."""
+    arguments.function(fun, "fun", "t, y")
+    if args is None:
+        if "given" not in aside["args"]:
+            raise ValueError("`args` are missing: files hold numbers, texts and arrays, and there was something else.")
+        args = aside["args"]["given"]
+    elif not isinstance(args, tuple):
+        raise arguments.no_tuple(args)
+    functions, before = checked_events(events, args), first.t_events
+    count = 0 if before is None else len(before)
+    if len(functions or ()) != count:
+        raise ValueError(
+            f"`events` must be those from before, {counted(count, 'function')}, got {len(functions or ())}."
+        )
+    options = dict(aside["options"])
+    if jac is not None:
+        options["jac"] = WithArgs(jac, args) if callable(jac) and args is not None else jac
+    task = Task(
+        NeuralCollocation, fun if args is None else WithArgs(fun, args), aside["t_span"], first.sol(first.sol.span[0]),
+        None, functions, aside["rtol"], aside["atol"], aside["controlled"], aside["max_step"], options,
+    )  # fmt: skip
+    return Further(task, solve, aside["gap"])
 
 
 def _check_that_it_goes_on(task: Task, gap: Number, first: IvpResult) -> None:

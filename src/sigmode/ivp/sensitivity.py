@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .. import arguments
 from ..arrays import Real
+from ..html import counted
 from ..trial.archive import stored
 from ..trial.solution import Solution
 from ..user.parameters import parameters_of
@@ -34,6 +35,12 @@ class SensitivitySolution:
 
     def __init__(self, y: Solution, derivatives: Solution) -> None:
         self.y, self.derivatives = y, derivatives
+
+    def __repr__(self) -> str:
+        n = self.y.network.n
+        k = self.derivatives.network.n // max(n, 1) - n
+        by = f"{counted(n, 'initial value')} and {counted(k, 'parameter')}"
+        return f"<SensitivitySolution of {counted(n, 'equation')} on [{self.y.x[0]:g}, {self.y.x[-1]:g}]: by {by}>"
 
     def __call__(self, t: ArrayLike, nu: int = 0) -> Real:
         """y, or its nu-th derivative by t: (n,) for a number, (n, m) for t (m,)."""

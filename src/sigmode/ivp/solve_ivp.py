@@ -24,7 +24,7 @@ from . import loop
 from .attempt import Attempt, Attempts
 from .bound import Bound, Worst
 from .events import checked_events
-from .extension import NOT_MET, Task, checked_t_eval, first_part
+from .extension import NOT_MET, Task, again, checked_t_eval, first_part
 from .method import NeuralCollocation
 from .quick import quick
 from .result import IvpResult
@@ -98,7 +98,7 @@ def solve_ivp(
     breaks : array_like, optional
         Times at which `fun` has a kink or a jump, see `NeuralCollocation`.
     progress : bool
-        Whether to show a bar. Needs tqdm (``pip install sigmode[progress]``).
+        Whether to show a bar, with `NeuralCollocation`. Needs tqdm (``pip install tqdm``).
     **options
         Others of the method.
 
@@ -164,6 +164,8 @@ def solve_ivp(
                 f"`method` {method!r} has no estimate of its global error: use NeuralCollocation or "
                 "error_control='local'."
             )
+        if progress:
+            arguments.no_effect(["progress"])
         given = {"rtol": (rtol, 1e-3), "atol": (atol, 1e-6), "max_step": (max_step, math.inf)}
         options |= {name: value for name, (value, default) in given.items() if np.ndim(value) or value != default}
         res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, dense_output, functions, vectorized, **options)
@@ -196,6 +198,9 @@ def _solved(task: Task, carried: Number | None = None) -> tuple[IvpResult, Numbe
         if watch:
             watch.close()
     return res, res.pop("gap")
+
+
+IvpResult._again = staticmethod(functools.partial(again, _solved))
 
 
 def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controlled: bool) -> Any:

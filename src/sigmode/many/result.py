@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import frames
 from ..arrays import Index
+from ..html import counted
 from ..pictures import new_axes
 from ..trial.result import Result
 
@@ -17,6 +19,8 @@ __all__ = ["EnsembleResult"]
 _BANDS = 0.9, 0.5
 # Components that are drawn at most. Not tuned.
 _MOST_DRAWN = 8
+# Messages of members that failed, of which so many are shown. Not tuned.
+_MOST_REASONS = 3
 
 
 class EnsembleResult(Result, kind="solve_ensemble"):
@@ -33,6 +37,21 @@ class EnsembleResult(Result, kind="solve_ensemble"):
     message : list of str
     sol : list of `Solution`, with ``dense_output=True``; None for a member that raised an exception
     """
+
+    _instead: ClassVar = {"extend": "solve again over the longer `t_span`, or go on from y[:, :, -1] as `y0`"}
+
+    def __repr__(self) -> str:
+        """Of thousands of members no more than how many, and why some failed."""
+        N = self.success.size
+        shapes = ", ".join(f"{name} {np.shape(self[name])}" for name in ("t", "y", "output") if self[name] is not None)
+        lines = [f"EnsembleResult: {self.success.sum()} of {counted(N, 'member')} with success; {shapes}"]
+        if self.error is not None and np.isfinite(self.error).any():
+            lines[0] += f"; largest estimated error {np.nanmax(self.error):.1e}"
+        reasons = Counter(self.message[i] for i in self.failed)
+        lines += [f"  {counted(count, 'member')}: {text}" for text, count in reasons.most_common(_MOST_REASONS)]
+        if len(reasons) > _MOST_REASONS:
+            lines.append(f"  and other messages, {counted(len(reasons) - _MOST_REASONS, 'kind')}, in `message`")
+        return "\n".join([*lines, f"  Fields: {', '.join(self)}"])
 
     @property
     def failed(self) -> Index:

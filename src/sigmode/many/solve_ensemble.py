@@ -79,7 +79,7 @@ def solve_ensemble(
     callback : callable, optional
         ``callback(done, N)`` from time to time. It may raise ``StopIteration``: members that are left have status -1.
     progress : bool
-        Whether to show a bar. Needs tqdm (``pip install sigmode[progress]``).
+        Whether to show a bar. Needs tqdm (``pip install tqdm``).
     **options
         first_step, max_step, jac, jac_sparsity, breaks, max_windows, vectorized, as in `solve_ivp`.
 

@@ -13,7 +13,7 @@ from .. import arguments
 from ..arrays import Real
 from ..compiled import buffers
 from ..compiled.activations import ACTIVATIONS
-from ..html import table
+from ..html import counted, table
 from ..trial.network import Blocks, Network
 from ..trial.solution import Solution
 from ..user.equation import RightHandSide, RightHandSide2
@@ -174,10 +174,10 @@ class Collocation:
 
     def __repr__(self) -> str:
         net = self.network
-        kind = "equation(s)" if self.form.order == 1 else "equation(s) of second order"
+        kind = "" if self.form.order == 1 else " of second order"
         return (
-            f"<Collocation of {net.n} {kind} on [{self.span[0]:g}, {self.span[1]:g}]: "
-            f"{net.n_hidden} hidden units ({net.activation}), {self.points.size} points>"
+            f"<Collocation of {counted(net.n, 'equation')}{kind} on [{self.span[0]:g}, {self.span[1]:g}]: "
+            f"{counted(net.n_hidden, 'hidden unit')} ({net.activation}), {counted(self.points.size, 'point')}>"
         )
 
     def _repr_html_(self) -> str:

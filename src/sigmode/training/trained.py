@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ class Trained(Result, kind="train"):
     """The result of `train` and `assess`."""
 
     _not_stored = ("col",)
+    _instead: ClassVar = {"extend": "one network has one span, train a `Collocation` over the longer one"}
 
     def plot(self, axes: Any = None) -> Any:
         """Draw the solution above, and below the logarithm of its estimated error and of its residual.

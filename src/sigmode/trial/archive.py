@@ -11,7 +11,7 @@ from scipy.optimize import OptimizeResult
 from .files import arguments_of, arrays_of
 from .solution import Solution
 
-__all__ = ["RESULTS", "read", "stored", "written"]
+__all__ = ["RESULTS", "holds", "read", "stored", "written"]
 
 T = TypeVar("T", bound=type)
 _COMPOSITES: dict[str, tuple[type, tuple[str, ...]]] = {}
@@ -53,6 +53,15 @@ def written(value: Any, name: str, arrays: dict[str, Any]) -> Any:
         parts = _COMPOSITES[type(value).__name__][1]
         return {type(value).__name__: [written(getattr(value, part), f"{name}.{part}", arrays) for part in parts]}
     raise TypeError(f"`{name}` is a {type(value).__name__}, which a file cannot hold.")
+
+
+def holds(value: Any) -> bool:
+    """Whether a file can hold a value."""
+    try:
+        written(value, "value", {})
+    except TypeError:
+        return False
+    return True
 
 
 def read(tree: Any, arrays: Mapping[str, Any]) -> Any:

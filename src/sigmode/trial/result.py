@@ -17,16 +17,19 @@ from .solution import Solution
 
 __all__ = ["Result", "load"]
 
-# The array of a file that says what its other arrays are, and the version of that.
-_LAYOUT, _VERSION = "layout.json", 1
+# The array of a file that says what its other arrays are, the version of that, and what the arrays of `aside` are
+# called: no field has such a name.
+_LAYOUT, _VERSION, _ASIDE = "layout.json", 1, "layout.aside"
 
 
 class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
     """A dictionary whose entries are attributes."""
 
-    # What files call the class, and fields that are made of functions: no file holds them.
-    _kind: ClassVar[str]
+    # What files call the class, fields that are made of functions, which no file holds, and what to do instead of
+    # calling a method that results of other solvers have.
+    _kind: ClassVar[str] = ""
     _not_stored: ClassVar[tuple[str, ...]] = ()
+    _instead: ClassVar[dict[str, str]] = {}
 
     def __init_subclass__(cls, kind: str | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -37,11 +40,26 @@ class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
     def __dir__(self) -> list[str]:
         return sorted({*self.keys(), *dir(type(self))})
 
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            remedy = self._instead.get(name)
+            what = f"A result of `{self._kind}` has no `{name}`{f': {remedy}' if remedy else ''}."
+            raise AttributeError(what, name=name, obj=self) from None
+
+    def _aside(self) -> dict[str, Any] | None:
+        """What is no field, but goes into files, too: plain values, with which methods of a loaded result work."""
+        return None
+
+    def _take(self, aside: dict[str, Any]) -> None:
+        """Have what `_aside` gave."""
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all fields, the solution with its error included, to one file in NumPy's ``.npz`` format.
 
-        At exactly this path, without pickles; `sigmode.load` gives the same bits. What holds functions is left out:
-        `fun`, and ``col`` of `train`. The layout is described in ``docs/files.md``.
+        At exactly this path, without pickles; `sigmode.load` gives the same bits. Functions are left out: `fun` and
+        others of the user's, and ``col`` of `train`. The layout is described in ``docs/files.md``.
 
         Raises
         ------
@@ -50,9 +68,12 @@ class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
         """
         arrays: dict[str, Any] = {}
         fields = {name: written(value, name, arrays) for name, value in self.items() if name not in self._not_stored}
-        layout = json.dumps({"kind": self._kind, "version": _VERSION, "fields": fields})
+        layout: dict[str, Any] = {"kind": self._kind, "version": _VERSION, "fields": fields}
+        aside = self._aside()
+        if aside is not None:
+            layout["aside"] = written(aside, _ASIDE, arrays)
         with ZipFile(path, "w") as archive:  # as np.savez, which has names of its own
-            for name, array in {_LAYOUT: np.array(layout), **arrays}.items():
+            for name, array in {_LAYOUT: np.array(json.dumps(layout)), **arrays}.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                     write_array(file, array, allow_pickle=False)
 
@@ -67,8 +88,9 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    res : result of `solve_ivp`, `solve_bvp`, `continue_bvp`, `train`, `solve_ensemble`, `sensitivity`, or Solution
-        Of the same class, without what holds functions: it cannot be extended.
+    res : result of any solver of this package, or Solution
+        Of the same class, without functions: ``res.extend(t_end, fun=fun)`` needs `fun` again, and a fit predicts up to
+        its last measurement.
 
     Raises
     ------
@@ -93,7 +115,10 @@ def load(path: str | os.PathLike[str]) -> Any:
             return Solution(*arguments_of(arrays))
         layout = json.loads(str(arrays.pop(_LAYOUT)))
         version = int(layout["version"])
-        return RESULTS[layout["kind"]]({name: read(tree, arrays) for name, tree in layout["fields"].items()})
+        res = RESULTS[layout["kind"]]({name: read(tree, arrays) for name, tree in layout["fields"].items()})
+        if "aside" in layout:
+            res._take(read(layout["aside"], arrays))
+        return res
     except WRONG:
         if version > _VERSION:
             raise ValueError(f"`path` names a file of a later version of sigmode, got {path!r}.") from None

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from ..arguments import function
 from ..arrays import Number, Real
-from ..html import table
+from ..html import counted, table
 from .files import WRONG, arguments_of, arrays_in, arrays_of
 from .integral import Antiderivative, areas, integral
 from .network import Network
@@ -198,7 +198,7 @@ class Solution(Piecewise):
         Raises
         ------
         ImportError
-            Where pandas is not installed (``pip install sigmode[pandas]``).
+            Where pandas is not installed (``pip install pandas``).
         """
         return dataframe(self, t, names)
 
@@ -214,7 +214,7 @@ class Solution(Piecewise):
         Raises
         ------
         ImportError
-            Where xarray is not installed (``pip install sigmode[xarray]``).
+            Where xarray is not installed (``pip install xarray``).
         """
         return dataset(self, t, names)
 
@@ -276,8 +276,8 @@ class Solution(Piecewise):
     def __repr__(self) -> str:
         net = self.network
         return (
-            f"<Solution of {net.n} equation(s) on [{self.x[0]:g}, {self.x[-1]:g}]: "
-            f"{len(self.y)} window(s), {net.n_hidden} hidden units ({net.activation})>"
+            f"<Solution of {counted(net.n, 'equation')} on [{self.x[0]:g}, {self.x[-1]:g}]: "
+            f"{counted(len(self.y), 'window')}, {counted(net.n_hidden, 'hidden unit')} ({net.activation})>"
         )
 
 
