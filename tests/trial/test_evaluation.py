@@ -6,9 +6,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import sigmode as sm
-from sigmode.compiled.evaluate import evaluate
 from sigmode.trial.form import FORMS
 from sigmode.trial.network import Network
+from sigmode.trial.piecewise import compiled_values
 
 ENDS = {"rising": np.array([1.0, 3.0, 3.5, 9.0]), "falling": np.array([9.0, 3.5, 3.0, 1.0])}
 
@@ -47,7 +47,7 @@ def test_many_points_are_what_single_ones_are(case, order):
     x = np.random.default_rng(0).permutation(x) if order == "shuffled" else x[::-1] if order == "backwards" else x
     for nu in range(4):
         for outside in (False, True):
-            found = sol._as_numbers(evaluate(sol._pieces, np.ascontiguousarray(x), nu, outside))
+            found = compiled_values(sol, np.ascontiguousarray(x), nu, outside)
             inside = outside | ((x >= 1.0) & (x <= 9.0))
             expected = np.array([naively(sol, t, nu) for t in x]).T
             assert_allclose(found[:, inside], expected[:, inside], rtol=1e-12, atol=1e-12)
