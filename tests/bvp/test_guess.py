@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from scipy.integrate import solve_bvp as scipys
+from scipy.optimize import brentq
 
 import sigmode as sm
 
@@ -318,3 +319,21 @@ def test_where_the_thinned_mesh_fails_all_nodes_of_the_guess_are_used():
         assert res.niter < 10
         x, y = res.x, res.y
     assert abs(res.y[4, 0] - 2.0 * 1.5**0.5) < 3e-3  # of a switch without a width: twice the root of the distance
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-6, 1e-9])
+@pytest.mark.parametrize("eps", [0.1, 0.02, 0.012, 0.01])
+def test_a_front_whose_place_is_exponentially_small_is_right_or_no_success(eps, tol):
+    # Of -tanh the true place is 1/2; at eps = 0.01 no number with 16 digits says so.
+    res = sm.solve_bvp(
+        lambda x, y: np.vstack([y[1], -y[0] * y[1] / eps]),
+        lambda ya, yb: np.array([ya[0] + 1.0, yb[0] - 1.0]),
+        X,
+        np.vstack([2.0 * X - 1.0, np.full(5, 2.0)]),
+        tol=tol,
+        max_nodes=5000,
+    )
+    assert res.success == (eps == 0.1)
+    if res.success:
+        k = brentq(lambda k: k * np.tanh(k / (4.0 * eps)) - 1.0, 1.0, 2.0, xtol=1e-15)
+        assert abs(res.sol(X)[0] - k * np.tanh(k * (X - 0.5) / (2.0 * eps))).max() < tol
