@@ -51,10 +51,13 @@ def _fill_valleys(size, m):
 
 @helper
 def _worst(error, size, atol, rtol):
-    """The largest ratio of error (n, L) and tolerance, where it is, its component, and whether `atol` alone counts."""
+    """The largest ratio of error (n, L) and tolerance, where it is, its component, and whether `atol` alone counts.
+
+    Not at the start, as in `ivp.bound`.
+    """
     largest, at, component = -1.0, 0, 0
     for k in range(error.shape[0]):
-        for i in range(error.shape[1]):
+        for i in range(1, error.shape[1]):
             ratio = error[k, i] / (atol[k] + rtol[k] * size[k, i])
             ratio = np.inf if math.isnan(ratio) else ratio
             if ratio > largest:

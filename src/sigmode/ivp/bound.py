@@ -66,12 +66,13 @@ class Bound:
 
 
 def _worst(solution: Solution, estimate: GlobalError, atol: Number, rtol: Number) -> Worst:
-    """Of error/(atol + rtol |y|), at the abscissae of the estimate."""
+    """Of error/(atol + rtol |y|), at the abscissae of the estimate but the start: y is known there."""
     inside = (estimate.x - solution.x[-1]) * np.sign(solution.h[0]) <= 0.0
     x, error = estimate.x[inside], estimate.error[:, inside]
     tolerance = atol + rtol * scale(abs(solution(x, extrapolate=True)), estimate.per_window)
     ratio = error / tolerance
     ratio[np.isnan(ratio)] = np.inf
+    ratio[:, 0] = 0.0
     component, at = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
     alone = bool(tolerance[component, at] < 2 * atol[component, 0])
     return Worst(float(ratio[component, at]), float(x[at]), int(component), alone)

@@ -234,11 +234,9 @@ class VectorField:
         """
         try:
             value = self._result(self.fun(t.copy(), np.ascontiguousarray(Y.T)), Y.T.shape).T
-            first = np.unique(np.linspace(0, t.size - 1, min(t.size, _COMPARED_FIRST)).astype(int)).tolist()
-            at = first if self._whole is None else [self._turn % t.size] * (self._turn % _CALLS_PER_CHECK == 0)
-            for i in at:
+            for i in self._compared(t.size):
                 single = self._single(float(t[i]), Y[i].copy())
-                if not np.allclose(single, value[i], rtol=_SAME_VALUE, atol=0.0, equal_nan=True):
+                if not _same(single, value[i]):
                     self._whole = False
                     return False
         except Exception:
@@ -248,6 +246,12 @@ class VectorField:
         self._turn += 1
         K[:] = value
         return True
+
+    def _compared(self, s: int) -> list[int]:
+        """At which of s nodes the next call is compared with single ones."""
+        if self._whole is None:
+            return sorted({round(i) for i in np.linspace(0, s - 1, min(s, _COMPARED_FIRST)).tolist()})
+        return [self._turn % s] if self._turn % _CALLS_PER_CHECK == 0 else []
 
     def _matrix(self, value: Any) -> Any:
         """df/dy as csc_matrix where it is sparse and large, else as an array, in the problem's dtype."""
@@ -263,3 +267,12 @@ class VectorField:
         if matrix.shape != (self.n, self.n):
             raise ValueError(f"`jac` is expected to have shape {(self.n, self.n)}, but actually has {matrix.shape}.")
         return matrix
+
+
+def _same(one: Number, other: Number) -> bool:
+    """Whether two values (n,) are equal to rounding, NaN and infinity included."""
+    if (one == other).all():
+        return True
+    with np.errstate(invalid="ignore"):
+        near = (abs(one - other) <= _SAME_VALUE * abs(other)) & np.isfinite(other)
+    return bool((near | (one == other) | (np.isnan(one) & np.isnan(other))).all())
