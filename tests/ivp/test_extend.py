@@ -268,6 +268,14 @@ class TestNothingToGoOnFrom:
         with pytest.raises(ValueError, match="call `sensitivity` for the whole span"):
             res.extend(4)
 
+    def test_what_the_solution_has(self):
+        res = sm.solve_ivp(circle, (0, 1), [1.0, 0.0])
+        assert not hasattr(res, "plot")
+        with pytest.raises(AttributeError, match=r"has no `roots`: the solution has it, call res\.sol\.roots"):
+            res.roots()
+        with pytest.raises(AttributeError, match=r"has no `load`\.$"):
+            res.load("file")
+
     def test_other_solvers_say_what_to_do(self):
         many = sm.solve_ensemble(circle, (0, 1), np.ones((2, 2)))
         col = sm.Collocation(lambda x, y: -y, (0, 1), [1.0])

@@ -79,6 +79,17 @@ def test_of_every_form_and_of_steep_units(form, slope):
     assert np.isfinite(p(4.01)).all()
 
 
+def test_where_x_is_not_exact_enough_the_message_says_so():
+    res = sm.solve_bvp(
+        lambda x, y: np.vstack([y[1], (y[1] - 1.0) * 1e6]), lambda a, b: np.array([a[0], b[0]]), [0.0, 0.5, 1.0],
+        np.zeros((2, 3)), tol=1e-8,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"pieces, got 1e-06\. Component 1 is steep at x = 1, the rounding of x alone"):
+        res.sol.to_ppoly(1e-6)
+    p, x = res.sol.to_ppoly([1e-8, 1e-2]), 1.0 - np.geomspace(1e-8, 1.0, 1000)
+    assert (abs(p(x) - res.sol(x)).max(axis=1) <= [1e-8, 1e-2]).all()
+
+
 @pytest.mark.parametrize(("error", "message"), [
     (0.0, "`error` must be positive, got 0.0"), (-1e-3, "`error` must be positive"),
     (np.nan, "components of `error` must be"),

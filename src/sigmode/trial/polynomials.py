@@ -69,7 +69,19 @@ def ppoly(sol: Piecewise, error: ArrayLike) -> PPoly:
         at_middle = sol(middle)
         known = np.array([np.hstack([known[0][:, ~good], at_middle]), np.hstack([at_middle, known[1][:, ~good]])])
         start, end = np.hstack([start[~good], middle]), np.hstack([middle, end[~good]])
-    raise ValueError(f"`error` would need more than {_MOST_PIECES} pieces, got {error!r}.")
+    raise ValueError(f"`error` would need more than {_MOST_PIECES} pieces, got {error!r}.{_steep(sol, start, limit)}")
+
+
+def _steep(sol: Piecewise, x: Real, limit: Real) -> str:
+    """What the rounding of x does there, if it is as much as the limit."""
+    moved = EPS * abs(x) * abs(sol(x, 1))  # (n, points)
+    k, j = np.unravel_index(np.argmax(moved / limit[:, None]), moved.shape)
+    if moved[k, j] < 0.1 * limit[k]:
+        return ""
+    return (
+        f" Component {k} is steep at x = {x[j]:g}, the rounding of x alone moves it by {moved[k, j]:.1e}: `error` may "
+        "have a value for each component."
+    )
 
 
 def _checked(error: ArrayLike, n: int) -> Real:

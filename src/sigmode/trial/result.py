@@ -20,6 +20,11 @@ __all__ = ["Result", "load"]
 # The array of a file that says what its other arrays are, the version of that, and what the arrays of `aside` are
 # called: no field has such a name.
 _LAYOUT, _VERSION, _ASIDE = "layout.json", 1, "layout.aside"
+# Methods of a solution, for who looks for them in a result.
+_OF_SOLUTION = {
+    "antiderivative", "compiled", "integrate", "maximum", "minimum", "plot", "roots", "to_dataframe", "to_ppoly",
+    "to_xarray",
+}  # fmt: skip
 
 
 class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
@@ -45,6 +50,8 @@ class Result(OptimizeResult):  # type: ignore[misc]  # SciPy has no types
             return self[name]
         except KeyError:
             remedy = self._instead.get(name)
+            if remedy is None and name in _OF_SOLUTION and isinstance(self.get("sol"), Solution):
+                remedy = f"the solution has it, call res.sol.{name}"
             what = f"A result of `{self._kind}` has no `{name}`{f': {remedy}' if remedy else ''}."
             raise AttributeError(what, name=name, obj=self) from None
 
