@@ -154,8 +154,10 @@ def test_plot():
     branch = sm.continue_bvp(bratu, fixed, ZERO, "k", (1.0, 4.0), arclength=True)
     axes = branch.plot(lambda sol: sol(0.5)[0])
     assert axes.get_xlabel() == "k"
-    assert len(axes.lines) == 2
+    assert len(axes.lines) == 3
     assert branch.plot(0).get_ylabel() == "largest |y0|"
+    assert all(fold.value in axes.lines[0].get_xdata() for fold in branch.folds)  # no corner is cut
+    assert len(repr(branch.folds)) < 100
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import OptimizeResult, brentq
 
 from ..arrays import Real
-from .branch import DONE, LONG, STUCK
+from .branch import DONE, LONG, STUCK, Fold
 from .report import BvpResult
 from .solve_bvp import solve_bvp
 from .start import Combined
@@ -72,7 +72,7 @@ class Arc:
                 before = s
                 if reached is turn:
                     found = {"value": turn.value, "value_error": turn.value_error, "index": len(walk.branch.value)}
-                    walk.branch.folds.append(OptimizeResult(**found, sol=turn.plain.sol, result=turn.plain))
+                    walk.branch.folds.append(Fold(**found, sol=turn.plain.sol, result=turn.plain))
             walk.add(new.plain, new.value, new.value_error, float(new.t[-1]))
             point, halvings = new, 0
             ds = min(ds * (_GROWTH if turned > _EASY else 1.0), self._longest)

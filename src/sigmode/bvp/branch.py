@@ -11,10 +11,17 @@ from ..arrays import Real
 from ..pictures import new_axes
 from ..trial.result import Result
 
-__all__ = ["DONE", "LONG", "STOPPED", "STUCK", "Branch"]
+__all__ = ["DONE", "LONG", "STOPPED", "STUCK", "Branch", "Fold"]
 
 # `branch.status`.
 DONE, LONG, STUCK, STOPPED = 0, 1, 2, 4
+
+
+class Fold(Result, kind="continue_bvp: a fold"):
+    """Where a branch turns, as in ``branch.folds``."""
+
+    def __repr__(self) -> str:
+        return f"<Fold at {self.value:.10g}, error {self.value_error:.1e}, before point {self.index}>"
 
 
 class Branch(Result, kind="continue_bvp"):
@@ -38,7 +45,7 @@ class Branch(Result, kind="continue_bvp"):
         NaN without ``arclength=True``.
     sheet : ndarray of int, shape (N,)
         How many folds lie before a point.
-    folds : list of OptimizeResult
+    folds : list of Fold
         Each with ``value``, ``value_error``, ``index`` (the points ``index - 1`` and ``index`` are on its two sides),
         ``sol`` and ``result``.
     success : bool
@@ -78,9 +85,13 @@ class Branch(Result, kind="continue_bvp"):
         seen = observe if callable(observe) else _largest(observe)
         label = "" if callable(observe) else f"largest |y{observe}|"
         axes = new_axes() if axes is None else axes
-        axes.plot(self.value, [seen(sol) for sol in self.sol], ".-")
+        at = [fold.index for fold in self.folds]
+        turns, heights = [fold.value for fold in self.folds], [seen(fold.sol) for fold in self.folds]
+        value, height = np.asarray(self.value), [seen(sol) for sol in self.sol]
+        (line,) = axes.plot(np.insert(value, at, turns), np.insert(height, at, heights), "-")
+        axes.plot(value, height, ".", color=line.get_color())
         if self.folds:
-            axes.plot([f.value for f in self.folds], [seen(f.sol) for f in self.folds], "o", fillstyle="none", ms=10)
+            axes.plot(turns, heights, "o", fillstyle="none", ms=10)
         axes.set_xlabel(self.param if isinstance(self.param, str) else f"args[{self.param}]")
         axes.set_ylabel(label)
         return axes
