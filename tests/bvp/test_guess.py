@@ -321,6 +321,62 @@ def test_where_the_thinned_mesh_fails_all_nodes_of_the_guess_are_used():
     assert abs(res.y[4, 0] - 2.0 * 1.5**0.5) < 3e-3  # of a switch without a width: twice the root of the distance
 
 
+@pytest.mark.parametrize("nodes", [5, 21])
+@pytest.mark.parametrize(("eps", "tol"), [(0.1, 1e-6), (0.05, 1e-3), (0.01, 1e-3), (0.01, 1e-6), (0.005, 1e-9)])
+def test_a_front_between_two_wells_is_not_put_where_the_guess_has_it(eps, tol, nodes):
+    # Its true place is 0; e**(-2/eps) says so.
+    x = np.linspace(-1.0, 1.0, nodes)
+    width = 2.0**0.5 * eps
+    res = sm.solve_bvp(
+        lambda x, y: np.vstack([y[1], (y[0] ** 3 - y[0]) / eps**2]),
+        lambda ya, yb: np.array([ya[0] + np.tanh(1.0 / width), yb[0] - np.tanh(1.0 / width)]),
+        x,
+        np.vstack([np.tanh((x - 0.3) / width), 0.0 * x]),
+        tol=tol,
+    )
+    assert not res.success or abs(res.sol(x)[0] - np.tanh(x / width)).max() < tol
+
+
+@pytest.mark.parametrize("offset", [1e5, 3e7, 1e10])
+def test_a_large_offset_is_not_singular(offset):
+    res = sm.solve_bvp(
+        lambda x, y: np.vstack([y[1], offset - y[0]]),
+        lambda ya, yb: np.array([ya[0] - offset, yb[0] - offset - np.sin(1.0)]),
+        X,
+        np.vstack([np.full(5, offset), np.zeros(5)]),
+        tol=1e-6,
+    )
+    assert res.success
+    assert abs(res.y[0] - offset - np.sin(res.x)).max() < 1e-6 * offset
+
+
+def test_an_iterate_that_diverges_is_no_endless_layer():
+    x = np.linspace(-1.0, 1.0, 21)
+    res = sm.solve_bvp(
+        lambda x, y: np.vstack([(y[1] + y[0] ** 2 / 2.0) / 0.01, 0.0 * y[1]]),
+        lambda ya, yb: np.array([ya[0] - 1.0, yb[0] + 1.0]),
+        x,
+        np.vstack([-np.tanh((x - 0.3) / 0.02), 0.0 * x]),
+    )
+    assert not res.success  # its rates exceed the root of the largest number
+
+
+@pytest.mark.parametrize("nodes", [9, 10, 40])
+def test_residuals_of_a_thinned_mesh_are_those_of_the_solution(nodes):
+    x = np.linspace(0.0, 1.0, nodes)
+    res = sm.solve_bvp(
+        lambda x, y: np.vstack([y[1], 5.0 * y[0]]),
+        lambda ya, yb: np.array([ya[0], yb[0] - 1.0]),
+        x,
+        np.zeros((2, nodes)),
+    )
+    points = np.linspace(0.0, 1.0, 10_001)
+    f = np.vstack([res.sol(points)[1], 5.0 * res.sol(points)[0]])
+    dense = np.sqrt((((res.sol(points, 1) - f) / (1.0 + abs(f))) ** 2).sum(axis=0).mean())
+    mean = np.sqrt((res.rms_residuals**2 * np.diff(res.x)).sum())
+    assert 0.3 < mean / dense < 3.0
+
+
 @pytest.mark.parametrize("tol", [1e-4, 1e-6, 1e-9])
 @pytest.mark.parametrize("eps", [0.1, 0.02, 0.012, 0.01])
 def test_a_front_whose_place_is_exponentially_small_is_right_or_no_success(eps, tol):

@@ -51,6 +51,11 @@ class Chain:
             self._scales, self._whole, self._last, self._exchanges,
         )  # fmt: skip
 
+    @property
+    def windows(self) -> int:
+        """How many windows there are."""
+        return self._mesh.windows
+
     def _eliminate(self, first: int) -> None:
         count = min(self._group, self._mesh.windows - first)
         compiled.eliminate(

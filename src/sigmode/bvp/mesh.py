@@ -33,6 +33,8 @@ _NEARLY = 0.3
 # A layer is looked for where this part of the variation is in the first or the last eighth of a window, and resolved
 # over this part of the window. Not tuned.
 _AT_AN_END, _LAYER_PART = 0.25, 0.7
+# A rate beyond the root of the largest number is no layer, but an iterate that diverges.
+_MOST_LOG_RATE = 700
 
 
 class Mesh:
@@ -143,7 +145,7 @@ def _exponential(s: int, target: float, log_rate: int) -> Real:
     lengths = np.geomspace(0.5, 100.0, 200)
     # Legendre coefficient s of exp(-length xi): (2 s + 1) sqrt(pi / length) I_{s+1/2}(length / 2) exp(-length / 2)
     tail = (2 * s + 1) * np.sqrt(np.pi / lengths) * ive(s + 0.5, lengths / 2.0)
-    size = float(np.exp(max(log_rate, 0)))
+    size = float(np.exp(np.clip(log_rate, 0, _MOST_LOG_RATE)))
     while size > target:
         fits = lengths[size * tail < target * (1.0 + size * np.exp(-lengths))]
         z += (length := fits[-1] if fits.size else lengths[0])

@@ -44,7 +44,8 @@ class Outcome(NamedTuple):
     """Where the iteration ended.
 
     state : the last trial solution; derivatives : the last ones, None if there are none; at : the last evaluation;
-    rate : how much shorter than the last step the next simplified one was.
+    rate : how much shorter than the last step the next simplified one was; moved : how far the trial solution went
+    since the last derivatives, relative to its size.
     """
 
     verdict: Newton
@@ -52,6 +53,7 @@ class Outcome(NamedTuple):
     derivatives: Derivatives | None
     at: Evaluation
     rate: float
+    moved: float
 
 
 def iterate(equations: Equations, start: State | Evaluation, tol: float, rate: float = np.inf) -> Outcome:
@@ -71,7 +73,7 @@ def iterate(equations: Equations, start: State | Evaluation, tol: float, rate: f
         failed = Newton.SINGULAR if run.doubtful else Newton.STALLED
         verdict = Newton.CONVERGED if run.size < _TOLERABLE * tol else failed
     assert verdict is not None
-    return Outcome(verdict, run.state, run.derivatives, run.at, run.rate)
+    return Outcome(verdict, run.state, run.derivatives, run.at, run.rate, run.moved)
 
 
 class _Iteration:
@@ -83,6 +85,7 @@ class _Iteration:
         self.state = self.at.state
         self.derivatives: Derivatives | None = None
         self.size = np.inf  # of the last step
+        self.moved = np.inf
         self._choose_directions = True
         self._patience = _PATIENCE
 
@@ -101,7 +104,7 @@ class _Iteration:
             return Newton.SINGULAR
         self._weights = 1.0 / np.maximum(self.state.sizes(self.equations.mesh), 1.0)
         step = self._chain.solve(self.at.residual)
-        self.size = size = self._size(step)
+        self.size = self.moved = size = self._size(step)
         if not np.isfinite(size):
             return Newton.SINGULAR
         if size * self.rate < self.enough:

@@ -16,7 +16,6 @@ from ..trial.solution import Solution
 from ..user.boundary import BoundaryProblem
 from .mesh import Mesh, State
 from .search import Progress, Search
-from .start import rms
 from .status import CROWDED, MESSAGES, OK, UNSOLVED
 
 __all__ = ["BvpResult", "Report", "result", "solution_of"]
@@ -64,7 +63,7 @@ def result(given: Real, k: int, search: Search, status: int, thinned: bool) -> B
         x=x,
         y=y,
         yp=yp,
-        rms_residuals=_residuals(search, sol, given, x),
+        rms_residuals=_residuals(search, sol, x),
         error=_size(problem, error),
         p_error=_size(problem, p_error) if k else None,
         niter=search.rounds,
@@ -116,12 +115,10 @@ def _size(problem: BoundaryProblem, error: Real) -> Real:
     return abs(problem.unpack(error))
 
 
-def _residuals(search: Search, sol: Solution, given: Real, x: Real) -> Real:
+def _residuals(search: Search, sol: Solution, x: Real) -> Real:
     """The root mean square of the relative residual in each interval of x, as in the description of `tol`."""
     if search.judgement is not None and x is search.mesh.x:
         return search.judgement.residual
-    if search.probed is not None and x.size == given.size and not search.problem.singular:
-        return rms(search.probed)
     at = (x[:-1, None] + (x[1:] - x[:-1])[:, None] * _GAUSS[0]).ravel()
     y, slopes = (search.problem.pack(compiled_values(sol, at, nu)) for nu in (0, 1))
     f = search.problem(at, y, search.state.p)

@@ -13,7 +13,7 @@ from ..arrays import Flags, Real
 from ..user.boundary import BoundaryProblem
 from .continuation import ways
 from .equations import Equations, Evaluation, Problem
-from .error import Judgement, Resolution, judge, resolution, unseen
+from .error import UNSURE, Judgement, Resolution, judge, resolution, unseen
 from .mesh import Mesh, State, refined, transferred
 from .newton import Outcome, iterate
 from .status import CONDITIONS, CROWDED, OK, UNSOLVED, Newton, not_finite, useless
@@ -116,7 +116,7 @@ class Search:
     Newton's iteration fails: the step is too long; whole, from which a start with all nodes of the guess is got.
 
     After `run`: mesh, state, judgement (None if it never came to one), rounds, conditions: their largest
-    residual, reason: what went wrong, and probed: the residual at the probes, None if nobody looked.
+    residual, and reason: what went wrong.
     """
 
     def __init__(
@@ -136,7 +136,6 @@ class Search:
         self.whole: Callable[[], tuple[Mesh, State, Evaluation | None]] | None = None
         self.finest = mesh, state
         self.judgement: Judgement | None = None
-        self.probed: Real | None = None
         self.rounds, self.conditions = 0, np.nan
         self.reason = ""
         self._rate = np.inf
@@ -185,7 +184,6 @@ class Search:
     def newton(self, problem: Problem, tol: float) -> tuple[Equations, Outcome]:
         """Newton's iteration on the present mesh."""
         self.rounds += 1
-        self.probed = None
         equations = Equations(problem, self.mesh)
         at, self._at = self._at, None
         outcome = iterate(equations, self.state if at is None else at, tol, self._rate)
@@ -226,7 +224,7 @@ class Search:
                 if patience.stalled() or resolved:
                     return UNSOLVED
             elif resolved:
-                self.judgement = judge(equations, self.state, outcome.derivatives)
+                self.judgement = judge(equations, self.state, outcome.derivatives, outcome.rate, outcome.moved)
                 if math.isinf(self.judgement.worst) or self._undetermined(self.judgement):
                     self.reason = Newton.SINGULAR.value
                     return UNSOLVED
@@ -256,6 +254,9 @@ class Search:
         """How far the windows are from what is asked for, in residual and error, (K,)."""
         tol = self.limits.tol
         excess = judgement.peak / (tol + judgement.rounding)
+        if judgement.unsure > UNSURE:
+            guilty = judgement.residual >= _SPLIT_SHARE_OF_LARGEST * judgement.residual.max()
+            excess = np.maximum(excess, np.where(guilty, judgement.unsure / UNSURE, 0.0))
         too_much = judgement.worst / (_ERROR * tol)
         if not too_much <= 1.0:
             guilty = res.values >= _SPLIT_SHARE_OF_LARGEST * res.values.max()
@@ -276,17 +277,18 @@ class Search:
         """The largest residual where only the user's mesh would look, in units of what is allowed, (K,)."""
         worst = np.zeros(self.mesh.windows)
         if self._probes.size:
-            self.probed = unseen(self.problem, self.mesh, self.state, self._probes)
-            np.maximum.at(worst, self.mesh.window_of(self._probes), self.probed)
+            found = unseen(self.problem, self.mesh, self.state, self._probes)
+            np.maximum.at(worst, self.mesh.window_of(self._probes), found)
         return worst / (self.limits.tol + judgement.rounding)
 
     def _at_the_limit(self, equations: Equations, outcome: Outcome, in_vain: bool) -> int:
         """No more windows: the error alone decides, the residual need not have become as small as it should."""
         if self.judgement is None and outcome.verdict is Newton.CONVERGED and outcome.derivatives is not None:
-            self.judgement = judge(equations, self.state, outcome.derivatives)
+            self.judgement = judge(equations, self.state, outcome.derivatives, outcome.rate, outcome.moved)
         if self.judgement is not None and self.judgement.worst <= self.limits.tol:
             fits = self.mesh.windows * self.mesh.basis.s <= self.limits.points
-            if fits and self._seen(self.judgement).all() and self._conditions_met(outcome):
+            sure = self.judgement.unsure <= UNSURE
+            if fits and sure and self._seen(self.judgement).all() and self._conditions_met(outcome):
                 return OK
         if outcome.verdict is Newton.STALLED:
             return UNSOLVED

@@ -19,16 +19,15 @@ from .mesh import Mesh, State
 
 __all__ = [
     "START_WINDOWS", "Combined", "Given", "checked", "continued", "from_arrays", "is_thinned", "most_points", "probes",
-    "rms", "started_from", "with_args",
+    "started_from", "with_args",
 ]  # fmt: skip
 
 # Windows of the first mesh: a finer one is thinned out to as many (docs/bvp.md). Not tuned.
 START_WINDOWS = 8
 # A guess with a mean relative residual below this one is taken as it is. Not tuned.
 _NEARLY_SOLVED = 0.1
-# Where SciPy looks at an interval of its mesh, apart from its end; with that, the weights of its mean.
+# Where SciPy looks at an interval of its mesh, apart from its end.
 _LOBATTO = np.array([0.0, 0.5 - (3 / 28) ** 0.5, 0.5, 0.5 + (3 / 28) ** 0.5])
-_LOBATTO_WEIGHTS = np.array([9.0, 49.0, 64.0, 49.0, 9.0]) / 180.0
 
 
 class Combined:
@@ -162,15 +161,6 @@ def probes(given: Given) -> Real:
     x = given.x
     points = np.append(x[:-1, None] + np.diff(x)[:, None] * _LOBATTO, x[-1])
     return points[1:] if given.problem.singular else points
-
-
-def rms(probed: Real) -> Real:
-    """The root mean squares (m - 1,) of what is found at the `probes` of a mesh with m nodes, but for singular ones."""
-    squares = probed * probed
-    inside = squares[:-1].reshape(-1, _LOBATTO.size)
-    return np.asarray(
-        np.sqrt(inside @ _LOBATTO_WEIGHTS[:-1] + squares[_LOBATTO.size :: _LOBATTO.size] * _LOBATTO_WEIGHTS[-1])
-    )
 
 
 def _off(at: Evaluation) -> float:
