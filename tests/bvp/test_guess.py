@@ -393,3 +393,17 @@ def test_a_front_whose_place_is_exponentially_small_is_right_or_no_success(eps, 
     if res.success:
         k = brentq(lambda k: k * np.tanh(k / (4.0 * eps)) - 1.0, 1.0, 2.0, xtol=1e-15)
         assert abs(res.sol(X)[0] - k * np.tanh(k * (X - 0.5) / (2.0 * eps))).max() < tol
+
+
+def test_meshes_in_vain_are_told_too():
+    told = []
+    res = sm.solve_bvp(
+        lambda x, y: np.vstack([y[1], 0.0 * y[0]]),
+        lambda ya, yb: np.array([ya[1], yb[1]]),  # y is free
+        X,
+        np.ones((2, 5)),
+        callback=lambda intermediate_result: told.append(intermediate_result.niter),
+    )
+    assert not res.success
+    assert told[0] == 1
+    assert told[-1] == res.niter

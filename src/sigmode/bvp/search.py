@@ -198,7 +198,7 @@ class Search:
         return equations, outcome
 
     def told(self, way: str) -> None:
-        """Say that a mesh on the way is done."""
+        """Say that a mesh is done on which there is no more to tell, on the way to another problem or in vain."""
         self._watch(Progress(self.rounds, self.mesh.windows, 0, self.conditions, None, way))
 
     def move(self, x: Real) -> None:
@@ -215,6 +215,7 @@ class Search:
             patience.one_more_mesh()
             equations, outcome = self.newton(self.problem, tol * sharper)
             if outcome.derivatives is None or outcome.verdict in (Newton.SINGULAR, Newton.NOT_FINITE):
+                self.told("")
                 return UNSOLVED
             res = resolution(self.mesh, self.state)
             excess = _excess(res, tol)
@@ -222,11 +223,13 @@ class Search:
             self.judgement = None
             if outcome.verdict is Newton.STALLED:
                 if patience.stalled() or resolved:
+                    self.told("")
                     return UNSOLVED
             elif resolved:
                 self.judgement = judge(equations, self.state, outcome.derivatives, outcome.rate, outcome.moved)
                 if math.isinf(self.judgement.worst) or self._undetermined(self.judgement):
                     self.reason = Newton.SINGULAR.value
+                    self.told("")
                     return UNSOLVED
                 excess = self._insufficient(self.judgement, res)
                 self._note(patience, self.judgement, excess)
