@@ -168,7 +168,7 @@ def _moved(chain: Chain, collocation: Real, conditions: Real) -> Real:
     return np.asarray(abs(chain.solve(changes).y).max(axis=1))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=16)
 def _signs(shape: tuple[int, ...]) -> Real:
     return np.random.default_rng(0).choice([-1.0, 1.0], size=shape)
 
