@@ -266,6 +266,22 @@ def test_a_zero_that_is_passed_asks_for_nothing_special():
     assert sm.solve_ivp(circle, (0, 20), [0.0, 1.0], rtol=1e-10, atol=0.0).success
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_throw_from_the_ground_is_solved_once(compiled):
+    def thrown(t, y):
+        return np.array([y[1], -9.81 - 0.01 * y[1]])
+
+    attempts = []
+    res = sm.solve_ivp(
+        numba.njit(thrown) if compiled else thrown,
+        (0.0, 10.0),
+        [0.0, 100.0],  # the height at the start is known to be 0: no error there to be held against atol
+        callback=lambda intermediate_result: attempts.append(intermediate_result.attempt),
+    )
+    assert res.success
+    assert set(attempts) == {1}
+
+
 def test_unknown_options_warn_once():
     with pytest.warns(UserWarning, match="`min_step`") as seen:
         sm.solve_ivp(*DECAY, min_step=1e-3)

@@ -128,8 +128,8 @@ def _hopeless(mesh: Mesh, state: State, residuals: tuple[Real, Real, Real], cond
 def _sensitivity(chain: Chain, at: Evaluation, derivatives: Derivatives) -> float:
     """How much larger than relative changes of the terms of f and bc is what they do to the solution, relative to it.
 
-    The changes have signs by chance, the same ones every time. A front in the interior whose place depends on what is
-    exponentially small, as in eps y'' = y y', has 1 / eps**2 and more, and well conditioned values at both ends.
+    The changes have signs by chance, the same ones every time. Where a front stands in the interior may depend on what
+    is exponentially small, as in eps y'' = y y': the values at both ends are well conditioned then, and this is large.
     """
     y = at.state.y
     of_ends = np.concatenate([y[:, 0], y[:, -1], at.state.p])
@@ -143,11 +143,9 @@ def _relative(moved: Real, at: Evaluation) -> float:
 def _uncertainty(chain: Chain, mesh: Mesh, step: State, derivatives: Derivatives) -> float:
     """What errors of the derivatives do to the estimated error, relative to it."""
     sizes = step.sizes(mesh)
-    points = derivatives.jac.shape[2]
-    at = np.minimum(np.arange(points) // mesh.basis.s, mesh.windows - 1)
-    of_step = sizes[:, at]
-    if points > mesh.right.size:  # left nodes are of any window
-        of_step[:, mesh.right.size :] = sizes.max(axis=1, keepdims=True)
+    of_step = np.repeat(sizes, mesh.basis.s, axis=1)
+    left = derivatives.jac.shape[2] - mesh.right.size  # nodes of some of the windows
+    of_step = np.concatenate([of_step, np.repeat(sizes.max(axis=1, keepdims=True), left, axis=1)], axis=1)
     of_ends = np.concatenate([step.y[:, 0], step.y[:, -1], step.p])
     found = _moved_by(chain, of_step, of_ends, derivatives)
     return float(_OF_DIFFERENCES * (found / np.maximum(sizes.max(axis=1), np.finfo(float).tiny)).max())
