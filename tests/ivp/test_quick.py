@@ -13,12 +13,15 @@ import sigmode as sm
 from sigmode.compiled.begin import begin
 from sigmode.compiled.functions import on_nodes
 from sigmode.compiled.kinks import looks_odd
-from sigmode.compiled.simple import integrate, times
+from sigmode.compiled.local_error import local_error, room_for_error
+from sigmode.compiled.series import continue_rows, continued
+from sigmode.compiled.simple import integrate, sweep, times
 from sigmode.compiled.split import by_eigenvalues
 from sigmode.compiled.window import CONVERGED
 from sigmode.ivp import quick as module
 from sigmode.ivp.kinks import find
 from sigmode.ivp.noise import AT, RESIDUALS, scatter
+from sigmode.ivp.window import make_window
 from sigmode.trial.basis import basis
 from sigmode.user.field import VectorField
 
@@ -160,52 +163,121 @@ def test_the_error_of_the_solution(rtol):
     assert (true <= 3.0 * res.error + 1e-11).all()
 
 
+def rows_of(b, values, behind):
+    """Values (s, n) as compiled code has them, (n, m), with others behind the nodes."""
+    rows = np.empty((values.shape[1], b.transposed.shape[1]))
+    rows[:] = np.reshape(behind, (-1, 1))
+    rows[:, : b.s] = values.T
+    return rows
+
+
 class TestParts:
     """Pieces of compiled code against NumPy or against the same in Python."""
 
     @pytest.mark.parametrize(("s", "n"), [(6, 1), (8, 2), (14, 3), (21, 5)])
     def test_products_by_vectors(self, s, n):
         rng = np.random.default_rng(s)
-        b, K, y, h = basis(s), rng.standard_normal((s, n)), rng.standard_normal(n), 0.3
+        b, y, h = basis(s), rng.standard_normal(n), 0.3
+        K, start = rows_of(b, rng.standard_normal((s, n)), np.nan), rows_of(b, rng.standard_normal((s, n)), y)
+        atol, rtol = np.full(n, 1e-6), np.full(n, 1e-3)
 
         @numba.njit
-        def run(transposed, judging, y, K):
-            Y, judged, room = np.empty(K.shape), np.empty((2 * K.shape[0], K.shape[1])), np.empty(64)
-            integrate(0.3, transposed, y, K, room, Y)
-            times(judging, K, room, judged)
-            return Y, judged
+        def run(transposed, judging, y, atol, rtol, K, swept):
+            Y, judged = np.empty(K.shape), np.full((K.shape[0], judging.shape[1] + 8), 7.0)
+            integrate(0.3, transposed, y, K, Y)
+            times(judging, K, judged, 8)
+            return Y, judged, sweep(0.3, transposed, y, atol, rtol, K, swept)
 
-        Y, judged = run(b.transposed, b.judging_transposed, y, K)
-        assert_allclose(Y, y + h * b.A @ K, rtol=1e-14, atol=1e-14)
-        assert_allclose(judged, b.judging @ K, rtol=1e-12, atol=1e-13)
+        swept = start.copy()
+        Y, judged, size = run(b.transposed, b.judging_transposed, y, atol, rtol, K, swept)
+        exact = y + h * b.A @ K[:, :s].T
+        assert_allclose(Y[:, :s].T, exact, rtol=1e-14, atol=1e-14)
+        assert_allclose(Y[:, s:], np.tile(y, (Y.shape[1] - s, 1)).T, rtol=0)
+        assert_allclose(judged[:, 8 : 8 + s].T, b.to_legendre @ K[:, :s].T, rtol=1e-12, atol=1e-13)
+        assert_allclose(judged[:, 8 + Y.shape[1] :][:, :s].T, b.difference @ K[:, :s].T, rtol=1e-12, atol=1e-13)
+        assert (judged[:, :8] == 7.0).all()
+        assert_allclose(swept, Y, rtol=0)
+        weight = atol + rtol * np.maximum(abs(y), abs(exact))
+        assert_allclose(size, (abs(exact - start[:, :s].T) / weight).max(), rtol=1e-12)
+        K[-1, s - 1] = np.nan
+        assert run(b.transposed, b.judging_transposed, y, atol, rtol, K, swept)[2] == np.inf
 
     @pytest.mark.parametrize("s", [6, 9, 14, 20])
-    def test_a_linear_problem_takes_one_system_for_each_eigenvalue(self, s):
-        J = np.array([[-1e3, 5.0, 0.0], [3.0, -2.0, 7.0], [0.0, -7.0, -2.0]])
+    @pytest.mark.parametrize("simple", [True, False])
+    def test_the_local_error_is_that_of_windows_in_python(self, s, simple):
+        rng = np.random.default_rng(s)
+        n, h, b = 3, 0.4, basis(s)
+        field = VectorField(lambda t, y: -y, n, float, False)
+        atol, rtol = np.full(n, 1e-6), np.full(n, 1e-4)
+        window = make_window(b, field, atol, rtol)
+        df_dy = np.zeros((n, n)) if simple else rng.standard_normal((n, n)) * 20.0
+        y, f = rng.standard_normal((2, n))
+        smooth = np.exp(np.outer(b.nodes, rng.standard_normal(n)))
+        window.K[:], window.Y[:] = smooth, y + h * b.A @ smooth
+
+        @numba.njit
+        def run(simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_dy):
+            n, s = y.size, judging.shape[0]
+            room, legendre = room_for_error(n, Y.shape[1]), np.empty((s, n))
+            square, pivots = np.empty((n, n)), np.empty(n, dtype=np.int64)
+            error = local_error(
+                0.4, simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_dy, square, pivots, room, legendre
+            )
+            return error, legendre
+
+        rows = rows_of(b, window.Y, y), rows_of(b, window.K, np.nan)
+        tables = b.first, b.judging_transposed, b.last_four_transposed
+        error, legendre = run(simple, *tables, y, f, atol, rtol, *rows, df_dy)
+        assert_allclose(error, window.estimate(y, f, h, df_dy), rtol=1e-9)
+        assert_allclose(legendre, window.legendre, rtol=1e-12, atol=1e-13)
+        rows[1][1, 2] = np.nan
+        assert np.isnan(run(simple, *tables, y, f, atol, rtol, *rows, df_dy)[0])
+
+    @pytest.mark.parametrize(
+        ("degree", "offset", "ratio"), [(0, 1.0, 1.0), (1, 0.0, 0.5), (6, 1.0, 1.3), (8, 0.0, 0.9)]
+    )
+    def test_slopes_are_continued_as_in_python(self, degree, offset, ratio):
+        b, n = basis(9), 3
+        series = np.random.default_rng(degree).standard_normal((9, n))
+        K, rows = np.empty((9, n)), np.empty((n, 16))
+        continued(b.nodes, series, degree, offset, ratio, K)
+        run = numba.njit(lambda *args: continue_rows(*args))
+        run(b.padded_nodes, series, degree, offset, ratio, rows)
+        assert_allclose(rows[:, :9].T, K, rtol=1e-12, atol=1e-12)
+
+    @pytest.mark.parametrize("s", [6, 9, 14, 20])
+    @pytest.mark.parametrize(
+        "J",
+        [
+            [[-1e3, 5.0, 0.0], [3.0, -2.0, 7.0], [0.0, -7.0, -2.0]],
+            [[0.0, 1e4, 0.0], [-1e4, 0.0, 1.0], [1e5, 1.0, -1e3]],  # whose rows have to be exchanged
+        ],
+    )
+    def test_a_linear_problem_takes_one_system_for_each_eigenvalue(self, s, J):
+        J = np.array(J)
         b, y, h = basis(s), np.array([1.0, -2.0, 3.0]), 0.4
-        called = on_nodes(numba.njit(lambda t, y, J: J @ y), (J,))
+        called = on_nodes(numba.njit(lambda t, y, J: J @ y), (J,), 3)
 
         @numba.njit
         def run(address, words, t, transposed, eigenvalues, apart, together, y, J, Y, K):
             atol, rtol, before, step = np.full(3, 1e-10), np.full(3, 1e-10), np.empty(K.shape), np.empty(K.shape)
             return by_eigenvalues(
-                address, words, t, 0.4, transposed, eigenvalues, apart, together, y, J, atol, rtol, Y, K, before, step,
-                np.empty(64),
-            )  # fmt: skip
+                address, words, t, 0.4, transposed, eigenvalues, apart, together, y, J, atol, rtol, Y, K, before, step
+            )
 
-        Y, K = np.tile(y, (s, 1)), np.empty((s, 3))
+        Y, K = rows_of(b, np.tile(y, (s, 1)), y), rows_of(b, np.zeros((s, 3)), np.nan)
         said, sweeps, _, _ = run(called.address, called.words(), h * b.nodes, b.transposed, *b.split, y, J, Y, K)
         exact = np.linalg.solve(np.eye(3 * s) - h * np.kron(b.A, J), np.tile(y, s)).reshape(s, 3)
         assert said == CONVERGED
         assert sweeps <= 5
-        assert_allclose(Y, exact, rtol=1e-8, atol=1e-9)
-        assert_allclose(K, Y @ J.T, rtol=1e-6, atol=1e-6)
+        assert_allclose(Y[:, :s].T, exact, rtol=1e-8, atol=1e-9)
+        assert_allclose(K[:, :s].T, Y[:, :s].T @ J.T, rtol=1e-6, atol=1e-6 * abs(J).max())
 
     @pytest.mark.parametrize("name", ["decay", "Lotka-Volterra", "Lorenz", "at rest", "backwards"])
     @pytest.mark.parametrize("max_step", [np.inf, 0.01])
     def test_the_first_window(self, name, max_step):
         fun, span, y0 = PROBLEMS[name]
-        called, s = on_nodes(numba.njit(fun)), 14
+        called, s = on_nodes(numba.njit(fun), (), len(y0)), 14
         y, f = np.array(y0), np.empty(len(y0))
         h_abs, calls = begin(called.address, called.words(), *span, max_step, 1e-6, y, f, np.full(y.size, 1e-3), s)
         solver = sm.NeuralCollocation(fun, span[0], y0, span[1], rtol=1e-6, atol=1e-9, max_step=max_step)
@@ -227,7 +299,7 @@ class TestParts:
     )
     @pytest.mark.parametrize("h", [0.1, 0.7, -0.7])
     def test_it_looks_odd_where_python_finds_something(self, fun, h):
-        called, field = on_nodes(numba.njit(fun)), VectorField(fun, 1, float, False)
+        called, field = on_nodes(numba.njit(fun), (), 1), VectorField(fun, 1, float, False)
         b, y, t0 = basis(14), np.array([1.0]), (0.0 if h > 0 else 0.8)
         t = t0 + h * b.nodes
         Y = np.exp(-(t - t0))[:, None]

@@ -66,7 +66,8 @@ def begin(address, words, t0, bound, max_step, floor, y, f, small, s):
 
     floor : of `small` where that is zero, relative to what y is or soon becomes; y, f : (n,), f is written.
     """
-    if not call_once(address, t0, y, words, f):
+    at = np.array([t0])
+    if not call_once(address, at, y, words, f):
         return -1.0, 0
     n, span = y.size, abs(bound - t0)
     for k in range(n):
@@ -86,6 +87,7 @@ def begin(address, words, t0, bound, max_step, floor, y, f, small, s):
     ahead, moved = np.empty(n), np.empty(n)
     for k in range(n):
         ahead[k] = y[k] + run * f[k]
-    if not call_once(address, t0 + run, ahead, words, moved):
+    at[0] += run
+    if not call_once(address, at, ahead, words, moved):
         return -1.0, 1
     return length_by_bend(y, f, moved, own, careful, longest, s), 2

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Index, Real
-from .functions import call
+from .functions import call_at_nodes
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
-from .simple import at_rest, call_once, differences, goes_on, integrate, norm, taken_over
+from .simple import at_rest, call_once, differences, goes_on, norm, sweep
 from .split import by_eigenvalues
-from .vectors import LANES
+from .vectors import aligned
 from .window import CONVERGED, converged, stay_at_rest
 
 __all__ = ["compare"]
@@ -19,15 +19,14 @@ _WORTH_TRYING = 40.0
 
 
 @helper
-def _by_simple_sweeps(address, words, t, h, transposed, z, atol, rtol, room, Y, K, new):
+def _by_simple_sweeps(address, words, t, h, transposed, y, atol, rtol, Y, K):
     """Whether simple sweeps solve the window, and how many it took; -1 where Python has to be asked."""
     last, rate = 0.0, 0.0
     sweeps = 0
     while True:
-        if not call(address, t, Y, words, K):
+        if not call_at_nodes(address, t, Y[:, : t.size].T, words, K[:, : t.size].T):
             return False, -1
-        integrate(h, transposed, z, K, room, new)
-        size = taken_over(new, z, atol, rtol, Y)
+        size = sweep(h, transposed, y, atol, rtol, K, Y)
         now = size / last if sweeps > 0 else 1.0
         if converged(sweeps, size, now, max(now, rate) if sweeps > 1 else now):
             return True, sweeps + 1
@@ -46,33 +45,32 @@ def _nodes(start, end, h, nodes, t):
 
 
 @helper
-def _start_values(u, y, now, z):
+def _start_values(u, y, now, rows):
     """The march u of one window, moved to where the second march is."""
-    for i in range(z.shape[0]):
-        for k in range(z.shape[1]):
-            z[i, k] = u[i, k] + (now[k] - y[k])
+    s = u.shape[0]
+    for k in range(now.size):
+        for i in range(rows.shape[1]):
+            rows[k, i] = u[i, k] + (now[k] - y[k]) if i < s else now[k]
 
 
 @helper
-def _one_window(
-    address, words, t, h, A, transposed, eigenvalues, apart, together, u, y, now, df_dy, atol, rtol, z, slopes, before,
-    new, room,
-):  # fmt: skip
-    """The values z (s, n) of one window, from u: what is left, in units of the tolerance, and sweeps, -1 for Python."""
-    spent = 0
-    _start_values(u, y, now, z)
+def _one_window(address, words, t, h, A, transposed, eigenvalues, apart, together, u, y, now, df_dy, atol, rtol, rows):
+    """The values rows[0] of one window, from u: what is left, in units of the tolerance, and sweeps, -1 for Python."""
+    values, slopes, before, step = rows[0], rows[1], rows[2], rows[3]
+    spent, s = 0, t.size
+    _start_values(u, y, now, values)
     if abs(h) * norm(df_dy, now, atol, rtol) < _WORTH_TRYING:
-        done, sweeps = _by_simple_sweeps(address, words, t, h, transposed, now, atol, rtol, room, z, slopes, new)
+        done, sweeps = _by_simple_sweeps(address, words, t, h, transposed, now, atol, rtol, values, slopes)
         if done or sweeps < 0:
             return 0.0, sweeps
         spent += sweeps
-        _start_values(u, y, now, z)
+        _start_values(u, y, now, values)
     said, sweeps, size, _ = by_eigenvalues(
-        address, words, t, h, transposed, eigenvalues, apart, together, now, df_dy, atol, rtol, z, slopes, before, new,
-        room,
+        address, words, t, h, transposed, eigenvalues, apart, together, now, df_dy, atol, rtol, values, slopes, before,
+        step,
     )  # fmt: skip
     if sweeps >= 0 and said == CONVERGED:
-        stay_at_rest(A, h, now, z, slopes, before)
+        stay_at_rest(A, h, now, values[:, :s].T, slopes[:, :s].T, before[:, :s].T)
         return 0.0, spent + sweeps
     return size, spent + sweeps if sweeps >= 0 else -1
 
@@ -94,23 +92,24 @@ def compare(
     """
     K, s, n = u.shape
     now = y[0].copy()
-    slope, slopes, before, new = np.empty(n), np.empty((s, n)), np.empty((s, n)), np.empty((s, n))
-    room = np.empty(s + LANES)
+    slope, rows = np.empty(n), aligned(4, n, transposed.shape[1])
     calls = 0
     for k in range(K):
         _nodes(start[k], end[k], h[k], nodes, t[k])
-        if not call_once(address, start[k], now, words, slope):
+        if not call_once(address, start[k : k + 1], now, words, slope):
             return k, -1
         if not differences(address, words, start[k], h[k], now, slope, small, df_dy[k], at_rest(now, slope)):
             return k, -1
         left[k], sweeps = _one_window(
             address, words, t[k], h[k], A, transposed, eigenvalues, apart, together, u[k], y[k], now, df_dy[k], atol,
-            rtol, z[k], slopes, before, new, room,
+            rtol, rows,
         )  # fmt: skip
         if sweeps < 0:
             return k, -1
         calls += 1 + sweeps * s
         for c in range(n):
+            for i in range(s):
+                z[k, i, c] = rows[0, c, i]
             now[c] = z[k, s - 1, c]
             if k + 1 < K:
                 now[c] += y[k + 1, c] - u[k, s - 1, c]  # across the gap at a kink, if there is one

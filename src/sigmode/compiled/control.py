@@ -325,8 +325,9 @@ def again_shorter(numbers: Real, counts: Index, ratio: float) -> None:
 def steer(numbers: Real, counts: Index, n: int, nodes: Real, t: Real, f: Real) -> Any:
     """The step control: go on until something is needed: df/dy, a window, the slope at its end; or until it ends.
 
-    For Python where f is called from there, and compiled for `advance`. n : equations; nodes : (s,), of the basis;
-    t : (s,), of the window; f : the slope where it starts, to be looked at for numbers that are not finite, or empty.
+    For Python where f is called from there, and compiled for `advance`. n : equations; nodes : (s,) or more, of the
+    basis; t : (s,), of the window; f : the slope where it starts, to be looked at for numbers that are not finite, or
+    empty.
     """
     while True:
         phase = counts[PHASE]

@@ -23,9 +23,10 @@ from numba.extending import intrinsic, overload
 from ..arrays import Index, Number
 from .launch import helper
 
-__all__ = ["Called", "call", "is_dispatcher", "on_block", "on_nodes"]
+__all__ = ["Called", "call", "call_at_nodes", "is_dispatcher", "on_block", "on_nodes"]
 
 _X, _Y, _ARGS = types.float64[::1], types.float64[:, ::1], types.int64[::1]
+_NODES = types.float64[:, :]  # values at nodes, in rows or in columns
 
 
 class Called:
@@ -214,16 +215,45 @@ def _block_layer(fun: Any, kinds: tuple[Any, ...], out: Any) -> Any:
 _PARALLEL = "a launch of threads inside another one, from parallel=True, may abort the process"
 
 
-def _nodes_layer(fun: Any, kinds: tuple[Any, ...], out: Any) -> Any:
-    unpack = _unpacker(kinds)
+# Equations up to which y and f at one node are kept in registers, or where they cost no allocation. Not tuned.
+_MOST_IN_REGISTERS = 64
 
-    @njit(types.boolean(_X, _Y, _ARGS, out), no_cpython_wrapper=True)  # type: ignore[call-overload]
+
+def _room_for(n: int) -> Any:
+    """A compiled function that gives an array (n,) for the time of its caller."""
+    if n > _MOST_IN_REGISTERS:
+        return njit(lambda: np.empty(n))
+
+    @intrinsic
+    def room(typingctx):
+        def codegen(context, builder, signature, arguments):
+            data = cgutils.alloca_once(builder, ir.DoubleType(), size=n)
+            size, item = (context.get_constant(types.intp, value) for value in (n, 8))
+            made = context.make_array(_X)(context, builder)
+            shape, strides = (cgutils.pack_array(builder, [value]) for value in (size, item))
+            context.populate_array(made, data=data, shape=shape, strides=strides, itemsize=item, meminfo=None)
+            return made._getvalue()
+
+        return _X(), codegen
+
+    return room
+
+
+def _nodes_layer(fun: Any, kinds: tuple[Any, ...], out: Any, n: int) -> Any:
+    """f at nodes one by one. n is a constant of the code: the compiler makes straight code of the loops over it."""
+    unpack, room_for_y, room_for_f = _unpacker(kinds), _room_for(n), _room_for(n)
+
+    @njit(types.boolean(_X, out, _ARGS, out), no_cpython_wrapper=True)  # type: ignore[call-overload]
     def layer(t, y, words, out):
-        own = np.empty(y.shape[1])  # which f may write to
+        args = unpack(words)
+        own, slope = room_for_y(), room_for_f()  # `own` is f's, which may write to it
         for i in range(t.size):
-            own[:] = y[i]
-            if not put(fun(t[i], own, *unpack(words)), out[i]):
+            for k in range(n):
+                own[k] = y[i, k]
+            if not put(fun(t[i], own, *args), slope):
                 return False
+            for k in range(n):
+                out[i, k] = slope[k]
         return True
 
     return layer
@@ -234,12 +264,13 @@ def is_dispatcher(fun: Any) -> bool:
     return isinstance(fun, dispatcher.Dispatcher)
 
 
-def on_nodes(fun: Any, args: tuple[Any, ...] = ()) -> Called | str | None:
-    """The machine code of a compiled ``f(t, y, *args)``, t (k,) and y (k, n) -> (k, n), as `on_block`.
+def on_nodes(fun: Any, args: tuple[Any, ...], n: int) -> Called | str | None:
+    """The machine code of a compiled ``f(t, y, *args)`` of n equations, for `call_at_nodes`, as `on_block`.
 
     f may return an array, a list or a tuple of numbers, for one equation a number.
     """
-    return _machine_code(fun, args, (types.float64, _X), 2, _nodes_layer, alone=True)
+    make = functools.partial(_nodes_layer, n=n)
+    return _machine_code(fun, args, (types.float64, _X), _NODES, make, n, alone=True)
 
 
 def on_block(fun: Any, args: tuple[Any, ...], ndim: int) -> Called | str | None:
@@ -249,13 +280,16 @@ def on_block(fun: Any, args: tuple[Any, ...], ndim: int) -> Called | str | None:
     says why, for one that only Python can call. Takes 0.2 to 0.5 s at the first call for a function and for types of
     `args`.
     """
-    return _machine_code(fun, args, (_X, _Y), ndim, _block_layer)
+    return _machine_code(fun, args, (_X, _Y), types.Array(types.float64, ndim, "C"), _block_layer)
 
 
 def _machine_code(
-    fun: Any, args: tuple[Any, ...], points: tuple[Any, ...], ndim: int, make: Callable[..., Any], alone: bool = False
-) -> Called | str | None:
-    """See `on_block`; points : the types that come before those of `args`; alone : whether no other thread runs."""
+    fun: Any, args: tuple[Any, ...], points: tuple[Any, ...], out: Any, make: Callable[..., Any], n: int | None = None,
+    alone: bool = False,
+) -> Called | str | None:  # fmt: skip
+    """See `on_block`; points, out : types, of what comes before `args`, and of what is written; n : what else the
+    layer depends on; alone : whether no other thread runs.
+    """
     if not is_dispatcher(fun):
         return None
     kinds = _kinds_of(args)
@@ -265,7 +299,7 @@ def _machine_code(
         return "forceobj=True makes it a function of Python"
     if fun.targetoptions.get("parallel") and not alone:
         return _PARALLEL
-    layer = _layer_of(fun, kinds, points, ndim, make)
+    layer = _layer_of(fun, kinds, points, (out, n), make)
     if layer is None:
         return None
     if not alone and _launches(layer):
@@ -288,37 +322,46 @@ def _launches(layer: Any) -> bool:
     return "numba_parallel_for" in compiled.library.get_llvm_str()
 
 
-def _layer_of(fun: Any, kinds: tuple[Any, ...], points: tuple[Any, ...], ndim: int, make: Callable[..., Any]) -> Any:
+def _layer_of(fun: Any, kinds: Any, points: Any, of: tuple[Any, int | None], make: Callable[..., Any]) -> Any:
     """The layer around `fun`, made once for each of its compilations; None where Numba cannot compile it."""
     layers: dict[Any, Any] = fun.__dict__.setdefault("_sigmode_layers", {})
-    key, signature = (kinds, points, ndim), (*points, *kinds)
+    key, signature = (kinds, points, of), (*points, *kinds)
     made, layer = layers.get(key, (None, None))
     if key not in layers or made is not fun.overloads.get(signature):  # `fun.recompile()` makes another one
         try:
-            layer = make(fun, kinds, types.Array(types.float64, ndim, "C"))
+            layer = make(fun, kinds, of[0])
         except NumbaError:
             layer = None
         layers[key] = fun.overloads.get(signature), layer
     return layer
 
 
-@intrinsic
-def _call(typingctx, address, x, y, words, out):
-    arguments = (_X, _Y, _ARGS, out)
+def _calling(y: Any) -> Any:
+    """An intrinsic that calls a layer by its address; y : the type of its values, None where it takes any order."""
 
-    def codegen(context, builder, signature, values):
-        kind = context.call_conv.get_function_type(types.boolean, arguments)
-        pointer = builder.inttoptr(values[0], kind.as_pointer())
-        lent = [_lent(context, builder, *pair) for pair in zip(arguments, values[1:], strict=True)]
-        status, value = context.call_conv.call_function(builder, pointer, types.boolean, arguments, lent)
-        with cgutils.if_unlikely(builder, status.is_error):
-            api = context.get_python_api(builder)
-            lock = api.gil_ensure()
-            api.err_clear()  # what Python code inside `with objmode()` raised
-            api.gil_release(lock)
-        return builder.and_(status.is_ok, value)
+    @intrinsic
+    def call_it(typingctx, address, x, values, words, out):
+        arguments = (_X, y, _ARGS, out) if y else (_X, _NODES, _ARGS, _NODES)
 
-    return types.boolean(types.int64, *arguments), codegen
+        def codegen(context, builder, signature, given):
+            kind = context.call_conv.get_function_type(types.boolean, arguments)
+            pointer = builder.inttoptr(given[0], kind.as_pointer())
+            lent = [_lent(context, builder, *pair) for pair in zip(arguments, given[1:], strict=True)]
+            status, value = context.call_conv.call_function(builder, pointer, types.boolean, arguments, lent)
+            with cgutils.if_unlikely(builder, status.is_error):
+                api = context.get_python_api(builder)
+                lock = api.gil_ensure()
+                api.err_clear()  # what Python code inside `with objmode()` raised
+                api.gil_release(lock)
+            return builder.and_(status.is_ok, value)
+
+        taken = arguments if y else (x, values, words, out)
+        return types.boolean(types.int64, *taken), codegen
+
+    return call_it
+
+
+_call, _call_at_nodes = _calling(_Y), _calling(None)
 
 
 def _lent(context: Any, builder: Any, kind: Any, value: Any) -> Any:
@@ -335,4 +378,10 @@ def call(address, x, y, words, out):
 
     Python calls it again then, for the exception that the user should see.
     """
-    return _call(address, x, y, words, out)  # type: ignore[call-arg]
+    return _call(address, x, y, words, out)
+
+
+@helper
+def call_at_nodes(address, t, Y, words, K):
+    """As `call`, for the code of `on_nodes`: Y, K (k, n), in any order of memory."""
+    return _call_at_nodes(address, t, Y, words, K)

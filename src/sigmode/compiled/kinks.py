@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..arrays import Index, Real
-from .functions import call
+from .functions import call_at_nodes
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
 from .noise import scatters
 
@@ -180,7 +180,7 @@ def _suspects(address, words, start, y, f, t, slopes, weight, length):
     for _ in range(SWEEPS):
         _fit(Q, R, there, coefficients)
         _path(V, y, half, coefficients, values)
-        if not call(address, times, values, words, there):
+        if not call_at_nodes(address, times, values, words, there):
             return True
     _fit(Q, R, there, coefficients)
     missed, off = _far(V, coefficients, there, m, scale)

@@ -48,10 +48,11 @@ from .control import (
     noise_is_due,
     steer,
 )
-from .functions import call
+from .functions import call_at_nodes
 from .kinks import leaves
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
-from .series import continue_series
+from .local_error import local_error, room_for_error
+from .series import continue_rows
 from .simple import (
     NOT_STIFF,
     SHORTER_REACH,
@@ -63,45 +64,38 @@ from .simple import (
     goes_on,
     integrate,
     norm,
-    taken_over,
-    times,
+    sweep,
 )
 from .split import by_eigenvalues
+from .vectors import aligned
 from .window import (
     CONVERGED,
     HOPELESS,
     NOT_YET,
     converged,
-    filter_parts,
-    neglected_parts,
     stay_at_rest,
-    weighed_parts,
 )
 
 __all__ = ["advance"]
 
 
 @helper
-def _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, total):
+def _predict(numbers, counts, nodes, transposed, legendre, y, Y, K):
     """Start values Y from the slopes that are known."""
     offset = 0.0 if counts[INSIDE] else 1.0
     h = numbers[H]
-    continue_series(nodes, legendre, counts[DEGREE], offset, h / numbers[KNOWN], K)
-    integrate(h, transposed, y, K, total, step)
-    for i in range(Y.shape[0]):
-        for k in range(Y.shape[1]):
-            Y[i, k] = step[i, k]
+    continue_rows(nodes, legendre, counts[DEGREE], offset, h / numbers[KNOWN], K)
+    integrate(h, transposed, y, K, Y)
     counts[SWEEPS] = 0
     numbers[SIZE] = 0.0
     numbers[RATE] = 0.0
 
 
 @helper
-def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, step, total):
+def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K):
     """Y = y + h A f(Y): CONVERGED, NOT_YET, or HOPELESS where these sweeps are too slow."""
     last, sweeps = numbers[SIZE], counts[SWEEPS]
-    integrate(numbers[H], transposed, y, K, total, step)
-    size = taken_over(step, y, atol, rtol, Y)
+    size = sweep(numbers[H], transposed, y, atol, rtol, K, Y)
     now = size / last if sweeps > 0 else 1.0
     slower = max(now, numbers[RATE]) if sweeps > 1 else now
     counts[SWEEPS] += 1
@@ -114,90 +108,89 @@ def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, step, total)
 
 @helper
 def _find_bad(numbers, counts, t, K, before):
-    """The first node and component where f, as it came, is not finite; else where Newton's step is not."""
+    """The first node and component where f, as it came, is not finite; else where Newton's step is not. In rows."""
     counts[BAD] = -1
-    for values in (before, K):
-        for i in range(K.shape[0]):
-            for k in range(K.shape[1]):
-                if not math.isfinite(values[i, k]):
+    for rows in (before, K):
+        for i in range(t.size):
+            for k in range(K.shape[0]):
+                if not math.isfinite(rows[k, i]):
                     counts[BAD] = k
                     numbers[BAD_T] = t[i]
                     return
 
 
 @helper
-def _estimate(h, simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_dy, total, square, pivots, legendre):
-    """The local error in units of the tolerance; NaN where there is none."""
-    s, n = Y.shape
-    judged = np.empty((2 * s, n))
-    of_values = np.empty((4, n))
-    parts = np.empty((2 + s, n))
-    own = np.empty(n)
-    times(judging, K, total, judged)
-    times(last_four, Y, total, of_values)
-    neglected_parts(judged, of_values, f, h, first, parts, own)
-    if not simple and not filter_parts(h / (2 * s), df_dy, parts, square, pivots):
-        return np.nan
-    for d in range(s):
-        for k in range(n):
-            legendre[d, k] = judged[d, k]
-    error = weighed_parts(parts, own, y, Y, atol, rtol)
-    return error if math.isfinite(error) else np.nan
+def _copy(rows, values):
+    """values (s, n) = rows."""
+    for i in range(values.shape[0]):
+        for k in range(values.shape[1]):
+            values[i, k] = rows[k, i]
+
+
+@helper
+def _by_newton(
+    numbers, counts, address, words, A, transposed, eigenvalues, apart, together, atol, rtol, y, t, df_dy, Y, K, before,
+    step,
+):  # fmt: skip
+    """One window in rows by Newton's method, as `by_eigenvalues`; None where f has to be called from Python."""
+    said, sweeps, numbers[SIZE], numbers[RATE] = by_eigenvalues(
+        address, words, t, numbers[H], transposed, eigenvalues, apart, together, y, df_dy, atol, rtol, Y, K, before,
+        step,
+    )  # fmt: skip
+    counts[SWEEPS] = max(sweeps, 0)
+    counts[NFEV] += max(sweeps, 0) * t.size
+    counts[NLU] += (t.size + 1) // 2
+    if said == CONVERGED:
+        stay_at_rest(A, numbers[H], y, Y[:, : t.size].T, K[:, : t.size].T, before[:, : t.size].T)
+    return said, sweeps >= 0
+
+
+@helper
+def _by_simple_sweeps(numbers, counts, address, words, transposed, atol, rtol, y, t, Y, K):
+    """As `_by_newton`, by simple sweeps."""
+    said = NOT_YET
+    while said == NOT_YET:
+        if not call_at_nodes(address, t, Y[:, : t.size].T, words, K[:, : t.size].T):
+            return said, False
+        counts[NFEV] += t.size
+        said = _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K)
+    return said, True
 
 
 @helper
 def _solve(
     numbers, counts, address, words, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
-    atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, total, square, pivots,
+    atol, rtol, y, f, t, legendre, df_dy, square, pivots, rows, room,
 ):  # fmt: skip
-    """One window, its error in `numbers`; False where f has to be called from Python."""
-    _predict(numbers, counts, nodes, transposed, legendre, y, Y, K, step, total)
-    said = NOT_YET
-    if not counts[SIMPLE]:
-        said, sweeps, numbers[SIZE], numbers[RATE] = by_eigenvalues(
-            address,
-            words,
-            t,
-            numbers[H],
-            transposed,
-            eigenvalues,
-            apart,
-            together,
-            y,
-            df_dy,
-            atol,
-            rtol,
-            Y,
-            K,
-            before,
-            step,
-            total,
-        )
-        if sweeps < 0:
-            return False
-        counts[SWEEPS] = sweeps
-        counts[NFEV] += sweeps * t.size
-        counts[NLU] += eigenvalues.shape[1]
-    while said == NOT_YET:
-        if not call(address, t, Y, words, K):
-            return False
-        counts[NFEV] += t.size
-        said = _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, step, total)
-    numbers[ERROR] = np.nan
-    counts[RISES] = 0
-    if said == CONVERGED:
-        counts[RISES] = begins_to_move(y, f, K if counts[SIMPLE] else before)
-        if not counts[SIMPLE]:
-            stay_at_rest(A, numbers[H], y, Y, K, before)
-        numbers[ERROR] = _estimate(
-            numbers[H], counts[SIMPLE], nodes[0], judging, last_four, y, f, atol, rtol, Y, K, df_dy, total, square,
-            pivots, legendre,
+    """One window, its error in `numbers`; False where f has to be called from Python.
+
+    rows (4, n, m) : values, slopes, and work space; room : see `local_error`.
+    """
+    values, slopes, earlier, step = rows[0], rows[1], rows[2], rows[3]
+    _predict(numbers, counts, nodes, transposed, legendre, y, values, slopes)
+    if counts[SIMPLE]:
+        said, called = _by_simple_sweeps(
+            numbers, counts, address, words, transposed, atol, rtol, y, t, values, slopes
         )  # fmt: skip
+    else:
+        said, called = _by_newton(
+            numbers, counts, address, words, A, transposed, eigenvalues, apart, together, atol, rtol, y, t, df_dy,
+            values, slopes, earlier, step,
+        )  # fmt: skip
+    if not called:
+        return False
+    numbers[ERROR] = np.nan
+    if said == CONVERGED:
+        numbers[ERROR] = local_error(
+            numbers[H], counts[SIMPLE], nodes[0], judging, last_four, y, f, atol, rtol, values, slopes, df_dy, square,
+            pivots, room, legendre,
+        )  # fmt: skip
+    counts[RISES] = begins_to_move(y, f, slopes if counts[SIMPLE] else earlier, t.size) if said == CONVERGED else 0
     if math.isnan(numbers[ERROR]):
         if counts[SIMPLE]:  # the same window by Newton's method
             by_newton(counts)
         else:
-            _find_bad(numbers, counts, t, K, before)
+            _find_bad(numbers, counts, t, slopes, earlier)
     return True
 
 
@@ -210,7 +203,7 @@ def _across(numbers, address, words, y, f, slope):
     before, behind = numbers[KINK_AT] - numbers[CUT_AT], numbers[RESTART] - numbers[KINK_AT]
     for k in range(y.size):
         y[k] += (before + behind) * slope[k]
-    done = behind == 0.0 or call_once(address, numbers[RESTART], y, words, f)
+    done = behind == 0.0 or call_once(address, numbers[RESTART : RESTART + 1], y, words, f)
     for k in range(y.size):
         if not done:
             y[k] -= (before + behind) * slope[k]
@@ -234,7 +227,16 @@ def _look(numbers, counts, t, y, Y, K, atol, rtol):
 
 
 @helper
-def _store(numbers, counts, y, start, Y, K, places, values, slopes):
+def _show(counts, rows, Y, K, before):
+    """Write the values and slopes (s, n) for Python, and for looks."""
+    _copy(rows[0], Y)
+    _copy(rows[1], K)
+    if not counts[SIMPLE]:
+        _copy(rows[2], before)
+
+
+@helper
+def _store(numbers, counts, y, start, rows, places, values, slopes):
     """Keep a window that was accepted; whether that has to be the last one for now."""
     m = counts[STORED]
     places[m, 0] = numbers[START]
@@ -242,40 +244,41 @@ def _store(numbers, counts, y, start, Y, K, places, values, slopes):
     places[m, 2] = numbers[T]
     for k in range(y.size):
         values[m, 0, k] = start[k]
-        values[m, 1, k] = Y[K.shape[0] - 1, k]
+        values[m, 1, k] = rows[0, k, slopes.shape[1] - 1]
         values[m, 2, k] = y[k]
-        for i in range(K.shape[0]):
-            slopes[m, i, k] = K[i, k]
+    _copy(rows[1], slopes[m])
     counts[STORED] = m + 1
     return counts[STORED] == places.shape[0] or counts[CUT] or numbers[T] == numbers[BOUND]
 
 
 _TABLES = ", ".join([VECTOR, *[MATRIX] * 7])
 _OF_Y = ", ".join([VECTOR] * 7)  # atol to t
-_OF_NODES = ", ".join([MATRIX] * 6)  # Y to df_dy
-_ROOM = f"{VECTOR}, {MATRIX}, {INDICES}"
+_OF_NODES = ", ".join([MATRIX] * 5)  # Y to df_dy
+_ROOM = f"{MATRIX}, {INDICES}"
 _STORE = f"{MATRIX}, {CUBE}, {CUBE}"
 
 
 @entry(f"i8({VECTOR}, {INDICES}, i8, {INDICES}, b1, {_TABLES}, {_OF_Y}, {_OF_NODES}, {_ROOM}, {_STORE})")
 def advance(
     numbers, counts, address, words, own_df_dy, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
-    atol, rtol, small, y, f, start, t, Y, K, before, step, legendre, df_dy, total, square, pivots,
-    places, values, slopes,
+    atol, rtol, small, y, f, start, t, Y, K, before, legendre, df_dy, square, pivots, places, values, slopes,
 ):  # fmt: skip
     """`steer` with windows of a compiled f: go on until there is no more room for them, or Python is needed.
 
     address, words : of f, see `functions.Called`; own_df_dy : whether df/dy is the user's.
-    nodes (s,), A (s, s), and, transposed and padded, A (s, m),
-    judging (s, .), last_four (s, .) : of the basis; eigenvalues, apart, together : see `trial.basis.Split`.
+    nodes (m,), A (s, s), and, transposed and padded, A (s, m), judging (s, .), last_four (s, .) : of the basis;
+    eigenvalues, apart, together : see `trial.basis.Split`.
     atol, rtol, small, y, f, start : (n,); small : what does not matter in y, for differences; f : the slope at y;
     start : y at the start of the window that was accepted.
-    t (s,), Y, K, before, step, legendre (s, n), df_dy (n, n) : of the window. The rest is work space: total (2 s + 8,),
-    square (n, n), pivots (n,).
+    t (s,), Y, K, before, legendre (s, n), df_dy (n, n) : of the window; square (n, n), pivots (n,) : work space.
     places (m, 3), values (m, 3, n), slopes (m, s, n) : of the windows that are accepted, as many as counts[STORED]:
     start, length, and end of each; y at the start, at the last node and at the end; K.
     """
     n = y.size
+    rows, room = aligned(4, n, transposed.shape[1]), room_for_error(n, transposed.shape[1])
+    for k in range(n):
+        for i in range(t.size):  # of a window that Python had a look at
+            rows[0, k, i], rows[1, k, i], rows[2, k, i] = Y[i, k], K[i, k], before[i, k]
     while True:
         asked = steer(numbers, counts, n, nodes, t, f)
         if asked == ASK_JACOBIAN:
@@ -293,25 +296,28 @@ def advance(
         elif asked == ASK_WINDOW:
             if not _solve(
                 numbers, counts, address, words, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
-                atol, rtol, y, f, t, Y, K, before, step, legendre, df_dy, total, square, pivots,
+                atol, rtol, y, f, t, legendre, df_dy, square, pivots, rows, room,
             ):  # fmt: skip
                 return asked
         elif asked == ASK_KINK:
+            _show(counts, rows, Y, K, before)
             if _look(numbers, counts, t, y, Y, K, atol, rtol):
                 return asked
         elif asked in (ASK_SLOPE, AT_BOUND):
             for k in range(n):
                 start[k] = y[k]
-                y[k] = Y[t.size - 1, k]
+                y[k] = rows[0, k, t.size - 1]
             if not counts[SIMPLE]:
                 counts[SIMPLE] = 1 if norm(df_dy, y, atol, rtol) * numbers[H_ABS] < SIMPLE_BELOW else 0
             if asked == ASK_SLOPE:
-                if counts[CUT] and not _across(numbers, address, words, y, f, K[t.size - 1]):
-                    return asked
-                if not call_once(address, numbers[T], y, words, f):
+                if counts[CUT]:
+                    _show(counts, rows, Y, K, before)
+                    if not _across(numbers, address, words, y, f, K[t.size - 1]):
+                        return asked
+                if not call_once(address, numbers[T : T + 1], y, words, f):
                     return asked
                 counts[NFEV] += 1
                 for k in range(n):
                     legendre[0, k] = f[k] if counts[CUT] else legendre[0, k]
-        elif asked != ACCEPTED or _store(numbers, counts, y, start, Y, K, places, values, slopes):
+        elif asked != ACCEPTED or _store(numbers, counts, y, start, rows, places, values, slopes):
             return asked

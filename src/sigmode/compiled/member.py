@@ -19,7 +19,6 @@ from .kinks import looks_odd
 from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper, record
 from .march import advance
 from .report import beside, report
-from .vectors import LANES
 
 __all__ = [
     "ASK_PYTHON", "PARTS", "SETTING", "TABLES", "Setting", "Tables", "interpolate", "judged", "solve_members",
@@ -122,7 +121,7 @@ def _doubled(kept, more):
 @helper
 def _march(parts, address, words, t0, bound, y0, setting, tables):
     """Why the march ended, c.ACCEPTED at its bound; its state; its windows, see `march.advance`."""
-    n, s = y0.size, tables.nodes.size
+    n, s = y0.size, tables.A.shape[0]
     y, f, start = y0.copy(), np.empty(n), y0.copy()
     h_abs, calls = _begin(
         parts[0], (address, words, t0, bound, setting.max_step, setting.first_floor, y, f, setting.small, s)
@@ -130,9 +129,9 @@ def _march(parts, address, words, t0, bound, y0, setting, tables):
     asked = ASK_PYTHON if h_abs < 0.0 else c.ACCEPTED
     numbers, counts = _state(t0, bound, setting.first_step if setting.first_step > 0.0 else h_abs, setting)
     counts[c.NFEV] = calls
-    t, Y, K, before, step = np.empty(s), np.zeros((s, n)), np.zeros((s, n)), np.zeros((s, n)), np.zeros((s, n))
+    t, Y, K, before = np.empty(s), np.zeros((s, n)), np.zeros((s, n)), np.zeros((s, n))
     legendre, df_dy, square = np.zeros((s, n)), np.zeros((n, n)), np.empty((n, n))
-    total, pivots = np.empty(2 * s + LANES), np.empty(n, dtype=np.int64)
+    pivots = np.empty(n, dtype=np.int64)
     for k in range(n):
         legendre[0, k] = f[k]
     places, values, slopes = np.empty((_ROOM, 3)), np.empty((_ROOM, 3, n)), np.empty((_ROOM, s, n))
@@ -147,8 +146,8 @@ def _march(parts, address, words, t0, bound, y0, setting, tables):
             (
                 numbers, counts, address, words, False, tables.nodes, tables.A, tables.transposed, tables.eigenvalues,
                 tables.apart, tables.together, tables.judging, tables.last_four, setting.march_atol,
-                setting.march_rtol, setting.small, y, f, start, t, Y, K, before, step, legendre, df_dy, total, square,
-                pivots, places, values, slopes,
+                setting.march_rtol, setting.small, y, f, start, t, Y, K, before, legendre, df_dy, square, pivots,
+                places, values, slopes,
             ),
         )  # fmt: skip
         if asked == c.ASK_KINK:

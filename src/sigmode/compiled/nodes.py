@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Index, Number, Real
-from .functions import Called, call
+from .functions import Called, call_at_nodes
 from .launch import INDICES, MATRIX, VECTOR, entry
 
 __all__ = ["call_on_nodes"]
@@ -13,7 +13,7 @@ __all__ = ["call_on_nodes"]
 
 @entry(f"b1(i8, {VECTOR}, {MATRIX}, {INDICES}, {MATRIX})")
 def _nodes(address: int, t: Real, Y: Real, words: Index, K: Real) -> bool:
-    done: bool = call(address, t, Y, words, K)
+    done: bool = call_at_nodes(address, t, Y, words, K)
     return done
 
 

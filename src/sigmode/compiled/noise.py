@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .functions import call
+from .functions import call_at_nodes
 from .launch import helper
 
 __all__ = ["NEGLIGIBLE", "PARTS", "STAYS", "scatters"]
@@ -37,7 +37,7 @@ def scatters(address, words, t, h, y, slope, weight, at, residuals):
             times[i] = t + run
             for k in range(n):
                 rows[i, k] = y[k] + run * slope[k]
-        if not call(address, times, rows, words, slopes):
+        if not call_at_nodes(address, times, rows, words, slopes):
             return True
         for b in range(2):
             for k in range(n):

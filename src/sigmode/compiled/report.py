@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from .activations import sigmoid_pair
-from .functions import call
+from .functions import call_at_nodes
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 
 __all__ = ["GOLDEN", "MOST_POINTS_PER_FUNCTION", "PROBES", "SHORT_WINDOW", "STANDS_OUT", "STRAIGHT", "beside", "report"]
@@ -107,7 +107,7 @@ def _misses_something(address, words, start, end, h, y, w, b, V, bias, watched, 
             xi = ((i + 1) * GOLDEN) % 1.0
             t[i] = start[p] + length * xi
             _read(w, b, V[p], bias[p], y[p], h[p], (t[i] - start[p]) / h[p], s, ds, rows[i], d[i])
-        if not call(address, t, rows, words, slopes):
+        if not call_at_nodes(address, t, rows, words, slopes):
             return True, calls
         calls += m
         for k in range(n):

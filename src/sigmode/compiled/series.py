@@ -9,8 +9,9 @@ import numpy as np
 
 from ..arrays import Index, Real
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
+from .vectors import LANES, eight, fused, load, spread, store
 
-__all__ = ["continue_series", "continued", "decay", "neglected_by_windows", "read_windows"]
+__all__ = ["continue_rows", "continued", "decay", "neglected_by_windows", "read_windows"]
 
 # Two further coefficients are never taken to be smaller than this part of the last two: four coefficients say no more
 # about the decay of a series. Not tuned.
@@ -25,8 +26,8 @@ def decay(a, b, c, d):
     return last, (min(1.0, max(_LEAST_DECAY, last / before)) if before > 0.0 else 1.0)
 
 
-@helper
-def continue_series(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
+@entry(f"void({VECTOR}, {MATRIX}, i8, f8, f8, {MATRIX})")
+def continued(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
     """K (s, n) = the Legendre series with coefficients (s, n), up to a degree, read at offset + ratio nodes."""
     s = nodes.size
     before, p, x = np.zeros(s), np.ones(s), np.empty(s)
@@ -43,10 +44,19 @@ def continue_series(nodes: Real, legendre: Real, degree: int, offset: float, rat
                 K[i, k] += legendre[d, k] * p[i]
 
 
-@entry(f"void({VECTOR}, {MATRIX}, i8, f8, f8, {MATRIX})")
-def continued(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
-    """`continue_series` for windows that are solved in Python."""
-    continue_series(nodes, legendre, degree, offset, ratio, K)
+@helper
+def continue_rows(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
+    """As `continued`, to rows K (n, m), see `simple`; nodes (m,)."""
+    n, at_nodes = K.shape[0], nodes.reshape((1, nodes.size))
+    for at in range(0, K.shape[1], LANES):
+        x = fused(eight(2.0 * ratio), load(at_nodes, 0, at), eight(2.0 * offset - 1.0))
+        before, p = eight(1.0), x
+        for k in range(n):
+            store(K, k, at, spread(legendre, 0, k))
+        for d in range(1, degree + 1):
+            for k in range(n):
+                store(K, k, at, fused(spread(legendre, d, k), p, load(K, k, at)))
+            before, p = p, eight((2 * d + 1) / (d + 1)) * x * p - eight(d / (d + 1)) * before
 
 
 @entry(f"void({CUBE}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX})")

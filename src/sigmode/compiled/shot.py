@@ -91,7 +91,7 @@ def shoot(parts, address, words, moved_words, runs, t0, bound, y0, t_eval, setti
     """
     N = y0.size * (y0.size + runs.size)
     status, state, march, networks, _, error, _ = judged(parts, address, words, t0, bound, y0, setting, tables)
-    K, s, code = networks[0].shape[0], tables.nodes.size, (address, words)
+    K, s, code = networks[0].shape[0], tables.A.shape[0], (address, words)
     x, own = np.empty(K + 1), (networks[6], networks[0], networks[1])
     by = np.empty((K, N)), np.empty((K, N, s - 1)), np.empty((K, N))
     seen, off, slopes = np.empty((y0.size, 0)), np.empty((y0.size, 0)), np.empty((N, 0))

@@ -1,14 +1,16 @@
-"""Simple sweeps ``Y = y + h A f(Y)`` of a window with compiled f, and its df/dy by differences."""
+"""Simple sweeps ``Y = y + h A f(Y)`` of a window with compiled f, and its df/dy by differences.
+
+Values and slopes at the nodes are rows, one for each component, padded to a multiple of eight: (n, m). What stands
+behind the nodes in Y is y, so that it does not count; in K it is left open, and never read.
+"""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from .functions import call
+from .functions import call_at_nodes
 from .launch import helper
-from .vectors import LANES, rows_of_product
+from .vectors import LANES, at_least, eight, fused, larger, largest, load, row_times, store
 
 __all__ = [
     "NOT_STIFF",
@@ -21,7 +23,7 @@ __all__ = [
     "goes_on",
     "integrate",
     "norm",
-    "taken_over",
+    "sweep",
     "times",
 ]
 
@@ -39,18 +41,8 @@ _FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
 
 @helper
 def call_once(address, t, y, words, f):
-    """f at one point, (n,); False where Python has to be asked."""
-    at = np.empty(1)
-    at[0] = t
-    row = np.empty((1, y.size))
-    slope = np.empty((1, y.size))
-    for k in range(y.size):
-        row[0, k] = y[k]
-    if not call(address, at, row, words, slope):
-        return False
-    for k in range(y.size):
-        f[k] = slope[0, k]
-    return True
+    """f at one point t (1,), y (n,) -> f (n,); False where Python has to be asked."""
+    return call_at_nodes(address, t, y.reshape((1, y.size)), words, f.reshape((1, y.size)))
 
 
 @helper
@@ -63,12 +55,12 @@ def at_rest(y, f):
 
 
 @helper
-def begins_to_move(y, f, K):
+def begins_to_move(y, f, K, s):
     """1 if a component is at rest at the start, has a slope of zero at the first node, but not at all nodes, else 0."""
     for k in range(f.size):
-        if y[k] == 0.0 and f[k] == 0.0 and K[0, k] == 0.0:
-            for i in range(1, K.shape[0]):
-                if K[i, k] != 0.0:
+        if y[k] == 0.0 and f[k] == 0.0 and K[k, 0] == 0.0:
+            for i in range(1, s):
+                if K[k, i] != 0.0:
                     return 1
     return 0
 
@@ -94,7 +86,7 @@ def differences(address, words, t, h, y, f, small, df_dy, partial):
     at = np.empty(n)
     for m in range(n):
         at[m] = t
-    if not call(address, at, rows, words, moved):
+    if not call_at_nodes(address, at, rows, words, moved):
         return False
     for k in range(n):
         for m in range(n):
@@ -103,37 +95,33 @@ def differences(address, words, t, h, y, f, small, df_dy, partial):
 
 
 @helper
-def integrate(h, transposed, y, K, total, Y):
-    """Y = y + h A K; transposed (s, m) : of A, padded to a multiple of eight columns; total : (m,) and more, room."""
-    s, n = K.shape
-    for k in range(n):
-        for at in range(0, transposed.shape[1], LANES):
-            rows_of_product(transposed, K, k, at, total)  # type: ignore[call-arg]
-        for i in range(s):
-            Y[i, k] = y[k] + h * total[i]
+def integrate(h, transposed, y, K, Y):
+    """Y = y + h A K; transposed (s, m) : of A, padded with zeros."""
+    for k in range(y.size):
+        for at in range(0, Y.shape[1], LANES):
+            store(Y, k, at, fused(eight(h), row_times(K, k, transposed, at), eight(y[k])))
 
 
 @helper
-def times(transposed, K, total, product):
-    """product (r, n) = a matrix times K (s, n), given its transpose (s, m), zero from column r on; total : (m,)."""
-    for k in range(K.shape[1]):
-        for at in range(0, transposed.shape[1], LANES):
-            rows_of_product(transposed, K, k, at, total)  # type: ignore[call-arg]
-        for i in range(product.shape[0]):
-            product[i, k] = total[i]
+def times(table, K, product, first):
+    """Columns of product (n, .), from the first on, = each row of K times a table (s, m)."""
+    for k in range(K.shape[0]):
+        for at in range(0, table.shape[1], LANES):
+            store(product, k, first + at, row_times(K, k, table, at))
 
 
 @helper
-def taken_over(new, y, atol, rtol, Y):
-    """Put new values in the place of Y; how much they differ, in units of the tolerance."""
-    size = 0.0
-    for i in range(Y.shape[0]):
-        for k in range(Y.shape[1]):
-            weight = atol[k] + rtol[k] * max(abs(y[k]), abs(new[i, k]))
-            part = abs(new[i, k] - Y[i, k]) / weight
-            size = part if part > size or math.isnan(part) else size  # NaN stays
-            Y[i, k] = new[i, k]
-    return size
+def sweep(h, transposed, y, atol, rtol, K, Y):
+    """`integrate`, and how much Y has changed by it, in units of the tolerance: infinite where it is not finite."""
+    size = eight(0.0)
+    for k in range(y.size):
+        start, own_atol, own_rtol = eight(y[k]), eight(atol[k]), eight(rtol[k])
+        for at in range(0, Y.shape[1], LANES):
+            new = fused(eight(h), row_times(K, k, transposed, at), start)
+            weight = fused(own_rtol, at_least(abs(new), abs(start)), own_atol)
+            size = larger(size, abs(new - load(Y, k, at)) / weight)
+            store(Y, k, at, new)
+    return largest(size)
 
 
 @helper

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .functions import call
+from .functions import call_at_nodes
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 
 __all__ = ["partials", "tangents"]
@@ -30,18 +30,20 @@ def _partials(address, words, moved_words, runs, t, Y, least, step, J, F):
         for i in range(s):
             moved[i, j] = Y[i, j] + step * max(abs(Y[i, j]), least[j])
             run[i] = moved[i, j]
-        if not call(address, t, moved, words, ahead):
+        if not call_at_nodes(address, t, moved, words, ahead):
             return False
         for i in range(s):
             moved[i, j] = Y[i, j] - step * max(abs(Y[i, j]), least[j])
             run[i] -= moved[i, j]
-        if not call(address, t, moved, words, back):
+        if not call_at_nodes(address, t, moved, words, back):
             return False
         for i in range(s):
             moved[i, j] = Y[i, j]
         _quotient(ahead, back, run, j, J)
     for q in range(runs.size):
-        if not call(address, t, Y, moved_words[2 * q], ahead) or not call(address, t, Y, moved_words[2 * q + 1], back):
+        if not call_at_nodes(address, t, Y, moved_words[2 * q], ahead) or not call_at_nodes(
+            address, t, Y, moved_words[2 * q + 1], back
+        ):
             return False
         for i in range(s):
             run[i] = runs[q]

@@ -1,64 +1,209 @@
-"""A product with a small matrix by vectors of eight numbers.
+"""Vectors of eight numbers, and what a window does with them.
 
-The compiler makes vector code of loops over many numbers. Over the 6 to 22 nodes of a window it does not: most of a
-product with A then runs number by number, in twice the time (`bench/test_march.py`, product).
+The compiler makes vector code of loops over many numbers. Over the 6 to 22 nodes of a window it does not. Here rows of
+an array are read, computed with, and written eight numbers at a time: rows are padded to a multiple of eight.
 """
 
 from __future__ import annotations
 
+import operator
+from typing import Any
+
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic, models, overload, register_model
 
-__all__ = ["LANES", "rows_of_product"]
+from .launch import helper
+
+__all__ = [
+    "LANES", "aligned", "at_least", "eight", "fused", "larger", "largest", "load", "row_times", "spread", "store",
+]  # fmt: skip
 
 # Numbers in a vector: one register of AVX-512, two of AVX2; the compiler splits it where registers are smaller.
 LANES = 8
+_VECTOR = ir.VectorType(ir.DoubleType(), LANES)
+_intrinsic: Any = intrinsic  # whose first argument is Numba's own
 
 
-@intrinsic
-def rows_of_product(typingctx, transposed, K, k, at, total):
-    """total[at : at + 8] = rows `at` to `at` + 7 of A K[:, k]; transposed (s, m) : of A, m >= at + 8; K (s, n).
+class Eight(types.Type):
+    """Numba's type of eight numbers."""
 
-    Two sums, of even and of odd columns: one addition does not wait for the one before.
-    """
+    def __init__(self) -> None:
+        super().__init__("Eight")
+
+
+_EIGHT = Eight()
+
+
+@register_model(Eight)
+class _EightModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _VECTOR)
+
+
+def _all_lanes(builder: Any, number: Any) -> Any:
+    index, undefined = ir.IntType(32), ir.Constant(_VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, number, ir.Constant(index, 0))
+    return builder.shuffle_vector(first, undefined, ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
+
+
+def _place(context: Any, builder: Any, kind: Any, value: Any, row: Any, column: Any) -> Any:
+    """A pointer to a number of an array (., m) in C order."""
+    array = context.make_array(kind)(context, builder, value)
+    width = builder.extract_value(array.shape, 1)
+    return builder.gep(array.data, [builder.add(builder.mul(row, width), column)])
+
+
+@_intrinsic
+def eight(typingctx, number):
+    """Eight times the same number."""
+    return _EIGHT(types.float64), lambda context, builder, signature, args: _all_lanes(builder, args[0])
+
+
+@_intrinsic
+def spread(typingctx, array, row, column):
+    """Eight times array[row, column]."""
 
     def codegen(context, builder, signature, args):
-        arrays = [
-            context.make_array(kind)(context, builder, value)
-            for kind, value in zip(signature.args, args, strict=True)
-            if isinstance(kind, types.Array)
-        ]
-        table, slopes, out = arrays
-        column, first = args[2], args[3]
-        vector = ir.VectorType(ir.DoubleType(), LANES)
-        index = ir.IntType(32)
-        undefined = ir.Constant(vector, ir.Undefined)
-        fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fma.v{LANES}f64"
-        )
-        s, n = (builder.extract_value(slopes.shape, axis) for axis in range(2))
-        width = builder.extract_value(table.shape, 1)
-        one, two = (ir.Constant(s.type, value) for value in (1, 2))
-        sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * LANES)) for _ in range(2)]
+        return _all_lanes(builder, builder.load(_place(context, builder, signature.args[0], *args)))
 
-        def add(j, into):
-            row = builder.gep(table.data, [builder.add(builder.mul(j, width), first)])
-            row = builder.load(builder.bitcast(row, vector.as_pointer()), align=8)
-            slope = builder.load(builder.gep(slopes.data, [builder.add(builder.mul(j, n), column)]))
-            slope = builder.insert_element(undefined, slope, ir.Constant(index, 0))
-            slope = builder.shuffle_vector(slope, undefined, ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
-            builder.store(builder.call(fma, [slope, row, builder.load(into)]), into)
+    return _EIGHT(array, types.intp, types.intp), codegen
 
-        with cgutils.for_range(builder, builder.udiv(s, two)) as loop:
-            j = builder.mul(loop.index, two)
-            add(j, sums[0])
-            add(builder.add(j, one), sums[1])
-        with builder.if_then(builder.icmp_unsigned("==", builder.and_(s, one), one)):
-            add(builder.sub(s, one), sums[0])
-        target = builder.bitcast(builder.gep(out.data, [first]), vector.as_pointer())
-        builder.store(builder.fadd(*(builder.load(part) for part in sums)), target, align=8)
+
+@_intrinsic
+def load(typingctx, array, row, column):
+    """array[row, column : column + 8]."""
+
+    def codegen(context, builder, signature, args):
+        place = _place(context, builder, signature.args[0], *args)
+        return builder.load(builder.bitcast(place, _VECTOR.as_pointer()), align=8)
+
+    return _EIGHT(array, types.intp, types.intp), codegen
+
+
+@_intrinsic
+def store(typingctx, array, row, column, value):
+    """array[row, column : column + 8] = value."""
+
+    def codegen(context, builder, signature, args):
+        place = _place(context, builder, signature.args[0], *args[:3])
+        builder.store(args[3], builder.bitcast(place, _VECTOR.as_pointer()), align=8)
         return context.get_dummy_value()
 
-    return types.void(transposed, K, k, at, total), codegen
+    return types.void(array, types.intp, types.intp, _EIGHT), codegen
+
+
+@_intrinsic
+def fused(typingctx, a, b, c):
+    """a b + c with one rounding."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f64"), args)
+
+    return _EIGHT(_EIGHT, _EIGHT, _EIGHT), codegen
+
+
+@_intrinsic
+def _absolute(typingctx, a):
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fabs.v{LANES}f64"), args)
+
+    return _EIGHT(_EIGHT), codegen
+
+
+@_intrinsic
+def larger(typingctx, a, b):
+    """The larger numbers of two vectors; infinity for NaN in the second one."""
+
+    def codegen(context, builder, signature, args):
+        first, second = args
+        infinite = ir.Constant(_VECTOR, [float("inf")] * LANES)
+        second = builder.select(builder.fcmp_unordered("uno", second, second), infinite, second)
+        return builder.select(builder.fcmp_ordered(">", first, second), first, second)
+
+    return _EIGHT(_EIGHT, _EIGHT), codegen
+
+
+@_intrinsic
+def at_least(typingctx, a, b):
+    """The larger numbers of two vectors, as they are compared: which one for NaN is left open."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return _EIGHT(_EIGHT, _EIGHT), codegen
+
+
+@_intrinsic
+def largest(typingctx, a):
+    """The largest number of a vector without NaN."""
+
+    def codegen(context, builder, signature, args):
+        numbers = [builder.extract_element(args[0], ir.Constant(ir.IntType(32), i)) for i in range(LANES)]
+        while len(numbers) > 1:
+            pairs = zip(numbers[::2], numbers[1::2], strict=True)
+            numbers = [builder.select(builder.fcmp_ordered(">", a, b), a, b) for a, b in pairs]
+        return numbers[0]
+
+    return types.float64(_EIGHT), codegen
+
+
+def _by_lanes(operation: Any, name: str) -> None:
+    """Make an operator of Python work on vectors."""
+
+    @_intrinsic
+    def compute(typingctx, a, b):
+        codegen = lambda context, builder, signature, args: getattr(builder, name)(*args)
+        return _EIGHT(_EIGHT, _EIGHT), codegen
+
+    @overload(operation)
+    def _operator(a, b):
+        if isinstance(a, Eight) and isinstance(b, Eight):
+            return lambda a, b: compute(a, b)
+        return None
+
+
+_OPERATORS = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
+for _operation, _of_llvm in _OPERATORS.items():
+    _by_lanes(_operation, _of_llvm)
+
+
+@overload(abs)
+def _abs(a):
+    return (lambda a: _absolute(a)) if isinstance(a, Eight) else None
+
+
+@helper
+def aligned(count, rows, columns):
+    """An array (count, rows, columns) that is not initialised; each eight of its columns are in one cache line.
+
+    Vectors across two lines cost half as much again.
+    """
+    raw = np.empty(count * rows * columns + LANES)
+    first = -(raw.ctypes.data // 8) % LANES
+    return raw[first : first + count * rows * columns].reshape((count, rows, columns))
+
+
+@helper
+def row_times(K, k, table, at):
+    """Eight of the products of row k of K (., m) and the columns of a table (s, .), from column `at` on, s <= m.
+
+    Four sums: an addition does not wait for the one before.
+    """
+    s = table.shape[0]
+    a, b, c, d = eight(0.0), eight(0.0), eight(0.0), eight(0.0)
+    j = 0
+    while j + 4 <= s:
+        a = fused(spread(K, k, j), load(table, j, at), a)
+        b = fused(spread(K, k, j + 1), load(table, j + 1, at), b)
+        c = fused(spread(K, k, j + 2), load(table, j + 2, at), c)
+        d = fused(spread(K, k, j + 3), load(table, j + 3, at), d)
+        j += 4
+    while j < s:
+        a = fused(spread(K, k, j), load(table, j, at), a)
+        j += 1
+    return (a + b) + (c + d)

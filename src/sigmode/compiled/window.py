@@ -22,15 +22,13 @@ __all__ = [
     "HOPELESS",
     "NOT_YET",
     "converged",
-    "filter_parts",
     "filtered",
     "neglected",
-    "neglected_parts",
     "newton_sweep",
+    "of_values",
     "stay_at_rest",
     "verdict",
     "weighed",
-    "weighed_parts",
 ]  # fmt: skip
 
 # What Newton's iteration says after a sweep.
@@ -225,11 +223,19 @@ def stay_at_rest(A: Real, h: float, y: Real, Y: Real, K: Real, before: Real) -> 
 # All but the third go through the filter I - h g J, which damps what is stiff and with it the noise of f.
 
 
-@helper
-def neglected_parts(judged: Real, of_values: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
+@plain_helper
+def of_values(a: float, b: float, c: float, d: float) -> float:
+    """The third part, of the last four coefficients of the values."""
+    last, falls = decay(a, b, c, d)
+    found: float = last * falls * falls if falls < _FALLING else 0.0
+    return found
+
+
+@entry(f"void({MATRIX}, {MATRIX}, {VECTOR}, f8, f8, {MATRIX}, {VECTOR})")
+def neglected(judged: Real, last_four: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
     """The four parts before the filter: parts (2 + s, n), the first, the second and the fourth; own (n,), the third.
 
-    judged : (2 s, n), `Basis.judging` times the slopes; of_values : (4, n), the last four coefficients of the values;
+    judged : (2 s, n), `Basis.judging` times the slopes; last_four : (4, n), the last four coefficients of the values;
     slope : f at the start; first : the first node, in (0, 1).
     """
     s, n = judged.shape[0] // 2, judged.shape[1]
@@ -241,12 +247,11 @@ def neglected_parts(judged: Real, of_values: Real, slope: Real, h: float, first:
             missed += judged[d, k] if d % 2 == 0 else -judged[d, k]
             parts[2 + d, k] = h * judged[s + d, k]
         parts[1, k] = missed * (h * first)
-        last, falls = decay(of_values[0, k], of_values[1, k], of_values[2, k], of_values[3, k])
-        own[k] = last * falls * falls if falls < _FALLING else 0.0
+        own[k] = of_values(last_four[0, k], last_four[1, k], last_four[2, k], last_four[3, k])
 
 
-@helper
-def filter_parts(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
+@entry(f"b1(f8, {MATRIX}, {MATRIX}, {MATRIX}, {INDICES})")
+def filtered(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
     """Overwrite each row b of parts (m, n) with the solution of (I - shift df_dy) x = b; whether that can be done."""
     n = df_dy.shape[0]
     for k in range(n):
@@ -260,8 +265,8 @@ def filter_parts(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index)
     return True
 
 
-@helper
-def weighed_parts(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) -> float:
+@entry(f"f8({MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, {VECTOR})")
+def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) -> float:
     """The fourth part plus the largest of the others, in units of the tolerance; parts as the filter left them."""
     s, n = Y.shape
     largest = 0.0
@@ -276,23 +281,3 @@ def weighed_parts(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Re
         weight = atol[k] + rtol[k] * max(abs(y[k]), abs(Y[s - 1, k]))
         largest = max(largest, abs(parts[0, k]) / weight, abs(parts[1, k]) / weight, own[k] / weight)
     return largest + difference
-
-
-@entry(f"void({MATRIX}, {MATRIX}, {VECTOR}, f8, f8, {MATRIX}, {VECTOR})")
-def neglected(judged: Real, of_values: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
-    """`neglected_parts` for windows that are solved in Python."""
-    neglected_parts(judged, of_values, slope, h, first, parts, own)
-
-
-@entry(f"f8({MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, {VECTOR})")
-def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) -> float:
-    """`weighed_parts` for windows that are solved in Python."""
-    found: float = weighed_parts(parts, own, y, Y, atol, rtol)
-    return found
-
-
-@entry(f"b1(f8, {MATRIX}, {MATRIX}, {MATRIX}, {INDICES})")
-def filtered(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
-    """`filter_parts` for windows that are solved in Python."""
-    done: bool = filter_parts(shift, df_dy, parts, M, pivots)
-    return done

@@ -11,7 +11,6 @@ from ..arrays import Index, Number, Real
 from ..compiled import control as m
 from ..compiled.kinks import looks_odd
 from ..compiled.march import advance
-from ..compiled.vectors import LANES
 from ..trial.basis import Basis
 from ..user.field import VectorField
 from .kinks import begin, find
@@ -98,19 +97,18 @@ class March:
 
     def _make_memory(self, weights: tuple[Real, Real, Real], address: int, words: Index) -> None:
         """The arrays that `advance` works with."""
-        basis, n, s = self._basis, self._field.n, self._basis.s
+        basis, n = self._basis, self._field.n
         self._counts[m.SIMPLE] = 1  # many calls of f cost less than one matrix
         vectors = [np.array(values, dtype=np.float64) for values in (weights[2], self.y, self.f, self.y)]
         self.y, self.f, self.y_start = vectors[1:]
         vectors = [self._window.atol, self._window.rtol, *vectors]
         self._df_dy = np.zeros((n, n))
-        before, step, legendre = self._window.before, np.zeros((s, n)), self._window.legendre
-        rooms = np.empty(2 * s + LANES), np.empty((n, n)), np.empty(n, dtype=np.int64)
+        rooms = np.empty((n, n)), np.empty(n, dtype=np.int64)
         self._memory = (
             address, words, not self._field.differences,
-            basis.nodes, basis.A, basis.transposed, *basis.split, basis.judging_transposed, basis.last_four_transposed,
+            *basis.of_march,
             *vectors,
-            self._t, self.Y, self.K, before, step, legendre, self._df_dy, *rooms,
+            self._t, self.Y, self.K, self._window.before, self._window.legendre, self._df_dy, *rooms,
         )  # fmt: skip
 
     @property

@@ -84,7 +84,7 @@ class Derivatives:
         """For compiled code that makes the differences itself; None where f or its derivatives are Python's."""
         if self._jac is not None or self._df_dp is not None:
             return None
-        code = compiled_on_nodes(WithArgs(self._fun, self._args) if self._args else self._fun)
+        code = compiled_on_nodes(WithArgs(self._fun, self._args) if self._args else self._fun, self._field.n)
         words = code.words() if isinstance(code, Called) else None
         if not isinstance(code, Called) or words is None:
             return None

@@ -54,7 +54,7 @@ class Shots:
         """None where that is nothing for compiled code."""
         if not 0 < n <= MOST_COMPILED or not all(type(value) is float for value in args):
             return None
-        code = compiled_on_nodes(WithArgs(fun, args) if args else fun)
+        code = compiled_on_nodes(WithArgs(fun, args) if args else fun, n)
         return Shots(code, rtol, atol, n, k) if isinstance(code, Called) else None
 
     def __call__(
@@ -113,7 +113,7 @@ def member_tables(functions: int) -> Tables:
     own = bases_of(functions)
     basis, wider = own.own, own.wider
     return Tables(
-        basis.nodes, basis.A, basis.transposed, *basis.split, basis.judging_transposed, basis.last_four_transposed,
+        *basis.of_march,
         basis.q, basis.r, basis.at_end, own.w, own.b, wider.nodes, wider.A, wider.transposed, *wider.split, own.reading,
         AT, RESIDUALS,
     )  # fmt: skip

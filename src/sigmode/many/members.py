@@ -131,7 +131,7 @@ def _code(problem: Problem, batch: Batch) -> Called | None:
     if batch.y0.dtype.kind == "c" or (batch.spans[:, 0] == batch.spans[:, 1]).any():
         return None
     args = batch.own_args(0)
-    found = compiled_on_nodes(WithArgs(problem.fun, args) if args else problem.fun)
+    found = compiled_on_nodes(WithArgs(problem.fun, args) if args else problem.fun, n)
     return found if isinstance(found, Called) else None
 
 

@@ -34,8 +34,8 @@ class Eigen(NamedTuple):
 class Split(NamedTuple):
     """The eigenvalues of A, one of each conjugate pair, real above imaginary parts, (2, m); and transposed matrices.
 
-    apart (s, .) : to right-hand sides of their systems, real above imaginary parts; together (2 m, .) : from their
-    solutions, likewise. Padded with columns of zeros.
+    m is a multiple of eight, the last eigenvalue repeated. apart (s, 2 m) : to right-hand sides of their systems, real
+    before imaginary parts; together (2 m, .) : from their solutions, likewise. Padded with zeros.
     """
 
     eigenvalues: Real
@@ -59,7 +59,8 @@ class Basis:
     to_legendre : (s, s), from values at the nodes to coefficients of the shifted Legendre polynomials
     judging : (2 s, s), `to_legendre` above `difference`: what a window's slopes are multiplied by to judge them
     last_four : (4, s), the last rows of `to_legendre`
-    judging_transposed, last_four_transposed : as `transposed`
+    padded_nodes : (m,), the nodes, the last one repeated; judging_transposed (s, 2 m), last_four_transposed : as
+    `transposed`, both halves of `judging` padded
     hidden : (2 s - 2,), parameters of the hidden layer, w and b
     q, r : (s, s), of Psi = q r; at_end : (s,), the functions at 1
 
@@ -82,7 +83,9 @@ class Basis:
         self.difference = np.ascontiguousarray(self.A - np.transpose(integrals) @ self.to_legendre)
         self.judging = np.concatenate([self.to_legendre, self.difference])
         self.last_four = self.to_legendre[-4:].copy()
-        self.judging_transposed, self.last_four_transposed = _padded(self.judging.T), _padded(self.last_four.T)
+        self.padded_nodes = np.pad(self.nodes, (0, -s % LANES), mode="edge")
+        halves = _padded(self.to_legendre.T), _padded(self.difference.T)
+        self.judging_transposed, self.last_four_transposed = _padded(np.hstack(halves)), _padded(self.last_four.T)
         self.first = float(self.nodes[0])
 
     @property
@@ -104,10 +107,17 @@ class Basis:
         values, vectors, inverse = self.eigen
         used = np.flatnonzero(values.imag >= 0.0)
         twice = np.where(values[used].imag > 0.0, 2.0, 1.0)
-        of_parts = np.hstack([vectors[:, used].real * twice, -vectors[:, used].imag * twice])
-        apart = np.vstack([inverse[used].real, inverse[used].imag])
-        parts = np.array([values[used].real, values[used].imag])
-        return Split(parts, _padded(apart.T), _padded(of_parts.T))
+        real, imag = vectors[:, used].real * twice, -vectors[:, used].imag * twice
+        together = np.vstack([_padded(real).T, _padded(imag).T])
+        apart = np.hstack([_padded(inverse[used].real.T), _padded(inverse[used].imag.T)])
+        values = np.pad(values[used], (0, -used.size % LANES), mode="edge")  # some system that can be solved
+        return Split(np.array([values.real, values.imag]), apart, _padded(together))
+
+    @property
+    def of_march(self) -> tuple[Real, Real, Real, Real, Real, Real, Real, Real]:
+        """What a march in compiled code needs: nodes, A, its transpose, what it falls apart by, and for judgement."""
+        judging = self.judging_transposed, self.last_four_transposed
+        return self.padded_nodes, self.A, self.transposed, *self.split, *judging
 
     @functools.cached_property
     def left(self) -> Real:
@@ -173,9 +183,12 @@ class Basis:
 
 
 def _padded(matrix: Real) -> Real:
-    """The matrix in C order with columns of zeros up to a multiple of eight."""
+    """The matrix in C order with columns of zeros up to a multiple of eight, each eight of them in one cache line."""
     rows, columns = matrix.shape
-    padded = np.zeros((rows, -(-columns // LANES) * LANES))
+    width = -(-columns // LANES) * LANES
+    raw = np.zeros(rows * width + LANES)
+    first = -(raw.ctypes.data // raw.itemsize) % LANES
+    padded = raw[first : first + rows * width].reshape(rows, width)
     padded[:, :columns] = matrix
     return padded
 

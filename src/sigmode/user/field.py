@@ -64,9 +64,9 @@ def is_compiled(fun: Any) -> bool:
     return is_dispatcher(_parts(fun)[0])
 
 
-def compiled_on_nodes(fun: Any) -> Called | str | None:
-    """As `compiled.functions.on_nodes`, of a user's function of t and y, perhaps with `args`."""
-    return on_nodes(*_parts(fun))
+def compiled_on_nodes(fun: Any, n: int) -> Called | str | None:
+    """As `compiled.functions.on_nodes`, of a user's function of t and y (n,), perhaps with `args`."""
+    return on_nodes(*_parts(fun), n)
 
 
 class VectorField:
@@ -106,7 +106,7 @@ class VectorField:
         self._whole: bool | None = None if vectorized or is_pure(*_parts(fun)) else False
         self._turn = 0
         self._shape = (n,)
-        code = None if vectorized or self.dtype.kind == "c" else on_nodes(*_parts(fun))
+        code = None if vectorized or self.dtype.kind == "c" else on_nodes(*_parts(fun), n)
         self.compiled = code if isinstance(code, Called) else None
         if isinstance(code, str) and not said:
             warn(f"`fun` is compiled, but called through Python, which is slower: {code}.")
