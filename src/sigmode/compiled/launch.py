@@ -265,12 +265,17 @@ class Entry(Generic[P, R]):
 ENTRIES: list[Entry[..., Any]] = []
 
 
-def entry(signature: str | tuple[Any, ...], nogil: bool = False) -> Callable[[Callable[P, R]], Entry[P, R]]:
+def entry(
+    signature: str | tuple[Any, ...], nogil: bool = False, result: str = ""
+) -> Callable[[Callable[P, R]], Entry[P, R]]:
     """Make an entry of a function; `signature` in Numba's notation, or a tuple of types, records among them.
 
-    nogil : whether other threads of Python may run meanwhile.
+    nogil : whether other threads of Python may run meanwhile; result : the type of what is returned, beside a tuple of
+    types, where the entry is to be called by its address.
     """
-    types_of = signature if isinstance(signature, str) else tuple(map(_parsed, signature))
+    types_of: Any = signature if isinstance(signature, str) else tuple(map(_parsed, signature))
+    if result:
+        types_of = _parsed(result)(*types_of)
 
     def decorate(function: Callable[P, R]) -> Entry[P, R]:
         made = Entry(function, types_of, nogil)

@@ -6,14 +6,16 @@ import numpy as np
 
 from . import control as c
 from .launch import INDICES, VECTOR, by_address, entry, helper
-from .member import ASK_PYTHON, PARTS, SETTING, TABLES, interpolate, judged
+from .member import MEMBER_PARTS, after_march, is_over, march_of
 from .report import beside, report
 from .tangent import tangents
+from .whole import ASK_PYTHON, SETTING, TABLES
 
 __all__ = ["SHOT_PARTS", "shoot"]
 
 # The parts, in the order of their addresses.
-SHOT_PARTS = *PARTS, tangents
+SHOT_PARTS = *MEMBER_PARTS, tangents
+_AT_BESIDE, _AT_REPORT = MEMBER_PARTS.index(beside), MEMBER_PARTS.index(report)
 _beside, _report, _tangents = (by_address(part) for part in (beside, report, tangents))
 
 
@@ -37,12 +39,12 @@ def _nodes(places, values, slopes, start, h, tables, floor):
 
 
 @helper
-def _read(parts, code, march, networks, last, t_eval, setting, tables):
-    """What networks say at the points, as far as the march got, (N, m)."""
+def _read(place, code, march, networks, last, t_eval, setting, tables):
+    """What networks say at the points, as far as the march got, (N, m); place : the address of `report`."""
     _, values, slopes = march
-    V, bias, _, start, end, h, y = networks
+    V, bias, start, end, h, y = networks
     found = _report(
-        parts[6],
+        place,
         (
             code[0], code[1], values, slopes, start, end, h, y, last, tables.w, tables.b, V, bias, 0, setting.atol,
             setting.rtol, tables.nodes, tables.A, setting.atol, setting.rtol, t_eval, False,
@@ -52,30 +54,29 @@ def _read(parts, code, march, networks, last, t_eval, setting, tables):
 
 
 @helper
-def _differentiate(parts, code, moved_words, runs, march, networks, setting, tables, step, floor):
-    """Calls of f, or -1; the derivatives as a march and as networks."""
+def _differentiate(parts, code, moved_words, runs, march, start, h, setting, tables, step, floor):
+    """Calls of f, or -1; the derivatives as a march and as networks; start, h (K,) : of the windows."""
     places, values, slopes = march
-    _, _, _, start, end, h, _ = networks
     K, s, n = slopes.shape
     N = n * (n + runs.size)
     t, Y, least = _nodes(places, values, slopes, start, h, tables, floor)
     by_values, nodes, by_slopes = np.empty((K, 3, N)), np.empty((K, s, N)), np.empty((K, s, N))
     calls = _tangents(
-        parts[7],
+        parts[-1],
         (
             code[0], code[1], moved_words, runs, t, Y, h, tables.A, least, step, by_values, nodes, by_slopes,
         ),
     )  # fmt: skip
     V, bias, u, y = np.empty((K, N, s - 1)), np.empty((K, N)), np.empty((K, 0, N)), np.empty((K, N))
-    start, end, h = np.empty(K), np.empty(K), np.empty(K)
+    starts, end, lengths = np.empty(K), np.empty(K), np.empty(K)
     _beside(
-        parts[3],
+        parts[_AT_BESIDE],
         (
-            places, by_values, by_slopes, tables.q, tables.r, tables.at_end, tables.reading, V, bias, u, start, end, h,
-            y,
+            places, by_values, by_slopes, tables.q, tables.r, tables.at_end, tables.reading, V, bias, u, starts, end,
+            lengths, y,
         ),
     )  # fmt: skip
-    return calls, (places, by_values, by_slopes), (V, bias, u, start, end, h, y)
+    return calls, (places, by_values, by_slopes), (V, bias, starts, end, lengths, y)
 
 
 @entry(
@@ -86,26 +87,32 @@ def shoot(parts, address, words, moved_words, runs, t0, bound, y0, t_eval, setti
 
     parts : addresses of `SHOT_PARTS`; address, words, moved_words, runs : see `tangent.tangents`; t0, bound, y0 (n,) :
     the problem; t_eval (m,) : where it is asked for; step, floor : of differences, see `ivp.partials`.
-    status : as of `member.judged`; values, errors (n, m), derivatives (n (n + k), m), if it came to its end. Of
-    the networks what they share, x (K + 1,), h (K,), abscissae and errors; and of each its starts y (K, .), V, bias.
+    status : 0, an end of the march in `control`, or ASK_PYTHON; values, errors (n, m), derivatives (n (n + k), m), if
+    it came to its end. Of the networks what they share, x (K + 1,), h (K,), abscissae and errors; and of each its
+    starts y (K, .), V, bias.
     """
-    N = y0.size * (y0.size + runs.size)
-    status, state, march, networks, _, error, _ = judged(parts, address, words, t0, bound, y0, setting, tables)
-    K, s, code = networks[0].shape[0], tables.A.shape[0], (address, words)
-    x, own = np.empty(K + 1), (networks[6], networks[0], networks[1])
+    n, s, code = y0.size, tables.A.shape[0], (address, words)
+    N = n * (n + runs.size)
+    asked, _, counts, places, values, slopes = march_of(parts, address, words, t0, bound, y0, setting, tables)
+    K = len(slopes)
+    status = asked if is_over(asked) and K > 0 else ASK_PYTHON
+    seen, off, derivatives = np.empty((n, 0)), np.empty((n, 0)), np.empty((N, 0))
+    shared = np.empty(K + 1), np.empty(K), np.empty(0), np.empty((n, 0))
+    own = np.empty((K, n)), np.empty((K, n, s - 1)), np.empty((K, n))
     by = np.empty((K, N)), np.empty((K, N, s - 1)), np.empty((K, N))
-    seen, off, slopes = np.empty((y0.size, 0)), np.empty((y0.size, 0)), np.empty((N, 0))
-    if status == 0:
-        last = march[0][K - 1, 2]
-        x[:K], x[K] = networks[3], last
-        seen = _read(parts, code, march, networks, last, t_eval, setting, tables)
-        off = np.empty(seen.shape)
-        interpolate(error[0], error[1], t_eval[: seen.shape[1]], off)
-        calls, by_march, found = _differentiate(
-            parts, code, moved_words, runs, march, networks, setting, tables, step, floor
+    if status == c.ACCEPTED:
+        status, of_second, _, _, found, networks, error, _ = after_march(
+            parts, address, words, places, values, slopes, setting, tables, False, t_eval
         )
-        slopes = _read(parts, code, by_march, found, last, t_eval, setting, tables)
-        by = found[6], found[0], found[1]
+        _, seen, off = found
+        x, h, y, V, bias = networks
+        shared, own = (x, h, error[0], error[1]), (y, V, bias)
+        march = places, values, slopes
+        calls, by_march, of_derivatives = _differentiate(
+            parts, code, moved_words, runs, march, x[:K], h, setting, tables, step, floor
+        )
+        derivatives = _read(parts[_AT_REPORT], code, by_march, of_derivatives, x[K], t_eval, setting, tables)
+        by = of_derivatives[5], of_derivatives[0], of_derivatives[1]
         status = ASK_PYTHON if calls < 0 else status
-        state[1][c.NFEV] += max(calls, 0)
-    return status, state[1][c.NFEV], (seen, off, slopes), (x, networks[5], error[0], error[1]), own, by
+        counts[c.NFEV] += of_second[0] + max(calls, 0)
+    return status, counts[c.NFEV], (seen, off, derivatives), shared, own, by

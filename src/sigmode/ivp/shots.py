@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,19 +9,16 @@ import numpy as np
 
 from ..arrays import Index, Real
 from ..compiled.functions import Called
-from ..compiled.member import ASK_PYTHON, Setting, Tables
 from ..compiled.shot import SHOT_PARTS, shoot
+from ..compiled.whole import ASK_PYTHON
 from ..user.field import WithArgs, compiled_on_nodes
-from . import error as second
-from .bound import RELATIVE_FLOOR
 from .march import MOST_COMPILED
-from .noise import AT, RESIDUALS
 from .partials import FLOOR, STEP
-from .quick import bases_of, of_networks
 from .sensitivity import SensitivitySolution
-from .setting import ABSOLUTE_FLOOR, MAX_WINDOWS, march_weights, width
+from .setting import width
+from .tables import addresses_of, bases_of, of_networks, setting_of, tables_of
 
-__all__ = ["Shot", "Shots", "member_setting", "member_tables"]
+__all__ = ["Shot", "Shots"]
 
 
 class Shot(NamedTuple):
@@ -45,8 +40,8 @@ class Shots:
         """k : how many of the arguments are parameters, floating-point numbers."""
         self._code, self._n, self._k = code, n, k
         functions = width(np.array([rtol]))
-        self._setting = member_setting(np.array([rtol]), np.array([atol]), n, False, 0.0, {})
-        self._bases, self._tables = bases_of(functions), member_tables(functions)
+        self._setting = setting_of(np.array([rtol]), np.array([atol]), n, False, 0.0, {})
+        self._bases, self._tables = bases_of(functions), tables_of(functions)
         self._rest = code.words()
 
     @staticmethod
@@ -73,8 +68,8 @@ class Shots:
         moved[rows, free] = (p[free] + step).view(np.int64)
         moved[rows + 1, free] = (p[free] - step).view(np.int64)
         status, nfev, at_times, shared, own, by = shoot(
-            _addresses(), self._code.address, words, moved, (p[free] + step) - (p[free] - step), *span, y0, times,
-            self._setting._replace(most=most), self._tables, STEP, FLOOR,
+            addresses_of(SHOT_PARTS), self._code.address, words, moved, (p[free] + step) - (p[free] - step), *span, y0,
+            times, self._setting._replace(most=most), self._tables, STEP, FLOOR,
         )  # fmt: skip
         if status == ASK_PYTHON:
             return None
@@ -88,32 +83,3 @@ class Shots:
         (y, V, bias), (by_y, by_V, by_bias) = own, by
         solution = of_networks(x, y, V, bias, self._bases, h, error_x, bound)
         return SensitivitySolution(solution, of_networks(x, by_y, by_V, by_bias, self._bases, h))
-
-
-@functools.cache
-def _addresses() -> Index:
-    return np.array([part.address for part in SHOT_PARTS])
-
-
-def member_setting(rtol: Real, atol: Any, n: int, controlled: bool, first: float, options: dict[str, Any]) -> Setting:
-    """What compiled code is asked for, as `ivp.quick` has it."""
-    ones = np.ones(n)
-    own_rtol, own_atol = rtol * ones, atol * ones
-    return Setting(
-        *march_weights(rtol, atol, n), own_atol, own_rtol, np.where(own_atol > 0.0, own_atol / own_rtol, 0.0),
-        RELATIVE_FLOOR, ABSOLUTE_FLOOR, second.SOLVED_TO, second.ROUNDING, second.MAY_REMAIN,
-        second.FOLLOWED * width(rtol), first, float(options.get("max_step", math.inf)),
-        int(options.get("max_windows", MAX_WINDOWS)), controlled,
-    )  # fmt: skip
-
-
-@functools.cache
-def member_tables(functions: int) -> Tables:
-    """Of the basis with so many functions, as `ivp.quick` has them."""
-    own = bases_of(functions)
-    basis, wider = own.own, own.wider
-    return Tables(
-        *basis.of_march,
-        basis.q, basis.r, basis.at_end, own.w, own.b, wider.nodes, wider.A, wider.transposed, *wider.split, own.reading,
-        AT, RESIDUALS,
-    )  # fmt: skip

@@ -13,7 +13,7 @@ from ..trial.basis import Basis
 from ..trial.solution import Solution, constant, with_error
 from ..trial.windows import at_windows
 from .partials import STEP, Derivatives, least_sizes
-from .quick import bases_of, of_networks
+from .tables import bases_of, of_networks
 
 __all__ = ["differentiated"]
 

@@ -8,14 +8,15 @@ import numpy as np
 
 from ..arrays import Index, Number, Real
 from ..compiled.functions import Called
-from ..compiled.member import ASK_PYTHON, PARTS, solve_members
+from ..compiled.member import MEMBER_PARTS, solve_members
+from ..compiled.whole import ASK_PYTHON
 from ..ivp.loop import FINISHED
 from ..ivp.march import MOST_COMPILED, why_it_ended
 from ..ivp.partials import count_of
 from ..ivp.sensitivity import sensitivity
 from ..ivp.setting import checked_first_step, width
-from ..ivp.shots import member_setting, member_tables
 from ..ivp.solve_ivp import solve_ivp
+from ..ivp.tables import addresses_of, setting_of, tables_of
 from ..user.field import WithArgs, compiled_on_nodes
 from .batch import Batch, Problem
 
@@ -145,13 +146,12 @@ def _compiled(store: _Store, code: Called) -> list[int]:
     first = options.get("first_step")
     first = 0.0 if first is None else min(checked_first_step(first, *span) for span in batch.spans.tolist())
     controlled = options["error_control"] == "global"
-    setting = member_setting(options["rtol"], options["atol"], batch.y0.shape[1], controlled, first, options)
-    tables = member_tables(width(options["rtol"]))
+    setting = setting_of(options["rtol"], options["atol"], batch.y0.shape[1], controlled, first, options)
+    tables = tables_of(width(options["rtol"]))
     ends = np.empty((len(words), 3))
-    parts = np.array([part.address for part in PARTS])
     solve_members(
-        parts, code.address, np.array(words, dtype=np.int64).reshape(len(words), -1), batch.spans, batch.y0,
-        batch.t_eval, setting, tables, store.y, store.error, store.status, store.nfev, ends,
+        addresses_of(MEMBER_PARTS), code.address, np.array(words, dtype=np.int64).reshape(len(words), -1), batch.spans,
+        batch.y0, batch.t_eval, setting, tables, store.y, store.error, store.status, store.nfev, ends,
     )  # fmt: skip
     for i in np.flatnonzero((store.status != 0) & (store.status != ASK_PYTHON)).tolist():
         t, bad_t, component = ends[i].tolist()

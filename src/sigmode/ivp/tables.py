@@ -1,0 +1,95 @@
+"""What compiled code is given to solve a whole problem, and the networks that it gives back."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arguments import SMALLEST_RTOL
+from ..arrays import Index, Real
+from ..compiled.launch import Entry
+from ..compiled.whole import Setting, Tables
+from ..trial.basis import Basis, basis
+from ..trial.network import Network
+from ..trial.solution import Solution
+from . import error
+from .bound import RELATIVE_FLOOR
+from .noise import AT, RESIDUALS
+from .setting import ABSOLUTE_FLOOR, MAX_WINDOWS, march_weights, width
+
+__all__ = ["Bases", "addresses_of", "bases_of", "of_networks", "setting_of", "tables_of"]
+
+
+class Bases(NamedTuple):
+    """The basis of a march, and that of the second one beside it.
+
+    reading : from slopes at the nodes of the first to values at those of the second, in units of h; w, b : (s - 1,), of
+    the hidden layer; theta : (2 s - 2,), both
+    """
+
+    own: Basis
+    wider: Basis
+    reading: Real
+    w: Real
+    b: Real
+    theta: Real
+
+
+@functools.cache
+def bases_of(s: int) -> Bases:
+    """Those of a march with s functions."""
+    own, wider = basis(s), basis(error.wider(s))
+    hidden = own.hidden
+    w, b = (np.ascontiguousarray(part) for part in np.split(hidden, 2))
+    return Bases(own, wider, own.read(wider.nodes)[0], w, b, hidden)
+
+
+@functools.cache
+def tables_of(s: int) -> Tables:
+    """Of the bases of a march with s functions."""
+    own = bases_of(s)
+    basis, wider = own.own, own.wider
+    return Tables(
+        *basis.of_march, basis.q, basis.r, basis.at_end, own.w, own.b, wider.nodes, wider.A, wider.transposed,
+        *wider.split, own.reading, AT, RESIDUALS,
+    )  # fmt: skip
+
+
+def setting_of(
+    rtol: Real, atol: Any, n: int, controlled: bool, first: float, options: dict[str, Any], factor: float = 1.0
+) -> Setting:
+    """What compiled code is asked for: errors within atol + rtol |y|, by a march with `factor` times these tolerances.
+
+    first : the length of the first window, zero if it is to be chosen.
+    """
+    ones = np.ones(n)
+    own_rtol, own_atol = rtol * ones, atol * ones
+    march_rtol = np.maximum(factor * own_rtol, SMALLEST_RTOL)
+    return Setting(
+        *march_weights(march_rtol, factor * own_atol, n), own_atol, own_rtol,
+        np.where(own_atol > 0.0, own_atol / own_rtol, 0.0), RELATIVE_FLOOR, ABSOLUTE_FLOOR, factor * error.SOLVED_TO,
+        error.ROUNDING, error.MAY_REMAIN, error.FOLLOWED * width(march_rtol), first,
+        float(options.get("max_step", math.inf)), int(options.get("max_windows", MAX_WINDOWS)), controlled,
+    )  # fmt: skip
+
+
+@functools.cache
+def addresses_of(parts: tuple[Entry[..., Any], ...]) -> Index:
+    """Where the machine code of entries is."""
+    return np.array([part.address for part in parts])
+
+
+def of_networks(
+    x: Real, y: Real, V: Real, bias: Real, bases: Bases, h: Real, error_x: Real | None = None,
+    bound: Real | None = None,
+) -> Solution:  # fmt: skip
+    """Windows from x[k] on, h long, as a `Solution`: y (K, N) where they start, output weights V (K, N, .), bias."""
+    K, n, units = V.shape
+    theta = np.empty((K, (2 + n) * units + n))
+    theta[:, : 2 * units] = bases.theta
+    theta[:, 2 * units : (2 + n) * units] = V.reshape(K, -1)
+    theta[:, (2 + n) * units :] = bias
+    return Solution(x, y, theta, Network(n, units, output_bias=True), error_x, bound, h)
