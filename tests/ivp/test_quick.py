@@ -17,6 +17,7 @@ from sigmode.compiled.local_error import local_error, room_for_error
 from sigmode.compiled.series import continue_rows, continued
 from sigmode.compiled.simple import integrate, sweep, times
 from sigmode.compiled.split import by_eigenvalues
+from sigmode.compiled.whole import _grows
 from sigmode.compiled.window import CONVERGED
 from sigmode.ivp import quick as module
 from sigmode.ivp.kinks import find
@@ -173,6 +174,17 @@ def rows_of(b, values, behind):
 
 class TestParts:
     """Pieces of compiled code against NumPy or against the same in Python."""
+
+    @pytest.mark.parametrize("n", [1, 2, 3, 4])
+    def test_growth_is_that_of_the_eigenvalues(self, n):
+        rng = np.random.default_rng(n)
+        run = numba.njit(lambda *args: _grows(*args))
+        df_dy = rng.standard_normal((500, n, n)) - 0.5 * np.sqrt(n) * np.eye(n)
+        h = np.ones(1)
+        found = [run(J[None], h, 1, 0.3) for J in df_dy]
+        assert found == [bool(np.linalg.eigvals(J).real.max() > 0.3) for J in df_dy]
+        assert 50 < sum(found) < 450
+        assert not run(np.full((1, n, n), np.nan), h, 1, 0.3)
 
     @pytest.mark.parametrize(("s", "n"), [(6, 1), (8, 2), (14, 3), (21, 5)])
     def test_products_by_vectors(self, s, n):

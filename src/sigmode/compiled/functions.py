@@ -239,11 +239,11 @@ def _room_for(n: int) -> Any:
     return room
 
 
-def _nodes_layer(fun: Any, kinds: tuple[Any, ...], out: Any, n: int) -> Any:
+def _nodes_layer(fun: Any, kinds: tuple[Any, ...], n: int) -> Any:
     """f at nodes one by one. n is a constant of the code: the compiler makes straight code of the loops over it."""
     unpack, room_for_y, room_for_f = _unpacker(kinds), _room_for(n), _room_for(n)
 
-    @njit(types.boolean(_X, out, _ARGS, out), no_cpython_wrapper=True)  # type: ignore[call-overload]
+    @njit(types.boolean(_X, _NODES, _ARGS, _NODES), no_cpython_wrapper=True)  # type: ignore[call-overload]
     def layer(t, y, words, out):
         args = unpack(words)
         own, slope = room_for_y(), room_for_f()  # `own` is f's, which may write to it
@@ -270,7 +270,7 @@ def on_nodes(fun: Any, args: tuple[Any, ...], n: int) -> Called | str | None:
     f may return an array, a list or a tuple of numbers, for one equation a number.
     """
     make = functools.partial(_nodes_layer, n=n)
-    return _machine_code(fun, args, (types.float64, _X), _NODES, make, n, alone=True)
+    return _machine_code(fun, args, (types.float64, _X), f"nodes {n}", make, alone=True)
 
 
 def on_block(fun: Any, args: tuple[Any, ...], ndim: int) -> Called | str | None:
@@ -280,15 +280,17 @@ def on_block(fun: Any, args: tuple[Any, ...], ndim: int) -> Called | str | None:
     says why, for one that only Python can call. Takes 0.2 to 0.5 s at the first call for a function and for types of
     `args`.
     """
-    return _machine_code(fun, args, (_X, _Y), types.Array(types.float64, ndim, "C"), _block_layer)
+    make = functools.partial(_block_layer, out=types.Array(types.float64, ndim, "C"))
+    return _machine_code(fun, args, (_X, _Y), f"block {ndim}", make)
 
 
 def _machine_code(
-    fun: Any, args: tuple[Any, ...], points: tuple[Any, ...], out: Any, make: Callable[..., Any], n: int | None = None,
-    alone: bool = False,
-) -> Called | str | None:  # fmt: skip
-    """See `on_block`; points, out : types, of what comes before `args`, and of what is written; n : what else the
-    layer depends on; alone : whether no other thread runs.
+    fun: Any, args: tuple[Any, ...], points: tuple[Any, ...], name: str, make: Callable[..., Any], alone: bool = False
+) -> Called | str | None:
+    """See `on_block`.
+
+    points : types of what comes before `args`; name : of the layer that `make` makes; alone : whether no other thread
+    runs.
     """
     if not is_dispatcher(fun):
         return None
@@ -299,7 +301,7 @@ def _machine_code(
         return "forceobj=True makes it a function of Python"
     if fun.targetoptions.get("parallel") and not alone:
         return _PARALLEL
-    layer = _layer_of(fun, kinds, points, (out, n), make)
+    layer = _layer_of(fun, kinds, points, name, make)
     if layer is None:
         return None
     if not alone and _launches(layer):
@@ -322,17 +324,21 @@ def _launches(layer: Any) -> bool:
     return "numba_parallel_for" in compiled.library.get_llvm_str()
 
 
-def _layer_of(fun: Any, kinds: Any, points: Any, of: tuple[Any, int | None], make: Callable[..., Any]) -> Any:
+def _layer_of(fun: Any, kinds: Any, points: Any, name: str, make: Callable[..., Any]) -> Any:
     """The layer around `fun`, made once for each of its compilations; None where Numba cannot compile it."""
     layers: dict[Any, Any] = fun.__dict__.setdefault("_sigmode_layers", {})
-    key, signature = (kinds, points, of), (*points, *kinds)
-    made, layer = layers.get(key, (None, None))
-    if key not in layers or made is not fun.overloads.get(signature):  # `fun.recompile()` makes another one
+    made, layer = layers.get((name, kinds), (None, None))
+    if made is not None and any(
+        made is each for each in fun.overloads.values()
+    ):  # looking it up takes ten times as long
+        return layer
+    signature = (*points, *kinds)
+    if (name, kinds) not in layers or made is not fun.overloads.get(signature):  # `fun.recompile()` makes another one
         try:
-            layer = make(fun, kinds, of[0])
+            layer = make(fun, kinds)
         except NumbaError:
             layer = None
-        layers[key] = fun.overloads.get(signature), layer
+        layers[name, kinds] = fun.overloads.get(signature), layer
     return layer
 
 

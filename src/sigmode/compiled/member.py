@@ -8,10 +8,10 @@ from .whole import ASK_PYTHON, FINISH_PARTS, MARCH_PARTS, SETTING, TABLES, finis
 
 __all__ = ["MEMBER_PARTS", "after_march", "is_over", "march_of", "solve_members"]
 
-# The parts, in the order of their addresses.
+# The parts, in the order of their addresses, and where those of `finish` begin. Not tuned.
 MEMBER_PARTS = march_through, finish, *MARCH_PARTS, *FINISH_PARTS
+_OF_FINISH = 2 + len(MARCH_PARTS)
 _march_through, _finish = by_address(march_through), by_address(finish)
-_OF_MARCH = 2 + len(MARCH_PARTS)
 
 
 @helper
@@ -23,7 +23,7 @@ def is_over(asked):
 @helper
 def march_of(parts, address, words, t0, bound, y0, setting, tables):
     """`march_through`, given the addresses of `MEMBER_PARTS`."""
-    return _march_through(parts[0], (parts[2:_OF_MARCH], address, words, t0, bound, y0, setting, tables))
+    return _march_through(parts[0], (parts[2:_OF_FINISH], address, words, t0, bound, y0, setting, tables))
 
 
 @helper
@@ -31,7 +31,7 @@ def after_march(parts, address, words, places, values, slopes, setting, tables, 
     """`finish` at given times, given the addresses of `MEMBER_PARTS`."""
     return _finish(
         parts[1],
-        (parts[_OF_MARCH:], address, words, places, values, slopes, setting, tables, probe, t_eval, False),
+        (parts[_OF_FINISH:], address, words, places, values, slopes, setting, tables, probe, t_eval, False),
     )
 
 

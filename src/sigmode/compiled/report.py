@@ -9,6 +9,7 @@ import numpy as np
 from .activations import sigmoid_pair
 from .functions import call_at_nodes
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
+from .vectors import LANES, aligned, eight, fused, load, row_times, store
 
 __all__ = ["GOLDEN", "MOST_POINTS_PER_FUNCTION", "PROBES", "SHORT_WINDOW", "STANDS_OUT", "STRAIGHT", "beside", "report"]
 
@@ -27,6 +28,22 @@ STANDS_OUT = 50.0
 GOLDEN = 0.6180339887498949
 
 
+@helper
+def _output_weights(weights, r, at_end, rise, V):
+    """Overwrite weights (1, m), Q^T times the slopes, with R^-1 of it: V (s - 1,); the bias meets the rise; r : R^T."""
+    s = at_end.size
+    for i in range(s - 1, -1, -1):
+        found = weights[0, i] / r[i, i]
+        for at in range(0, i, LANES):
+            store(weights, 0, at, fused(eight(-found), load(r, i, at), load(weights, 0, at)))
+        weights[0, i] = found
+    for i in range(s):
+        rise -= at_end[i] * weights[0, i]
+    for i in range(s - 1):
+        V[i] = weights[0, i]
+    return weights[0, s - 1] + rise
+
+
 @entry(
     f"void({MATRIX}, {CUBE}, {CUBE}, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX}, {CUBE}, {VECTOR},"
     f" {VECTOR}, {VECTOR}, {MATRIX})"
@@ -34,13 +51,14 @@ GOLDEN = 0.6180339887498949
 def beside(places, values, slopes, q, r, at_end, reading, V, bias, u, start, end, h, y):
     """What the networks of a march are, and what the second march starts from.
 
-    places (K, 3), values (K, 3, n), slopes (K, s, n) : see `march.advance`; q, r, at_end : of the basis; reading
-    (m, s) : from slopes at the nodes to values at m points, in units of h.
-    V (K, n, s - 1), bias (K, n) : output weights; u (K, m, n) : values at the m points of each window; start, end, h
+    places (K, 3), values (K, 3, n), slopes (K, s, n) : see `march.advance`; q (s, m), r (s, m), at_end : of the basis,
+    r transposed, both padded; reading (s, m) : from slopes at the nodes to values at m points, in units of h, padded.
+    V (K, n, s - 1), bias (K, n) : output weights; u (K, ., n) : values at these points of each window; start, end, h
     (K,) : where its nodes begin and end, and its length; y (K, n) : the values where it starts.
     """
     windows, s, n = slopes.shape
-    weights = np.empty(s)
+    room = aligned(2, 1, max(q.shape[1], reading.shape[1]))
+    row, weights = aligned(1, 1, s)[0], room[0]
     for m in range(windows):
         start[m], h[m] = places[m, 0], places[m, 1]
         end[m] = start[m] + h[m]
@@ -50,28 +68,15 @@ def beside(places, values, slopes, q, r, at_end, reading, V, bias, u, start, end
             end[m] = following if abs(end[m] - following) <= near else end[m]
         for k in range(n):
             y[m, k] = values[m, 0, k]
-            for i in range(s):
-                weights[i] = 0.0
             for j in range(s):
-                slope = h[m] * slopes[m, j, k]
-                for i in range(s):
-                    weights[i] += q[j, i] * slope
-            for i in range(s - 1, -1, -1):
-                total = weights[i]
-                for j in range(i + 1, s):
-                    total -= r[i, j] * weights[j]
-                weights[i] = total / r[i, i]
-            rise = values[m, 1, k] - values[m, 0, k]
-            for i in range(s):
-                rise -= at_end[i] * weights[i]
-            for i in range(s - 1):
-                V[m, k, i] = weights[i]
-            bias[m, k] = weights[s - 1] + rise
+                row[0, j] = h[m] * slopes[m, j, k]
+            for at in range(0, q.shape[1], LANES):
+                store(weights, 0, at, row_times(row, 0, q, at))
+            bias[m, k] = _output_weights(weights, r, at_end, values[m, 1, k] - values[m, 0, k], V[m, k])
+            for at in range(0, reading.shape[1], LANES):
+                store(room[1], 0, at, row_times(row, 0, reading, at) + eight(y[m, k]))
             for i in range(u.shape[1]):
-                total = 0.0
-                for j in range(s):
-                    total += reading[i, j] * slopes[m, j, k]
-                u[m, i, k] = y[m, k] + h[m] * total
+                u[m, i, k] = room[1, 0, i]
 
 
 @helper
@@ -89,37 +94,53 @@ def _read(w, b, V, bias, y, h, xi, s, ds, value, slope):
 
 
 @helper
-def _misses_something(address, words, start, end, h, y, w, b, V, bias, watched, atol, rtol):
+def _stands_out(d, m, least):
+    """Whether one of the first m of some defects is at least so large and stands out from the others."""
+    for i in range(m):
+        if not d[i] <= least[i]:
+            smaller = 0
+            for j in range(m):
+                smaller += 1 if STANDS_OUT * d[j] < d[i] else 0
+            if smaller > m // 2:
+                return True
+    return False
+
+
+@helper
+def _misses_something(address, words, start, end, h, y, slopes, probing, watched, atol, rtol):
     """Whether f does something between the nodes, as `ivp.error.unseen`, or cannot be called; and how often it was.
 
-    watched : a window with so many probes or fewer is watched over by its nodes.
+    probing (s, 2 m) : see `trial.basis.Basis`; watched : a window with so many probes or fewer is watched over by its
+    nodes.
     """
-    n, calls = y.shape[1], 0
+    n, s, calls = y.shape[1], slopes.shape[1], 0
+    half = probing.shape[1] // 2
     span = abs(end[-1] - start[0])
-    s, ds = np.empty(w.size), np.empty(w.size)
+    # Rows: values, slopes, f, what does not matter.
+    rows, K, t = aligned(4, n, half), aligned(1, n, s)[0], np.empty(half)
     for p in range(h.size):
-        length = (start[p + 1] if p + 1 < h.size else end[p]) - start[p]
-        m = math.ceil(PROBES * abs(length) / span)
+        m = min(math.ceil(PROBES * abs(h[p]) / span), PROBES)
         if m <= watched:
             continue
-        t, rows, d, slopes = np.empty(m), np.empty((m, n)), np.empty((m, n)), np.empty((m, n))
         for i in range(m):
-            xi = ((i + 1) * GOLDEN) % 1.0
-            t[i] = start[p] + length * xi
-            _read(w, b, V[p], bias[p], y[p], h[p], (t[i] - start[p]) / h[p], s, ds, rows[i], d[i])
-        if not call_at_nodes(address, t, rows, words, slopes):
+            t[i] = start[p] + h[p] * (((i + 1) * GOLDEN) % 1.0)
+        for k in range(n):
+            for i in range(s):
+                K[k, i] = slopes[p, i, k]
+            for at in range(0, m, LANES):
+                value = fused(eight(h[p]), row_times(K, k, probing, at), eight(y[p, k]))
+                store(rows[0], k, at, value)
+                store(rows[1], k, at, row_times(K, k, probing, half + at))
+                matters = fused(eight(rtol[k]), abs(value), eight(atol[k]))
+                store(rows[3], k, at, matters / eight(abs(h[p]) / m))
+        if not call_at_nodes(address, t[:m], rows[0, :, :m].T, words, rows[2, :, :m].T):
             return True, calls
         calls += m
         for k in range(n):
-            for i in range(m):
-                d[i, k] = abs(d[i, k] - slopes[i, k])
-            for i in range(m):
-                if not d[i, k] * (abs(length) / m) <= atol[k] + rtol[k] * abs(rows[i, k]):
-                    smaller = 0
-                    for j in range(m):
-                        smaller += 1 if STANDS_OUT * d[j, k] < d[i, k] else 0
-                    if smaller > m // 2:
-                        return True, calls
+            for at in range(0, m, LANES):
+                store(rows[1], k, at, abs(load(rows[1], k, at) - load(rows[2], k, at)))
+            if _stands_out(rows[1, k], m, rows[3, k]):
+                return True, calls
     return False, calls
 
 
@@ -180,22 +201,22 @@ def _reached(t_eval, last, sign):
 
 @entry(
     f"Tuple((b1, i8, {VECTOR}, {MATRIX}))(i8, {INDICES}, {CUBE}, {CUBE}, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX}, f8,"
-    f" {VECTOR}, {VECTOR}, {CUBE}, {MATRIX}, i8, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR},"
-    f" b1)"
+    f" {VECTOR}, {VECTOR}, {CUBE}, {MATRIX}, {MATRIX}, i8, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, {VECTOR},"
+    f" {VECTOR}, b1)"
 )
 def report(
-    address, words, values, slopes, start, end, h, y, last, w, b, V, bias, watched, atol, rtol,
+    address, words, values, slopes, start, end, h, y, last, w, b, V, bias, probing, watched, atol, rtol,
     nodes, A, own_atol, own_rtol, t_eval, everywhere,
 ):  # fmt: skip
     """Whether f does something that the march has missed, calls of f, and points (m,) with the values there, (n, m).
 
-    start to y, V, bias : see `beside`; last : where the march ended; w, b : of the hidden layer; watched : see above,
-    zero for no probes; atol, rtol (n,) : the tolerance that what was missed is measured by; own_atol, own_rtol : that
-    of the march; t_eval : the points, as far as the march got, unless `everywhere`: then its own.
+    start to y, V, bias : see `beside`; last : where the march ended; w, b : of the hidden layer; probing, watched : see
+    above, zero for no probes; atol, rtol (n,) : the tolerance that what was missed is measured by; own_atol, own_rtol :
+    that of the march; t_eval : the points, as far as the march got, unless `everywhere`: then its own.
     """
     missed, calls = False, 0
     if watched > 0:
-        missed, calls = _misses_something(address, words, start, end, h, y, w, b, V, bias, watched, atol, rtol)
+        missed, calls = _misses_something(address, words, start, end, h, y, slopes, probing, watched, atol, rtol)
     if everywhere:
         parts = np.empty(h.size, dtype=np.int64)
         _parts(values, slopes, A, nodes, start, end, h, own_atol, own_rtol, parts)

@@ -46,8 +46,9 @@ def _read(place, code, march, networks, last, t_eval, setting, tables):
     found = _report(
         place,
         (
-            code[0], code[1], values, slopes, start, end, h, y, last, tables.w, tables.b, V, bias, 0, setting.atol,
-            setting.rtol, tables.nodes, tables.A, setting.atol, setting.rtol, t_eval, False,
+            code[0], code[1], values, slopes, start, end, h, y, last, tables.w, tables.b, V, bias,
+            tables.probing, 0, setting.atol, setting.rtol, tables.nodes, tables.A, setting.atol, setting.rtol, t_eval,
+            False,
         ),
     )  # fmt: skip
     return found[3]

@@ -39,8 +39,8 @@ _TINY = float(np.finfo(float).tiny)
 class Tables(NamedTuple):
     """Of the basis of the march, `wide_...` of that of the second march, see `trial.basis`; and for the look for noise.
 
-    reading : from slopes at the nodes to values at the wider nodes; w, b : of the hidden layer; at, residuals : see
-    `noise.scatters`.
+    q, r, at_end, reading : see `report.beside`; probing : see `report.report`; w, b : of the hidden layer; at,
+    residuals : see `noise.scatters`.
     """
 
     nodes: Real
@@ -63,6 +63,7 @@ class Tables(NamedTuple):
     wide_apart: Real
     wide_together: Real
     reading: Real
+    probing: Real
     at: Real
     residuals: Real
 
@@ -191,30 +192,59 @@ def _used(y, setting):
 
 
 @helper
+def _at_most(J):
+    """A bound of the real parts of the eigenvalues, the smaller one of two logarithmic norms; NaN if J is not finite.
+
+    Source: Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, theorem I.10.5.
+    """
+    n = J.shape[0]
+    by_rows, by_columns = -np.inf, -np.inf
+    for k in range(n):
+        row = column = J[k, k]
+        for j in range(n):
+            if j != k:
+                row += abs(J[k, j])
+                column += abs(J[j, k])
+        if not (math.isfinite(row) and math.isfinite(column)):
+            return np.nan
+        by_rows, by_columns = max(by_rows, row), max(by_columns, column)
+    return min(by_rows, by_columns)
+
+
+@helper
+def _all_decay(J):
+    """Whether no eigenvalue has a positive real part: up to three equations by the coefficients of their polynomial.
+
+    Source: Gantmacher, The Theory of Matrices II, ch. XV, the criterion of Routh and Hurwitz.
+    """
+    n = J.shape[0]
+    if n == 1:
+        return J[0, 0] <= 0.0
+    if n > 3:
+        return np.linalg.eigvals(J.astype(np.complex128)).real.max() <= 0.0
+    trace, minors = J[0, 0] + J[1, 1], J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
+    if n == 2:
+        return trace <= 0.0 and minors >= 0.0
+    determinant = minors * J[2, 2]
+    determinant += J[0, 2] * (J[1, 0] * J[2, 1] - J[1, 1] * J[2, 0])
+    determinant -= J[1, 2] * (J[0, 0] * J[2, 1] - J[0, 1] * J[2, 0])
+    trace += J[2, 2]
+    minors += J[0, 0] * J[2, 2] - J[0, 2] * J[2, 0] + J[1, 1] * J[2, 2] - J[1, 2] * J[2, 1]
+    return trace <= 0.0 and determinant <= 0.0 and trace * minors <= determinant
+
+
+@helper
 def _grows(df_dy, h, looked, followed):
     """Whether df/dy allows errors to grow faster than can be followed, as `ivp.error.fastest_growth`."""
     n = df_dy.shape[1]
     for m in range(looked):
         least = followed / max(abs(h[m]), abs(h[m - 1]) if m > 0 else 0.0)
-        largest, finite = 0.0, True
-        for k in range(n):
-            row = 0.0
-            for j in range(n):
-                row += abs(df_dy[m, k, j])
-            finite = finite and math.isfinite(row)
-            largest = max(largest, row)
-        if not finite or largest <= least:
-            continue
         J = math.copysign(1.0, h[m]) * df_dy[m]
-        if n == 1:
-            fastest = J[0, 0]
-        elif n == 2:
-            middle = 0.5 * (J[0, 0] + J[1, 1])
-            away = middle * middle - (J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0])
-            fastest = middle + math.sqrt(max(away, 0.0))
-        else:
-            fastest = np.linalg.eigvals(J.astype(np.complex128)).real.max()
-        if fastest > least:
+        if not _at_most(J) > least:
+            continue
+        for k in range(n):
+            J[k, k] -= least
+        if not _all_decay(J):
             return True
     return False
 
@@ -323,7 +353,7 @@ def finish(parts, address, words, places, values, slopes, setting, tables, probe
     missed, probes, points, found = _report(
         parts[3],
         (
-            address, words, values, slopes, start, end, h, y, last, tables.w, tables.b, V, bias,
+            address, words, values, slopes, start, end, h, y, last, tables.w, tables.b, V, bias, tables.probing,
             tables.wide_nodes.size if probe and in_order else 0, used, setting.rtol, tables.nodes, tables.A,
             setting.atol, setting.rtol, t_eval, everywhere,
         ),

@@ -151,9 +151,13 @@ def checked_t_eval(t_eval: ArrayLike | None, t_span: tuple[float, float]) -> Num
         return None
     array = arguments.numbers(t_eval, "t_eval", "(m,)", real=True)
     arguments.one_dimensional(array, "t_eval")
-    if not ((array >= min(t_span)) & (array <= max(t_span))).all():  # NaN, too
+    if array.size == 0:
+        return array
+    low, high = min(t_span), max(t_span)
+    if not (array.min() >= low and array.max() <= high):  # NaN, too
         raise ValueError("Values in `t_eval` are not within `t_span`.")
-    if not (np.diff(array) * (1.0 if t_span[1] >= t_span[0] else -1.0) > 0.0).all():
+    before, behind = (array[:-1], array[1:]) if t_span[1] >= t_span[0] else (array[1:], array[:-1])
+    if not (before < behind).all():
         raise ValueError("Values in `t_eval` are not properly sorted.")
     return array
 

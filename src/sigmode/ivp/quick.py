@@ -116,7 +116,7 @@ class _Quick:
             return None
         x, h, y, V, bias = networks
         growing = self._growing(setting, x, y, h, df_dy[:looked], s) if looked else 0.0
-        if looked and not growing:  # noise of f: then f was not looked at between the nodes
+        if looked and not growing and probe:  # noise of df/dy: then f was not looked at between the nodes
             return None
         why = windows.why
         res = OptimizeResult(t=seen[0], y=seen[1], status=-1 if why else 0, success=not why, message=why or FINISHED)

@@ -189,11 +189,14 @@ def _solved(task: Task, carried: Number | None = None) -> tuple[IvpResult, Numbe
         longest = min(max_step, longest) if math.isfinite(longest) else max_step
         return loop.solve(method, fun, t_span, y0, t_eval, functions, {"max_step": longest, **tolerances, **options})
 
-    attempt: Callable[..., Attempt] = Attempts(run, Bound(y0, rtol, atol, carried), watch)
+    def attempt(*given: Any, **tolerances: Any) -> Attempt:
+        return Attempts(run, Bound(y0, rtol, atol, carried), watch)(*given, **tolerances)
+
+    one: Callable[..., Attempt] = attempt
     if method is NeuralCollocation and functions is None and watch is None and carried is None:
-        attempt = quick(attempt, fun, t_span, y0, t_eval, (rtol, atol), controlled, max_step, options)
+        one = quick(attempt, fun, t_span, y0, t_eval, (rtol, atol), controlled, max_step, options)
     try:
-        res = IvpResult(_solve(attempt, rtol, atol, controlled))
+        res = IvpResult(_solve(one, rtol, atol, controlled))
     finally:
         if watch:
             watch.close()
@@ -208,13 +211,15 @@ def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controll
     factor, longest = 1.0, math.inf
     best: Any = None
     worst = Worst(math.inf, 0.0, 0)
-    spent = np.zeros(3, dtype=int)
+    nfev = njev = nlu = 0
     noise: str | None = None
     for number in range(1, _ATTEMPTS + 1):
-        tolerances = {"rtol": np.maximum(factor * rtol, SMALLEST_RTOL), "atol": factor * atol}
+        tolerances = {"rtol": rtol, "atol": atol}
+        if factor != 1.0:
+            tolerances = {"rtol": np.maximum(factor * rtol, SMALLEST_RTOL), "atol": factor * atol}
         tried = attempt(factor, longest, number, **tolerances)
         res, now, noise = tried.res, tried.worst, tried.noise
-        spent += [res.nfev, res.njev, res.nlu]
+        nfev, njev, nlu = nfev + int(res.nfev), njev + int(res.njev), nlu + int(res.nlu)
         if tried.stopped:
             best, worst = res, now
             break
@@ -229,7 +234,7 @@ def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controll
             continue
         if now.ratio <= 1.0:
             missed, calls = tried.missed() if math.isinf(longest) else (False, 0)
-            spent[0] += calls
+            nfev += calls
             if not missed:
                 break
             longest = abs(res.sol.x[-1] - res.sol.x[0]) / _LOOKING_CLOSER  # the same again, looking closer
@@ -239,7 +244,7 @@ def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controll
             break  # noise, rounding, or an error that the tolerance does not govern
         factor *= min(_TIGHTEN_AT_LEAST, max(_TIGHTEN_AT_MOST, _AIM / now.ratio))
         factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
-    best.nfev, best.njev, best.nlu = spent.tolist()
+    best.nfev, best.njev, best.nlu = nfev, njev, nlu
     if controlled and best.status >= 0 and not worst.ratio <= 1.0:
         best.status, best.success = NOT_MET, False
         best.message = (

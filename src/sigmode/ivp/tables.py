@@ -12,7 +12,7 @@ from ..arguments import SMALLEST_RTOL
 from ..arrays import Index, Real
 from ..compiled.launch import Entry
 from ..compiled.whole import Setting, Tables
-from ..trial.basis import Basis, basis
+from ..trial.basis import Basis, basis, padded
 from ..trial.network import Network
 from ..trial.solution import Solution
 from . import error
@@ -26,13 +26,14 @@ __all__ = ["Bases", "addresses_of", "bases_of", "of_networks", "setting_of", "ta
 class Bases(NamedTuple):
     """The basis of a march, and that of the second one beside it.
 
-    reading : from slopes at the nodes of the first to values at those of the second, in units of h; w, b : (s - 1,), of
-    the hidden layer; theta : (2 s - 2,), both
+    reading : from slopes at the nodes of the first to values at those of the second, in units of h; its transpose is
+    padded; w, b : (s - 1,), of the hidden layer; theta : (2 s - 2,), both
     """
 
     own: Basis
     wider: Basis
     reading: Real
+    transposed: Real
     w: Real
     b: Real
     theta: Real
@@ -44,7 +45,8 @@ def bases_of(s: int) -> Bases:
     own, wider = basis(s), basis(error.wider(s))
     hidden = own.hidden
     w, b = (np.ascontiguousarray(part) for part in np.split(hidden, 2))
-    return Bases(own, wider, own.read(wider.nodes)[0], w, b, hidden)
+    reading = own.read(wider.nodes)[0]
+    return Bases(own, wider, reading, padded(reading.T), w, b, hidden)
 
 
 @functools.cache
@@ -53,8 +55,8 @@ def tables_of(s: int) -> Tables:
     own = bases_of(s)
     basis, wider = own.own, own.wider
     return Tables(
-        *basis.of_march, basis.q, basis.r, basis.at_end, own.w, own.b, wider.nodes, wider.A, wider.transposed,
-        *wider.split, own.reading, AT, RESIDUALS,
+        *basis.of_march, *basis.of_output, own.w, own.b, wider.nodes, wider.A, wider.transposed, *wider.split,
+        own.transposed, basis.probing, AT, RESIDUALS,
     )  # fmt: skip
 
 
@@ -66,13 +68,21 @@ def setting_of(
     first : the length of the first window, zero if it is to be chosen.
     """
     ones = np.ones(n)
-    own_rtol, own_atol = rtol * ones, atol * ones
-    march_rtol = np.maximum(factor * own_rtol, SMALLEST_RTOL)
+    limits = float(options.get("max_step", math.inf)), int(options.get("max_windows", MAX_WINDOWS))
+    return _setting((rtol * ones).tobytes(), (atol * ones).tobytes(), controlled, first, *limits, factor)
+
+
+@functools.lru_cache(maxsize=64)
+def _setting(
+    rtol_bytes: bytes, atol_bytes: bytes, controlled: bool, first: float, max_step: float, most: int, factor: float
+) -> Setting:
+    """See above: many problems are solved with the same tolerances, one after the other."""
+    rtol, atol = np.frombuffer(rtol_bytes).copy(), np.frombuffer(atol_bytes).copy()
+    march_rtol = np.maximum(factor * rtol, SMALLEST_RTOL)
     return Setting(
-        *march_weights(march_rtol, factor * own_atol, n), own_atol, own_rtol,
-        np.where(own_atol > 0.0, own_atol / own_rtol, 0.0), RELATIVE_FLOOR, ABSOLUTE_FLOOR, factor * error.SOLVED_TO,
-        error.ROUNDING, error.MAY_REMAIN, error.FOLLOWED * width(march_rtol), first,
-        float(options.get("max_step", math.inf)), int(options.get("max_windows", MAX_WINDOWS)), controlled,
+        *march_weights(march_rtol, factor * atol, rtol.size), atol, rtol, np.where(atol > 0.0, atol / rtol, 0.0),
+        RELATIVE_FLOOR, ABSOLUTE_FLOOR, factor * error.SOLVED_TO, error.ROUNDING, error.MAY_REMAIN,
+        error.FOLLOWED * width(march_rtol), first, max_step, most, controlled,
     )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ def differentiated(sol: Solution, of_f: Derivatives, estimate: bool) -> Solution
     places = np.column_stack([sol.x[:-1], sol.h, sol.x[1:]])
     V, bias, u, y = np.empty((K, N, own.s - 1)), np.empty((K, N)), np.empty((K, 0, N)), np.empty((K, N))
     start, end, h = np.empty((3, K))
-    beside(places, values, slopes, own.q, own.r, own.at_end, bases.reading, V, bias, u, start, end, h, y)
+    beside(places, values, slopes, *own.of_output, bases.transposed, V, bias, u, start, end, h, y)
     found = of_networks(sol.x, y, V, bias, bases, h)
     if not estimate:
         return found

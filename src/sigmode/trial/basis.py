@@ -11,11 +11,12 @@ from scipy.linalg import solve_triangular
 
 from ..arrays import Number, Real
 from ..compiled.dense import output_weights
+from ..compiled.report import GOLDEN, PROBES
 from ..compiled.vectors import LANES
 from .network import Network
 from .points import radau
 
-__all__ = ["Basis", "Eigen", "basis"]
+__all__ = ["Basis", "Eigen", "basis", "padded"]
 
 # Hidden layer of every window, in units of its length: centres are even and go this far beyond both ends, slopes have
 # this size and alternating signs (docs/decisions.md, "The basis of a window": smaller slopes lose stability).
@@ -74,7 +75,7 @@ class Basis:
         self.hidden = np.concatenate([w, -w * centre])
         phi, psi = self._functions(self.nodes)
         self.A = np.ascontiguousarray(np.linalg.solve(psi.T, phi.T).T)
-        self.transposed = _padded(self.A.T)
+        self.transposed = padded(self.A.T)
         self.q, self.r = (np.ascontiguousarray(part) for part in np.linalg.qr(psi))
         self.at_end = self._functions(np.ones(1))[0][0]
         at_nodes = 2.0 * self.nodes - 1.0
@@ -84,8 +85,8 @@ class Basis:
         self.judging = np.concatenate([self.to_legendre, self.difference])
         self.last_four = self.to_legendre[-4:].copy()
         self.padded_nodes = np.pad(self.nodes, (0, -s % LANES), mode="edge")
-        halves = _padded(self.to_legendre.T), _padded(self.difference.T)
-        self.judging_transposed, self.last_four_transposed = _padded(np.hstack(halves)), _padded(self.last_four.T)
+        halves = padded(self.to_legendre.T), padded(self.difference.T)
+        self.judging_transposed, self.last_four_transposed = padded(np.hstack(halves)), padded(self.last_four.T)
         self.first = float(self.nodes[0])
 
     @property
@@ -108,16 +109,31 @@ class Basis:
         used = np.flatnonzero(values.imag >= 0.0)
         twice = np.where(values[used].imag > 0.0, 2.0, 1.0)
         real, imag = vectors[:, used].real * twice, -vectors[:, used].imag * twice
-        together = np.vstack([_padded(real).T, _padded(imag).T])
-        apart = np.hstack([_padded(inverse[used].real.T), _padded(inverse[used].imag.T)])
+        together = np.vstack([padded(real).T, padded(imag).T])
+        apart = np.hstack([padded(inverse[used].real.T), padded(inverse[used].imag.T)])
         values = np.pad(values[used], (0, -used.size % LANES), mode="edge")  # some system that can be solved
-        return Split(np.array([values.real, values.imag]), apart, _padded(together))
+        return Split(np.array([values.real, values.imag]), apart, padded(together))
 
     @property
     def of_march(self) -> tuple[Real, Real, Real, Real, Real, Real, Real, Real]:
         """What a march in compiled code needs: nodes, A, its transpose, what it falls apart by, and for judgement."""
         judging = self.judging_transposed, self.last_four_transposed
         return self.padded_nodes, self.A, self.transposed, *self.split, *judging
+
+    @functools.cached_property
+    def of_output(self) -> tuple[Real, Real, Real]:
+        """q and the transpose of r, padded, and `at_end`: for output weights in compiled code."""
+        return padded(self.q), padded(self.r.T), self.at_end
+
+    @functools.cached_property
+    def probing(self) -> Real:
+        """From the slopes at the nodes to y - y_k, in units of h, and to the slopes at `PROBES` points, (s, 2 m).
+
+        The points are multiples of the golden ratio, modulo 1, in this order: the first so many are as even as all.
+        """
+        points = (np.arange(1, PROBES + 1, dtype=np.float64) * GOLDEN) % 1.0
+        values, slopes = self.read(points)
+        return padded(np.vstack([values, slopes]).T)
 
     @functools.cached_property
     def left(self) -> Real:
@@ -182,15 +198,15 @@ class Basis:
         return weights
 
 
-def _padded(matrix: Real) -> Real:
+def padded(matrix: Real) -> Real:
     """The matrix in C order with columns of zeros up to a multiple of eight, each eight of them in one cache line."""
     rows, columns = matrix.shape
     width = -(-columns // LANES) * LANES
     raw = np.zeros(rows * width + LANES)
     first = -(raw.ctypes.data // raw.itemsize) % LANES
-    padded = raw[first : first + rows * width].reshape(rows, width)
-    padded[:, :columns] = matrix
-    return padded
+    wide = raw[first : first + rows * width].reshape(rows, width)
+    wide[:, :columns] = matrix
+    return wide
 
 
 @functools.cache

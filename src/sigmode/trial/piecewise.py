@@ -49,8 +49,12 @@ class Piecewise:
         self.form = form
         self.second = y if second is None else second
         self.extrapolate = extrapolate
-        hidden = theta[:, : 2 * network.n_hidden]
-        self.shared = len(theta) > 1 and bool((hidden == hidden[0]).all())
+
+    @functools.cached_property
+    def shared(self) -> bool:
+        """Whether all windows have the same hidden layer."""
+        hidden = self.theta[:, : 2 * self.network.n_hidden]
+        return len(hidden) > 1 and bool((hidden == hidden[0]).all())
 
     def __call__(self, x: ArrayLike, nu: int = 0, extrapolate: bool | None = None) -> Real:
         """The solution, or its nu-th derivative by x, at the points x.
