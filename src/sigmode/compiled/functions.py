@@ -21,7 +21,8 @@ from numba.core.errors import NumbaError, TypingError
 from numba.extending import intrinsic, overload
 
 from ..arrays import Index, Number
-from .launch import helper
+from .launch import helper, inlined
+from .lending import lent
 
 __all__ = ["Called", "call", "call_at_nodes", "is_dispatcher", "on_block", "on_nodes"]
 
@@ -352,8 +353,9 @@ def _calling(y: Any) -> Any:
         def codegen(context, builder, signature, given):
             kind = context.call_conv.get_function_type(types.boolean, arguments)
             pointer = builder.inttoptr(given[0], kind.as_pointer())
-            lent = [_lent(context, builder, *pair) for pair in zip(arguments, given[1:], strict=True)]
-            status, value = context.call_conv.call_function(builder, pointer, types.boolean, arguments, lent)
+            # A function that raises an exception gives no claim back.
+            arrays = [lent(context, builder, *pair) for pair in zip(arguments, given[1:], strict=True)]
+            status, value = context.call_conv.call_function(builder, pointer, types.boolean, arguments, arrays)
             with cgutils.if_unlikely(builder, status.is_error):
                 api = context.get_python_api(builder)
                 lock = api.gil_ensure()
@@ -370,14 +372,6 @@ def _calling(y: Any) -> Any:
 _call, _call_at_nodes = _calling(_Y), _calling(None)
 
 
-def _lent(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """The same array without a claim on its memory: a function that raises an exception gives no claim back."""
-    array = context.make_array(kind)(context, builder, value)
-    array.meminfo = cgutils.get_null_value(array.meminfo.type)
-    array.parent = cgutils.get_null_value(array.parent.type)
-    return array._getvalue()
-
-
 @helper
 def call(address, x, y, words, out):
     """Whether the function at `address` filled in `out`: not if it raised, or returned another shape.
@@ -387,7 +381,7 @@ def call(address, x, y, words, out):
     return _call(address, x, y, words, out)
 
 
-@helper
+@inlined
 def call_at_nodes(address, t, Y, words, K):
     """As `call`, for the code of `on_nodes`: Y, K (k, n), in any order of memory."""
     return _call_at_nodes(address, t, Y, words, K)

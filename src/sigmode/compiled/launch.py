@@ -51,6 +51,7 @@ _SUMS: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz"}, "error_mode
 # What only compiled code calls; with wrappers for Python and C it would take an eighth longer to compile.
 _BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 helper = njit(**_BARE, **_EXACT)
+inlined = njit(**_BARE, **_EXACT, forceinline=True)
 sum_helper = njit(**_BARE, **_SUMS)
 # What users get, to call it from their own compiled code or from Python.
 for_users = njit(**_EXACT)

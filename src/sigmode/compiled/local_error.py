@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from .dense import factor
-from .launch import helper
+from .launch import helper, inlined
 from .series import decay
 from .simple import times
 from .vectors import LANES, aligned, at_least, eight, fused, larger, largest, load, spread, store
@@ -29,7 +29,7 @@ def room_for_error(n, m):
     return aligned(1, n, 3 * m + 2 * LANES)[0]
 
 
-@helper
+@inlined
 def _at_start(judged, k, s):
     """The Legendre series of component k where the window starts: even minus odd coefficients."""
     even, odd = 0.0, 0.0
@@ -67,7 +67,7 @@ def _filter(shift, df_dy, parts, first, last, square, pivots):
     return True
 
 
-@helper
+@inlined
 def _weighed(room, s, y, Y, atol, rtol):
     """The fourth part plus the largest of the others, in units of the tolerance."""
     m = Y.shape[1]
@@ -87,7 +87,7 @@ def _weighed(room, s, y, Y, atol, rtol):
     return others + largest(fourth)
 
 
-@helper
+@inlined
 def local_error(h, simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_dy, square, pivots, room, legendre):
     """The local error in units of the tolerance; NaN where there is none.
 

@@ -50,7 +50,8 @@ from .control import (
 )
 from .functions import call_at_nodes
 from .kinks import leaves
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, inlined
+from .lending import keep, lend
 from .local_error import local_error, room_for_error
 from .series import continue_rows
 from .simple import (
@@ -79,7 +80,7 @@ from .window import (
 __all__ = ["advance"]
 
 
-@helper
+@inlined
 def _predict(numbers, counts, nodes, transposed, legendre, y, Y, K):
     """Start values Y from the slopes that are known."""
     offset = 0.0 if counts[INSIDE] else 1.0
@@ -91,7 +92,7 @@ def _predict(numbers, counts, nodes, transposed, legendre, y, Y, K):
     numbers[RATE] = 0.0
 
 
-@helper
+@inlined
 def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K):
     """Y = y + h A f(Y): CONVERGED, NOT_YET, or HOPELESS where these sweeps are too slow."""
     last, sweeps = numbers[SIZE], counts[SWEEPS]
@@ -119,7 +120,7 @@ def _find_bad(numbers, counts, t, K, before):
                     return
 
 
-@helper
+@inlined
 def _copy(rows, values):
     """values (s, n) = rows."""
     for i in range(values.shape[0]):
@@ -145,7 +146,7 @@ def _by_newton(
     return said, sweeps >= 0
 
 
-@helper
+@inlined
 def _by_simple_sweeps(numbers, counts, address, words, transposed, atol, rtol, y, t, Y, K):
     """As `_by_newton`, by simple sweeps."""
     said = NOT_YET
@@ -157,7 +158,7 @@ def _by_simple_sweeps(numbers, counts, address, words, transposed, atol, rtol, y
     return said, True
 
 
-@helper
+@inlined
 def _solve(
     numbers, counts, address, words, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
     atol, rtol, y, f, t, legendre, df_dy, square, pivots, rows, room,
@@ -235,7 +236,7 @@ def _show(counts, rows, Y, K, before):
         _copy(rows[2], before)
 
 
-@helper
+@inlined
 def _store(numbers, counts, y, start, rows, places, values, slopes):
     """Keep a window that was accepted; whether that has to be the last one for now."""
     m = counts[STORED]
@@ -251,31 +252,14 @@ def _store(numbers, counts, y, start, rows, places, values, slopes):
     return counts[STORED] == places.shape[0] or counts[CUT] or numbers[T] == numbers[BOUND]
 
 
-_TABLES = ", ".join([VECTOR, *[MATRIX] * 7])
-_OF_Y = ", ".join([VECTOR] * 7)  # atol to t
-_OF_NODES = ", ".join([MATRIX] * 5)  # Y to df_dy
-_ROOM = f"{MATRIX}, {INDICES}"
-_STORE = f"{MATRIX}, {CUBE}, {CUBE}"
-
-
-@entry(f"i8({VECTOR}, {INDICES}, i8, {INDICES}, b1, {_TABLES}, {_OF_Y}, {_OF_NODES}, {_ROOM}, {_STORE})")
-def advance(
+@inlined
+def _go_on(
     numbers, counts, address, words, own_df_dy, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
-    atol, rtol, small, y, f, start, t, Y, K, before, legendre, df_dy, square, pivots, places, values, slopes,
+    atol, rtol, small, y, f, start, t, Y, K, before, legendre, df_dy, square, pivots, places, values, slopes, rows,
+    room,
 ):  # fmt: skip
-    """`steer` with windows of a compiled f: go on until there is no more room for them, or Python is needed.
-
-    address, words : of f, see `functions.Called`; own_df_dy : whether df/dy is the user's.
-    nodes (m,), A (s, s), and, transposed and padded, A (s, m), judging (s, .), last_four (s, .) : of the basis;
-    eigenvalues, apart, together : see `trial.basis.Split`.
-    atol, rtol, small, y, f, start : (n,); small : what does not matter in y, for differences; f : the slope at y;
-    start : y at the start of the window that was accepted.
-    t (s,), Y, K, before, legendre (s, n), df_dy (n, n) : of the window; square (n, n), pivots (n,) : work space.
-    places (m, 3), values (m, 3, n), slopes (m, s, n) : of the windows that are accepted, as many as counts[STORED]:
-    start, length, and end of each; y at the start, at the last node and at the end; K.
-    """
+    """`advance`, with rows (4, n, m) and room for its windows."""
     n = y.size
-    rows, room = aligned(4, n, transposed.shape[1]), room_for_error(n, transposed.shape[1])
     for k in range(n):
         for i in range(t.size):  # of a window that Python had a look at
             rows[0, k, i], rows[1, k, i], rows[2, k, i] = Y[i, k], K[i, k], before[i, k]
@@ -321,3 +305,38 @@ def advance(
                     legendre[0, k] = f[k] if counts[CUT] else legendre[0, k]
         elif asked != ACCEPTED or _store(numbers, counts, y, start, rows, places, values, slopes):
             return asked
+
+
+_TABLES = ", ".join([VECTOR, *[MATRIX] * 7])
+_OF_Y = ", ".join([VECTOR] * 7)  # atol to t
+_OF_NODES = ", ".join([MATRIX] * 5)  # Y to df_dy
+_ROOM = f"{MATRIX}, {INDICES}"
+_STORE = f"{MATRIX}, {CUBE}, {CUBE}"
+
+
+@entry(f"i8({VECTOR}, {INDICES}, i8, {INDICES}, b1, {_TABLES}, {_OF_Y}, {_OF_NODES}, {_ROOM}, {_STORE})")
+def advance(
+    numbers, counts, address, words, own_df_dy, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
+    atol, rtol, small, y, f, start, t, Y, K, before, legendre, df_dy, square, pivots, places, values, slopes,
+):  # fmt: skip
+    """`steer` with windows of a compiled f: go on until there is no more room for them, or Python is needed.
+
+    address, words : of f, see `functions.Called`; own_df_dy : whether df/dy is the user's.
+    nodes (m,), A (s, s), and, transposed and padded, A (s, m), judging (s, .), last_four (s, .) : of the basis;
+    eigenvalues, apart, together : see `trial.basis.Split`.
+    atol, rtol, small, y, f, start : (n,); small : what does not matter in y, for differences; f : the slope at y;
+    start : y at the start of the window that was accepted.
+    t (s,), Y, K, before, legendre (s, n), df_dy (n, n) : of the window; square (n, n), pivots (n,) : work space.
+    places (m, 3), values (m, 3, n), slopes (m, s, n) : of the windows that are accepted, as many as counts[STORED]:
+    start, length, and end of each; y at the start, at the last node and at the end; K.
+    """
+    rows, room = aligned(4, y.size, transposed.shape[1]), room_for_error(y.size, transposed.shape[1])
+    asked = _go_on(
+        lend(numbers), lend(counts), address, lend(words), own_df_dy, lend(nodes), lend(A), lend(transposed),
+        lend(eigenvalues), lend(apart), lend(together), lend(judging), lend(last_four), lend(atol), lend(rtol),
+        lend(small), lend(y), lend(f), lend(start), lend(t), lend(Y), lend(K), lend(before), lend(legendre),
+        lend(df_dy), lend(square), lend(pivots), lend(places), lend(values), lend(slopes), lend(rows), lend(room),
+    )  # fmt: skip
+    keep(rows)
+    keep(room)
+    return asked

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Index, Real
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, inlined
 from .vectors import LANES, eight, fused, load, spread, store
 
 __all__ = ["continue_rows", "continued", "decay", "neglected_by_windows", "read_windows"]
@@ -18,7 +18,7 @@ __all__ = ["continue_rows", "continued", "decay", "neglected_by_windows", "read_
 _LEAST_DECAY = 0.03
 
 
-@helper
+@inlined
 def decay(a, b, c, d):
     """The size of the last two of four coefficients, and the factor by which two more make it smaller."""
     last = max(abs(c), abs(d))
@@ -44,7 +44,7 @@ def continued(nodes: Real, legendre: Real, degree: int, offset: float, ratio: fl
                 K[i, k] += legendre[d, k] * p[i]
 
 
-@helper
+@inlined
 def continue_rows(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
     """As `continued`, to rows K (n, m), see `simple`; nodes (m,)."""
     n, at_nodes = K.shape[0], nodes.reshape((1, nodes.size))

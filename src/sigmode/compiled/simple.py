@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .functions import call_at_nodes
-from .launch import helper
+from .launch import helper, inlined
 from .vectors import LANES, at_least, eight, fused, larger, largest, load, row_times, store
 
 __all__ = [
@@ -39,7 +39,7 @@ NOT_STIFF, SHORTER_REACH = 15.0, 4.0
 _FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
 
 
-@helper
+@inlined
 def call_once(address, t, y, words, f):
     """f at one point t (1,), y (n,) -> f (n,); False where Python has to be asked."""
     return call_at_nodes(address, t, y.reshape((1, y.size)), words, f.reshape((1, y.size)))
@@ -54,7 +54,7 @@ def at_rest(y, f):
     return 0
 
 
-@helper
+@inlined
 def begins_to_move(y, f, K, s):
     """1 if a component is at rest at the start, has a slope of zero at the first node, but not at all nodes, else 0."""
     for k in range(f.size):
@@ -94,7 +94,7 @@ def differences(address, words, t, h, y, f, small, df_dy, partial):
     return True
 
 
-@helper
+@inlined
 def integrate(h, transposed, y, K, Y):
     """Y = y + h A K; transposed (s, m) : of A, padded with zeros."""
     for k in range(y.size):
@@ -102,7 +102,7 @@ def integrate(h, transposed, y, K, Y):
             store(Y, k, at, fused(eight(h), row_times(K, k, transposed, at), eight(y[k])))
 
 
-@helper
+@inlined
 def times(table, K, product, first):
     """Columns of product (n, .), from the first on, = each row of K times a table (s, m)."""
     for k in range(K.shape[0]):
@@ -110,7 +110,7 @@ def times(table, K, product, first):
             store(product, k, first + at, row_times(K, k, table, at))
 
 
-@helper
+@inlined
 def sweep(h, transposed, y, atol, rtol, K, Y):
     """`integrate`, and how much Y has changed by it, in units of the tolerance: infinite where it is not finite."""
     size = eight(0.0)
@@ -124,7 +124,7 @@ def sweep(h, transposed, y, atol, rtol, K, Y):
     return largest(size)
 
 
-@helper
+@inlined
 def goes_on(size, sweeps, rate):
     """Whether simple sweeps are worth another one."""
     return size < np.inf and sweeps < _MOST_SIMPLE and (sweeps < _SLOW_AFTER or rate < _TOO_SLOW)

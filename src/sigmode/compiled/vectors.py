@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, overload, register_model
 
-from .launch import helper
+from .launch import helper, inlined
 
 __all__ = [
     "LANES", "aligned", "at_least", "eight", "fused", "larger", "largest", "load", "row_times", "spread", "store",
@@ -188,7 +188,7 @@ def aligned(count, rows, columns):
     return raw[first : first + count * rows * columns].reshape((count, rows, columns))
 
 
-@helper
+@inlined
 def row_times(K, k, table, at):
     """Eight of the products of row k of K (., m) and the columns of a table (s, .), from column `at` on, s <= m.
 
