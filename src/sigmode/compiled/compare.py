@@ -6,7 +6,8 @@ import numpy as np
 
 from ..arrays import Index, Real
 from .functions import call_at_nodes
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, inlined
+from .lending import keep, lend
 from .simple import at_rest, call_once, differences, goes_on, norm, sweep
 from .split import by_eigenvalues
 from .vectors import aligned
@@ -18,7 +19,7 @@ __all__ = ["compare"]
 _WORTH_TRYING = 40.0
 
 
-@helper
+@inlined
 def _by_simple_sweeps(address, words, t, h, transposed, y, atol, rtol, Y, K):
     """Whether simple sweeps solve the window, and how many it took; -1 where Python has to be asked."""
     last, rate = 0.0, 0.0
@@ -36,7 +37,7 @@ def _by_simple_sweeps(address, words, t, h, transposed, y, atol, rtol, Y, K):
         sweeps += 1
 
 
-@helper
+@inlined
 def _nodes(start, end, h, nodes, t):
     for i in range(t.size):
         at = start + h * nodes[i]
@@ -44,7 +45,7 @@ def _nodes(start, end, h, nodes, t):
     t[t.size - 1] = end
 
 
-@helper
+@inlined
 def _start_values(u, y, now, rows):
     """The march u of one window, moved to where the second march is."""
     s = u.shape[0]
@@ -53,7 +54,7 @@ def _start_values(u, y, now, rows):
             rows[k, i] = u[i, k] + (now[k] - y[k]) if i < s else now[k]
 
 
-@helper
+@inlined
 def _one_window(address, words, t, h, A, transposed, eigenvalues, apart, together, u, y, now, df_dy, atol, rtol, rows):
     """The values rows[0] of one window, from u: what is left, in units of the tolerance, and sweeps, -1 for Python."""
     values, slopes, before, step = rows[0], rows[1], rows[2], rows[3]
@@ -75,30 +76,20 @@ def _one_window(address, words, t, h, A, transposed, eigenvalues, apart, togethe
     return size, spent + sweeps if sweeps >= 0 else -1
 
 
-@entry(
-    f"Tuple((i8, i8))(i8, {INDICES}, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX}, {CUBE}, {VECTOR}, {MATRIX}, {MATRIX},"
-    f" {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, f8, {MATRIX}, {CUBE}, {VECTOR}, {CUBE})"
-)
-def compare(
-    address: int, words: Index, start: Real, end: Real, h: Real, y: Real, u: Real, nodes: Real, A: Real,
-    transposed: Real, eigenvalues: Real, apart: Real, together: Real, atol: Real, rtol: Real, small: Real,
-    may_remain: float, t: Real, z: Real, left: Real, df_dy: Real,
-) -> tuple[int, int]:  # fmt: skip
-    """A second solution z, by wider windows, beside a march u: the windows done, and the calls of f, -1 if one failed.
-
-    start, end, h : (K,); y : (K, n), u at the starts; u, z : (K, s, n), at the nodes; t : (K, s); left : (K,), what
-    Newton's method left in units of the tolerance atol + rtol |y|; df_dy : (K, n, n), at the starts. Ends where more
-    is left than `may_remain`.
-    """
+@inlined
+def _beside(
+    address, words, start, end, h, y, u, nodes, A, transposed, eigenvalues, apart, together, atol, rtol, small,
+    may_remain, t, z, left, df_dy, now, slope, rows, differing,
+):  # fmt: skip
+    """`compare`, with work space: now, slope (n,), rows (4, n, m), differing (2 n + 2, n)."""
     K, s, n = u.shape
-    now = y[0].copy()
-    slope, rows = np.empty(n), aligned(4, n, transposed.shape[1])
     calls = 0
     for k in range(K):
         _nodes(start[k], end[k], h[k], nodes, t[k])
         if not call_once(address, start[k : k + 1], now, words, slope):
             return k, -1
-        if not differences(address, words, start[k], h[k], now, slope, small, df_dy[k], at_rest(now, slope)):
+        still = at_rest(now, slope)
+        if not differences(address, words, start[k], h[k], now, slope, small, df_dy[k], still, differing):
             return k, -1
         left[k], sweeps = _one_window(
             address, words, t[k], h[k], A, transposed, eigenvalues, apart, together, u[k], y[k], now, df_dy[k], atol,
@@ -116,3 +107,32 @@ def compare(
         if not left[k] < may_remain:
             return k, calls
     return K, calls
+
+
+@entry(
+    f"Tuple((i8, i8))(i8, {INDICES}, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX}, {CUBE}, {VECTOR}, {MATRIX}, {MATRIX},"
+    f" {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, f8, {MATRIX}, {CUBE}, {VECTOR}, {CUBE})"
+)
+def compare(
+    address: int, words: Index, start: Real, end: Real, h: Real, y: Real, u: Real, nodes: Real, A: Real,
+    transposed: Real, eigenvalues: Real, apart: Real, together: Real, atol: Real, rtol: Real, small: Real,
+    may_remain: float, t: Real, z: Real, left: Real, df_dy: Real,
+) -> tuple[int, int]:  # fmt: skip
+    """A second solution z, by wider windows, beside a march u: the windows done, and the calls of f, -1 if one failed.
+
+    start, end, h : (K,); y : (K, n), u at the starts; u, z : (K, s, n), at the nodes; t : (K, s); left : (K,), what
+    Newton's method left in units of the tolerance atol + rtol |y|; df_dy : (K, n, n), at the starts. Ends where more
+    is left than `may_remain`.
+    """
+    n = u.shape[2]
+    now, slope, rows, differing = y[0].copy(), np.empty(n), aligned(4, n, transposed.shape[1]), np.empty((2 * n + 2, n))
+    done: tuple[int, int] = _beside(
+        address, lend(words), lend(start), lend(end), lend(h), lend(y), lend(u), lend(nodes), lend(A), lend(transposed),
+        lend(eigenvalues), lend(apart), lend(together), lend(atol), lend(rtol), lend(small), may_remain, lend(t),
+        lend(z), lend(left), lend(df_dy), lend(now), lend(slope), lend(rows), lend(differing),
+    )  # fmt: skip
+    keep(now)
+    keep(slope)
+    keep(rows)
+    keep(differing)
+    return done

@@ -34,6 +34,7 @@ __all__ = [
     "fma",
     "for_users",
     "helper",
+    "inlined",
     "plain_helper",
     "record",
     "sum_helper",
@@ -51,6 +52,7 @@ _SUMS: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz"}, "error_mode
 # What only compiled code calls; with wrappers for Python and C it would take an eighth longer to compile.
 _BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 helper = njit(**_BARE, **_EXACT)
+# What is part of its callers wherever it is called: a call copies the description of every array.
 inlined = njit(**_BARE, **_EXACT, forceinline=True)
 sum_helper = njit(**_BARE, **_SUMS)
 # What users get, to call it from their own compiled code or from Python.

@@ -256,9 +256,9 @@ def _store(numbers, counts, y, start, rows, places, values, slopes):
 def _go_on(
     numbers, counts, address, words, own_df_dy, nodes, A, transposed, eigenvalues, apart, together, judging, last_four,
     atol, rtol, small, y, f, start, t, Y, K, before, legendre, df_dy, square, pivots, places, values, slopes, rows,
-    room,
+    room, differing,
 ):  # fmt: skip
-    """`advance`, with rows (4, n, m) and room for its windows."""
+    """`advance`, with rows (4, n, m), room and differing (2 n + 2, n) as work space."""
     n = y.size
     for k in range(n):
         for i in range(t.size):  # of a window that Python had a look at
@@ -269,7 +269,7 @@ def _go_on(
             if own_df_dy:
                 return asked
             counts[PARTIAL] = 0 if counts[ALL_COLUMNS] else at_rest(y, f)
-            if not differences(address, words, numbers[T], numbers[H], y, f, small, df_dy, counts[PARTIAL]):
+            if not differences(address, words, numbers[T], numbers[H], y, f, small, df_dy, counts[PARTIAL], differing):
                 return asked
             counts[NJEV] += 1
             if counts[GAVE_UP]:
@@ -330,13 +330,17 @@ def advance(
     places (m, 3), values (m, 3, n), slopes (m, s, n) : of the windows that are accepted, as many as counts[STORED]:
     start, length, and end of each; y at the start, at the last node and at the end; K.
     """
-    rows, room = aligned(4, y.size, transposed.shape[1]), room_for_error(y.size, transposed.shape[1])
+    n = y.size
+    rows, room = aligned(4, n, transposed.shape[1]), room_for_error(n, transposed.shape[1])
+    differing = np.empty((2 * n + 2, n))
     asked = _go_on(
         lend(numbers), lend(counts), address, lend(words), own_df_dy, lend(nodes), lend(A), lend(transposed),
         lend(eigenvalues), lend(apart), lend(together), lend(judging), lend(last_four), lend(atol), lend(rtol),
         lend(small), lend(y), lend(f), lend(start), lend(t), lend(Y), lend(K), lend(before), lend(legendre),
         lend(df_dy), lend(square), lend(pivots), lend(places), lend(values), lend(slopes), lend(rows), lend(room),
+        lend(differing),
     )  # fmt: skip
     keep(rows)
     keep(room)
+    keep(differing)
     return asked

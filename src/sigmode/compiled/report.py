@@ -8,7 +8,8 @@ import numpy as np
 
 from .activations import sigmoid_pair
 from .functions import call_at_nodes
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, inlined
+from .lending import keep, lend
 from .vectors import LANES, aligned, eight, fused, load, row_times, store
 
 __all__ = ["GOLDEN", "MOST_POINTS_PER_FUNCTION", "PROBES", "SHORT_WINDOW", "STANDS_OUT", "STRAIGHT", "beside", "report"]
@@ -28,7 +29,7 @@ STANDS_OUT = 50.0
 GOLDEN = 0.6180339887498949
 
 
-@helper
+@inlined
 def _output_weights(weights, r, at_end, rise, V):
     """Overwrite weights (1, m), Q^T times the slopes, with R^-1 of it: V (s - 1,); the bias meets the rise; r : R^T."""
     s = at_end.size
@@ -44,21 +45,11 @@ def _output_weights(weights, r, at_end, rise, V):
     return weights[0, s - 1] + rise
 
 
-@entry(
-    f"void({MATRIX}, {CUBE}, {CUBE}, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX}, {CUBE}, {VECTOR},"
-    f" {VECTOR}, {VECTOR}, {MATRIX})"
-)
-def beside(places, values, slopes, q, r, at_end, reading, V, bias, u, start, end, h, y):
-    """What the networks of a march are, and what the second march starts from.
-
-    places (K, 3), values (K, 3, n), slopes (K, s, n) : see `march.advance`; q (s, m), r (s, m), at_end : of the basis,
-    r transposed, both padded; reading (s, m) : from slopes at the nodes to values at m points, in units of h, padded.
-    V (K, n, s - 1), bias (K, n) : output weights; u (K, ., n) : values at these points of each window; start, end, h
-    (K,) : where its nodes begin and end, and its length; y (K, n) : the values where it starts.
-    """
+@inlined
+def _networks(places, values, slopes, q, r, at_end, reading, V, bias, u, start, end, h, y, room, scaled):
+    """`beside`, with work space: room (2, 1, m), scaled (1, 1, s)."""
     windows, s, n = slopes.shape
-    room = aligned(2, 1, max(q.shape[1], reading.shape[1]))
-    row, weights = aligned(1, 1, s)[0], room[0]
+    weights, row = room[0], scaled[0]
     for m in range(windows):
         start[m], h[m] = places[m, 0], places[m, 1]
         end[m] = start[m] + h[m]
@@ -77,6 +68,28 @@ def beside(places, values, slopes, q, r, at_end, reading, V, bias, u, start, end
                 store(room[1], 0, at, row_times(row, 0, reading, at) + eight(y[m, k]))
             for i in range(u.shape[1]):
                 u[m, i, k] = room[1, 0, i]
+
+
+@entry(
+    f"void({MATRIX}, {CUBE}, {CUBE}, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX}, {CUBE}, {VECTOR},"
+    f" {VECTOR}, {VECTOR}, {MATRIX})"
+)
+def beside(places, values, slopes, q, r, at_end, reading, V, bias, u, start, end, h, y):
+    """What the networks of a march are, and what the second march starts from.
+
+    places (K, 3), values (K, 3, n), slopes (K, s, n) : see `march.advance`; q (s, m), r (s, m), at_end : of the basis,
+    r transposed, both padded; reading (s, m) : from slopes at the nodes to values at m points, in units of h, padded.
+    V (K, n, s - 1), bias (K, n) : output weights; u (K, ., n) : values at these points of each window; start, end, h
+    (K,) : where its nodes begin and end, and its length; y (K, n) : the values where it starts.
+    """
+    s = slopes.shape[1]
+    room, row = aligned(2, 1, max(q.shape[1], reading.shape[1])), aligned(1, 1, s)
+    _networks(
+        lend(places), lend(values), lend(slopes), lend(q), lend(r), lend(at_end), lend(reading), lend(V), lend(bias),
+        lend(u), lend(start), lend(end), lend(h), lend(y), lend(room), lend(row),
+    )  # fmt: skip
+    keep(room)
+    keep(row)
 
 
 @helper

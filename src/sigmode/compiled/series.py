@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Index, Real
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, inlined
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, inlined
 from .vectors import LANES, eight, fused, load, spread, store
 
 __all__ = ["continue_rows", "continued", "decay", "neglected_by_windows", "read_windows"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .functions import call_at_nodes
-from .launch import helper, inlined
+from .launch import inlined
 from .vectors import LANES, at_least, eight, fused, larger, largest, load, row_times, store
 
 __all__ = [
@@ -45,7 +45,7 @@ def call_once(address, t, y, words, f):
     return call_at_nodes(address, t, y.reshape((1, y.size)), words, f.reshape((1, y.size)))
 
 
-@helper
+@inlined
 def at_rest(y, f):
     """1 if a component is exactly zero, with a slope of exactly zero, else 0."""
     for k in range(y.size):
@@ -65,16 +65,14 @@ def begins_to_move(y, f, K, s):
     return 0
 
 
-@helper
-def differences(address, words, t, h, y, f, small, df_dy, partial):
+@inlined
+def differences(address, words, t, h, y, f, small, df_dy, partial, room):
     """df/dy by forward differences of compiled f, as `VectorField.jacobian`; False where Python has to be asked.
 
-    partial : whether what is at rest is left so, its columns zero.
+    partial : whether what is at rest is left so, its columns zero; room (2 n + 2, n) : work space.
     """
     n = y.size
-    moved = np.empty((n, n))
-    rows = np.empty((n, n))
-    run = np.empty(n)
+    moved, rows, run, at = room[:n], room[n : 2 * n], room[2 * n], room[2 * n + 1]
     for m in range(n):
         size = max(max(abs(y[m]), abs(h * f[m])), small[m])
         step = _FORWARD_STEP * (size if size > 0.0 else 1.0)
@@ -83,7 +81,6 @@ def differences(address, words, t, h, y, f, small, df_dy, partial):
             rows[m, k] = y[k]
         rows[m, m] += -step if f[m] < 0.0 else step
         run[m] = rows[m, m] - y[m]
-    at = np.empty(n)
     for m in range(n):
         at[m] = t
     if not call_at_nodes(address, at, rows, words, moved):
@@ -130,7 +127,7 @@ def goes_on(size, sweeps, rate):
     return size < np.inf and sweeps < _MOST_SIMPLE and (sweeps < _SLOW_AFTER or rate < _TOO_SLOW)
 
 
-@helper
+@inlined
 def norm(df_dy, y, atol, rtol):
     """The least of three norms of df/dy, one of them in units of the tolerance: times h, how simple sweeps contract.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .functions import call_at_nodes
-from .launch import helper
+from .launch import helper, inlined
 from .simple import integrate, times
 from .vectors import LANES, aligned, at_least, eight, fused, larger, largest, load, row_times, spread, store
 from .window import CONVERGED, HOPELESS, NOT_YET, verdict
@@ -21,14 +21,14 @@ __all__ = ["by_eigenvalues"]
 _TOO_LARGE = 1e150
 
 
-@helper
+@inlined
 def _swap(rows, k, p, at):
     kept = load(rows, k, at)
     store(rows, k, at, load(rows, p, at))
     store(rows, p, at, kept)
 
 
-@helper
+@inlined
 def _matrices(h, eigenvalues, df_dy, at, real, imag):
     """I - h lambda_j J for eight eigenvalues, entry (k, l) in row k n + l of the real and the imaginary parts."""
     n = df_dy.shape[0]
@@ -40,7 +40,7 @@ def _matrices(h, eigenvalues, df_dy, at, real, imag):
             store(imag, k * n + m, at, imag_shift * spread(df_dy, k, m))
 
 
-@helper
+@inlined
 def _pivot(real, imag, n, c, at):
     """The row whose entry in column c is largest where it is smallest; -1 if none can be divided by."""
     best, least = -1, np.inf
@@ -52,7 +52,7 @@ def _pivot(real, imag, n, c, at):
     return best
 
 
-@helper
+@inlined
 def _factor(n, at, real, imag, pivots):
     """Eight matrices = P L U in place, pivots inverted, P the same in all of them; False where one is singular."""
     for c in range(n):
@@ -80,7 +80,7 @@ def _factor(n, at, real, imag, pivots):
     return True
 
 
-@helper
+@inlined
 def _minus(real, imag, entry, parts, m, at, x, y):
     """x + i y minus an entry of the matrices times the unknown m."""
     half = parts.shape[1] // 2
@@ -89,7 +89,7 @@ def _minus(real, imag, entry, parts, m, at, x, y):
     return x - (a * u - b * v), y - (a * v + b * u)
 
 
-@helper
+@inlined
 def _substitute(at, real, imag, pivots, parts):
     """Overwrite parts (n, 2 m), real before imaginary ones, with the solutions of eight systems."""
     n, half = parts.shape[0], parts.shape[1] // 2
@@ -111,7 +111,7 @@ def _substitute(at, real, imag, pivots, parts):
         store(parts, k, half + at, a * y + b * x)
 
 
-@helper
+@inlined
 def _take(y, atol, rtol, df_dy, together, parts, Y, K, before, step):
     """Add the steps to Y, and what they make of f to K; their size in units of the tolerance."""
     n = y.size
@@ -134,7 +134,7 @@ def _take(y, atol, rtol, df_dy, together, parts, Y, K, before, step):
     return largest(size)
 
 
-@helper
+@inlined
 def _residual(h, transposed, y, K, Y, step):
     """step = y + h A K - Y."""
     integrate(h, transposed, y, K, step)
