@@ -155,6 +155,9 @@ def tolerances(rtol: ArrayLike, atol: ArrayLike, n: int) -> tuple[Real, Real]:
     """`rtol` and `atol` as arrays, () or (n,). As in SciPy, a tiny `rtol` is raised."""
     checked = []
     for name, value in (("rtol", rtol), ("atol", atol)):
+        if type(value) is float and value >= 0.0:
+            checked.append(np.array(value))
+            continue
         array = numbers(value, name, f"() or ({n},)", real=True)
         if array.shape not in ((), (n,)):
             raise ValueError(f"`{name}` has wrong shape: expected () or ({n},), got {array.shape}.")
