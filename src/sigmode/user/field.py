@@ -29,6 +29,7 @@ _SAME_VALUE = 1e-12
 _DENSE = 40
 # What a list may hold to be taken as it is.
 _PLAIN = frozenset({float, int, np.float64})
+_SEVERAL = frozenset({list, tuple})
 _COMPLEX = "`y0` is real: pass a complex `y0`"
 
 
@@ -130,7 +131,7 @@ class VectorField:
     def __call__(self, t: float, y: Number) -> Number:
         """f at one point, (n,), an array of its own."""
         self.nfev += 1
-        return np.array(self._single(t, y.copy()))
+        return self._single(t, y.copy(), own=True)
 
     def nodes(self, t: Number, Y: Number, K: Number) -> None:
         """f at the points (t_i, Y_i), t (s,), Y (s, n), written to K (s, n)."""
@@ -146,7 +147,7 @@ class VectorField:
         fun, shape, dtype, n = self.fun, self._shape, self.dtype, self.n
         for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
             value = fun(moment, y)
-            if type(value) is list and len(value) == n and _PLAIN.issuperset(map(type, value)):
+            if type(value) in _SEVERAL and len(value) == n and _PLAIN.issuperset(map(type, value)):
                 slope[:] = value
                 continue
             if type(value) is not np.ndarray or value.dtype is not dtype or value.shape != shape:
@@ -199,7 +200,8 @@ class VectorField:
         moved = lambda part: np.array(self._single(t, y + part * step))
         return not disagreement(moved, matrix @ step, abs(matrix) @ abs(step), slope).any()
 
-    def _single(self, t: float, y: Number) -> Number:
+    def _single(self, t: float, y: Number, own: bool = False) -> Number:
+        """f at one point, (n,); own : as an array that nobody else has."""
         if self.vectorized:
             value = self.fun(t, y[:, None])
             if getattr(value, "shape", None) == (self.n, 1):
@@ -209,8 +211,10 @@ class VectorField:
         else:
             value = self.fun(t, y)
         if type(value) is np.ndarray and value.dtype == self.dtype and value.shape == self._shape:
-            return value
-        return self._result(value, self._shape)
+            return value.copy() if own else value
+        if type(value) in _SEVERAL and len(value) == self.n and _PLAIN.issuperset(map(type, value)):
+            return np.array(value, dtype=self.dtype)
+        return np.array(self._result(value, self._shape))
 
     def _result(self, value: Any, shape: tuple[int, ...]) -> Number:
         return checked(value, shape, "fun", self.dtype, _COMPLEX)
@@ -233,25 +237,27 @@ class VectorField:
         exception, or differs, is called point by point from then on (docs/decisions.md, "Marching").
         """
         try:
-            value = self._result(self.fun(t.copy(), np.ascontiguousarray(Y.T)), Y.T.shape).T
-            for i in self._compared(t.size):
-                single = self._single(float(t[i]), Y[i].copy())
-                if not _same(single, value[i]):
-                    self._whole = False
-                    return False
+            value = self.fun(t.copy(), Y.T.copy())
+            if not _spread(value, K.T):
+                K.T[:] = self._result(value, Y.T.shape)
+            if self._whole is None or self._turn % _CALLS_PER_CHECK == 0:
+                for i in self._compared(t.size):
+                    single = self._single(float(t[i]), Y[i].copy())
+                    if not _same(single, K[i]):
+                        self._whole = False
+                        return False
         except Exception:
             self._whole = False
             return False
         self._whole = True
         self._turn += 1
-        K[:] = value
         return True
 
     def _compared(self, s: int) -> list[int]:
-        """At which of s nodes the next call is compared with single ones."""
+        """At which of s nodes a call is compared with single ones."""
         if self._whole is None:
             return sorted({round(i) for i in np.linspace(0, s - 1, min(s, _COMPARED_FIRST)).tolist()})
-        return [self._turn % s] if self._turn % _CALLS_PER_CHECK == 0 else []
+        return [self._turn % s]
 
     def _matrix(self, value: Any) -> Any:
         """df/dy as csc_matrix where it is sparse and large, else as an array, in the problem's dtype."""
@@ -267,6 +273,24 @@ class VectorField:
         if matrix.shape != (self.n, self.n):
             raise ValueError(f"`jac` is expected to have shape {(self.n, self.n)}, but actually has {matrix.shape}.")
         return matrix
+
+
+def _spread(value: Any, rows: Number) -> bool:
+    """Write what f returned for many points to rows (n, m), if it is n rows, or numbers that are the same everywhere.
+
+    A list of rows is written without making an array of it first. A number among rows is what `np.array` refuses.
+    """
+    if type(value) not in _SEVERAL or len(value) != len(rows):
+        return False
+    dtype, shape = rows.dtype, rows.shape[1:]
+    for row, part in zip(rows, value, strict=True):
+        if type(part) is np.ndarray:
+            if part.dtype is not dtype or part.shape != shape:
+                return False
+        elif type(part) not in _PLAIN:
+            return False
+        row[:] = part
+    return True
 
 
 def _same(one: Number, other: Number) -> bool:
