@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import Index, Real
 from .dense import factor, substitute
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
+from .launch import MATRIX, VECTOR, entry, helper, plain_helper
 from .series import decay
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "NOT_YET",
     "converged",
     "filter_parts",
-    "filtered",
     "neglected",
     "neglected_parts",
     "newton_sweep",
@@ -145,12 +144,7 @@ def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, fl
     return (HOPELESS if _hopeless(sweeps, size, now) else NOT_YET), now
 
 
-_TABLES = f"{MATRIX}, {VECTOR}, f8, {CUBE}"  # A, y, h, J
-_STAGES = f"{MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}"  # Y, K, before, step, right
-_SYSTEM = f"{VECTOR}, {VECTOR}, {MATRIX}, {INDICES}, b1"  # atol, rtol, M, pivots, follow
-
-
-@entry(f"Tuple((f8, b1))({_TABLES}, {_STAGES}, {_SYSTEM}, i8, f8)")
+@helper
 def newton_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate):
     """One sweep of Newton's iteration, given f in K: the size of the step, infinite if M is singular; whether M is new.
 
@@ -289,10 +283,3 @@ def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) ->
     """`weighed_parts` for windows that are solved in Python."""
     found: float = weighed_parts(parts, own, y, Y, atol, rtol)
     return found
-
-
-@entry(f"b1(f8, {MATRIX}, {MATRIX}, {MATRIX}, {INDICES})")
-def filtered(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
-    """`filter_parts` for windows that are solved in Python."""
-    done: bool = filter_parts(shift, df_dy, parts, M, pivots)
-    return done

@@ -21,7 +21,8 @@ from ..trial.windows import at_windows, window_values
 from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
-from .window import make_window
+from .together import together
+from .window import make_window, one_system
 
 __all__ = [
     "FOLLOWED", "MAY_REMAIN", "ROUNDING", "SOLVED_TO", "GlobalError",
@@ -95,7 +96,9 @@ def global_error(
         found = _compiled(solution, field, second, solved_to, small, carried) if field.n <= MOST_COMPILED else None
         if found is None:
             field.nfev, field.njev = before
-            found = _called(solution, field, second, solved_to, small, watch, carried)
+            if watch is None and field.at_once and field.differences and one_system(second, field):
+                found = _together(solution, field, second, solved_to, small, carried)
+            found = found or _called(solution, field, second, solved_to, small, watch, carried)
     starts = solution.x[:-1], solution.y, solution.h
     growing = fastest_growth(field, small, starts, *found.growth)
     longest = FOLLOWED * (solution.network.n_hidden + 1) / growing if growing else np.inf
@@ -172,6 +175,26 @@ def _compiled(
     return _Found(np.concatenate(pieces), np.concatenate(errors).T, 0, gap, growth)
 
 
+def _together(
+    solution: Solution, field: VectorField, second: Basis, solved_to: tuple[Real, Real], small: Real, carried: Number
+) -> _Found | None:
+    """The second march in a few calls of f for all windows; None where it is not found that way."""
+    u = at_windows(solution, second.nodes)
+    start, h = solution.x[:-1], solution.h
+    end = np.array([_end(solution, k) for k in range(len(h))])
+    t = start[:, None] + h[:, None] * second.nodes
+    t[:, -1] = end
+    t = np.clip(t, np.minimum(start, end)[:, None], np.maximum(start, end)[:, None])
+    found = together(field, second, (start, solution.y, h), u, t, solution.y[0] - carried, solved_to, small)
+    if found is None:
+        return None
+    z, df_dy = found
+    error = (abs(u - z) + ROUNDING * abs(u)).reshape(-1, field.n)
+    error = np.concatenate([abs(carried)[None], error]).T
+    growth = df_dy, followed(h, solution.network.n_hidden + 1)
+    return _Found(np.append(solution.x[:1], t), error, len(h), u[-1, -1] - z[-1, -1], growth)
+
+
 def _called(
     solution: Solution,
     field: VectorField,
@@ -218,8 +241,8 @@ def _called(
         errors.append(abs(u - window.Y) + uncertain)
         z = window.Y[-1].copy()
         gap = u[-1] - z
-        if k + 1 < len(solution.y):
-            z += solution.y[k + 1] - u[-1]  # across the gap at a kink, if there is one
+        if k + 1 < len(solution.y) and end != solution.x[k + 1]:
+            z += solution.y[k + 1] - u[-1]  # across the gap at a kink
         tell(watch, t=float(end), y=z.copy(), nfev=field.nfev, t0=float(solution.x[0]), t_bound=float(solution.x[-1]))
         if n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
@@ -235,6 +258,8 @@ def fastest_growth(
     is None. Looked at again by coarse differences: noise of f may pass for growth.
     """
     found = 0.0
+    if isinstance(df_dy, np.ndarray):
+        df_dy = _that_may_grow(df_dy, least, starts[2])
     for k, matrix in enumerate(df_dy):
         growth = _growth(matrix, least[k], starts[2][k]) if matrix is not None else 0.0
         if growth and field.differences:
@@ -242,6 +267,14 @@ def fastest_growth(
             coarse = field.jacobian(t, y, field(t, y), np.zeros(field.n), small, relative=_COARSE_STEP)
             growth = min(growth, _growth(coarse, least[k], starts[2][k]))
         found = max(found, growth)
+    return found
+
+
+def _that_may_grow(df_dy: Real, least: Real, h: Real) -> list[Any]:
+    """df/dy of the windows in which an eigenvalue allows too much growth, of the others None."""
+    found: list[Any] = [None] * len(df_dy)
+    for k in np.flatnonzero(abs(df_dy).sum(axis=2).max(axis=1, initial=0.0) > least[: len(df_dy)]).tolist():
+        found[k] = df_dy[k]
     return found
 
 

@@ -124,6 +124,11 @@ class VectorField:
         return self
 
     @property
+    def at_once(self) -> bool:
+        """Whether all points of many windows may go into one call, as far as is known."""
+        return bool(self._whole)
+
+    @property
     def differences(self) -> bool:
         """Whether df/dy is made by differences of f in every direction."""
         return not self.given and self._sparsity is None
@@ -133,11 +138,17 @@ class VectorField:
         self.nfev += 1
         return self._single(t, y.copy(), own=True)
 
-    def nodes(self, t: Number, Y: Number, K: Number) -> None:
-        """f at the points (t_i, Y_i), t (s,), Y (s, n), written to K (s, n)."""
-        self.nfev += t.size
+    def nodes(self, t: Number, Y: Number, K: Number, others: int = 0) -> None:
+        """f at the points (t_i, Y_i), t (s,), Y (s, n), written to K (s, n).
+
+        others : how many of them, the last ones, all at one time, are for differences and do not count.
+        """
+        self.nfev += t.size - others
         if self._whole is not False and self._try_whole(t, Y, K):
             return
+        if others:
+            K[-others:] = self._columns(float(t[-1]), Y[-others:])
+            t, Y, K = t[:-others], Y[:-others], K[:-others]
         if self.vectorized:
             for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
                 slope[:] = self._single(moment, y)
@@ -170,7 +181,6 @@ class VectorField:
         about to change, and that below which y does not matter. still : (n,), components that differences are not to
         disturb, where df/dy is a dense one by differences; their columns are zero. relative : the step of differences.
         """
-        size = np.maximum(np.maximum(abs(y), abs(change)), small)
         if self.given:
             self.njev += not self.constant
             matrix = self._jac if self.constant else self._matrix(self._jac(t, y.copy()))
@@ -181,8 +191,7 @@ class VectorField:
             if issparse(matrix) and self._sparsity is None:  # n columns one by one would look like a hang
                 self._sparsity = Sparsity(abs(matrix) + eye_array(self.n), self.n)
         self.njev += 1
-        step = relative * np.where(size > 0.0, size, 1.0)
-        step = np.where(slope.real < 0.0, -step, step)
+        step = self.steps(y, slope, change, small, relative)
         columns = lambda rows: self._columns(t, rows)
         if still is not None and self._sparsity is None:
             step[still] = 0.0
@@ -190,6 +199,12 @@ class VectorField:
             matrix = self._sparsity.differences(columns, y, slope, step)
             return matrix.toarray(order="C") if self.n <= _DENSE else matrix
         return at_once(columns, y, slope, step)
+
+    def steps(self, y: Number, slope: Number, change: Number, small: Number, relative: float = FORWARD_STEP) -> Number:
+        """The steps of differences at points y (..., n), forward as the solution goes; see `jacobian`."""
+        size = np.maximum(np.maximum(abs(y), abs(change)), small)
+        step = relative * np.where(size > 0.0, size, 1.0)
+        return np.asarray(np.where(slope.real < 0.0, -step, step))
 
     def _agrees(self, matrix: Any, t: float, y: Number, slope: Number, size: Real) -> bool:
         """Whether the user's df/dy is right in one direction: two calls of f, of a constant one the first time only."""
