@@ -17,7 +17,7 @@ from ..compiled.report import PROBES, STANDS_OUT
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
-from ..trial.windows import at_windows, window_values
+from ..trial.windows import at_windows, values_and_slopes, window_values
 from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
@@ -50,6 +50,7 @@ _COARSE_STEP = 1e-3
 class GlobalError(NamedTuple):
     """x : (L,) abscissae, in the order of integration; error : (n, L), estimated, not negative; nfev, njev, nlu.
 
+    size : (n, L), |y| there;
     gap : (n,), the solution minus the better one at its end, NaN where that was not found;
     per_window : how many of x, after the first, belong to each window;
     longest : how long windows may be so that they follow a growing error, where one was longer; else infinite.
@@ -57,6 +58,7 @@ class GlobalError(NamedTuple):
 
     x: Number
     error: Number
+    size: Number
     nfev: int
     njev: int
     nlu: int
@@ -103,7 +105,7 @@ def global_error(
     growing = fastest_growth(field, small, starts, *found.growth)
     longest = FOLLOWED * (solution.network.n_hidden + 1) / growing if growing else np.inf
     calls = field.nfev - before[0], field.njev - before[1], found.nlu
-    return GlobalError(*found[:2], *calls, found.gap, longest, second.s)
+    return GlobalError(*found[:3], *calls, found.gap, longest, second.s)
 
 
 def _end(solution: Solution, k: int) -> float:
@@ -115,10 +117,11 @@ def _end(solution: Solution, k: int) -> float:
 
 
 class _Found(NamedTuple):
-    """x, error, gap : as of `GlobalError`; nlu : matrices; growth : df/dy of windows, and what is followed in each."""
+    """x, error, size, gap : as of `GlobalError`; nlu : matrices; growth : df/dy of windows, what each follows."""
 
     x: Number
     error: Number
+    size: Number
     nlu: int
     gap: Number
     growth: tuple[Iterable[Any], Real]
@@ -166,13 +169,15 @@ def _compiled(
     uncertain = left[:, None, None] * (atol + rtol * abs(u)) + ROUNDING * abs(u)
     error = (abs(u - z) + uncertain)[:done].reshape(-1, n)
     pieces, errors = [solution.x[:1], t[:done].ravel()], [abs(carried)[None], error]
+    sizes = [solution.y[:1], u[: done + 1].reshape(-1, n)]
     gap = u[-1, -1] - z[-1, -1]
     if done < K:
         gap = np.full(n, np.nan)
         pieces += [t[done], solution.x[-1:]]
         errors.append(np.full((s + 1, n), np.inf))
+        sizes.append(u[-1, -1:])
     growth = df_dy[: min(done + 1, K)], followed(solution.h, solution.network.n_hidden + 1)
-    return _Found(np.concatenate(pieces), np.concatenate(errors).T, 0, gap, growth)
+    return _Found(np.concatenate(pieces), np.concatenate(errors).T, abs(np.concatenate(sizes)).T, 0, gap, growth)
 
 
 def _together(
@@ -189,10 +194,14 @@ def _together(
     if found is None:
         return None
     z, df_dy = found
-    error = (abs(u - z) + ROUNDING * abs(u)).reshape(-1, field.n)
-    error = np.concatenate([abs(carried)[None], error]).T
-    growth = df_dy, followed(h, solution.network.n_hidden + 1)
-    return _Found(np.append(solution.x[:1], t), error, len(h), u[-1, -1] - z[-1, -1], growth)
+    size = abs(np.concatenate([solution.y[:1], u.reshape(-1, field.n)]))
+    error = ROUNDING * size
+    error[0] = abs(carried)
+    error[1:] += abs(u - z).reshape(-1, field.n)
+    x = np.append(solution.x[:1], t)
+    return _Found(
+        x, error.T, size.T, len(h), u[-1, -1] - z[-1, -1], (df_dy, followed(h, solution.network.n_hidden + 1))
+    )
 
 
 def _called(
@@ -208,7 +217,7 @@ def _called(
     n = field.n
     window = make_window(second, field, *solved_to)
     least = followed(solution.h, solution.network.n_hidden + 1)
-    pieces, errors = [solution.x[:1]], [abs(carried)[None]]
+    pieces, errors, sizes = [solution.x[:1]], [abs(carried)[None]], [abs(solution.y[:1])]
     z = solution.y[0] - carried
     gap = carried
     df_dy = None
@@ -232,8 +241,10 @@ def _called(
             solved = window.solve(t, z, h, df_dy)
         left = 0.0 if solved else window.step
         pieces.append(t)
+        sizes.append(abs(u))
         if not left < MAY_REMAIN:
             pieces.append(solution.x[-1:])
+            sizes.append(sizes[-1][-1:])
             errors.append(np.full((t.size + 1, n), np.inf))
             gap = np.full(n, np.nan)
             break
@@ -246,7 +257,8 @@ def _called(
         tell(watch, t=float(end), y=z.copy(), nfev=field.nfev, t0=float(solution.x[0]), t_bound=float(solution.x[-1]))
         if n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
-    return _Found(np.concatenate(pieces), np.concatenate(errors).T, window.nlu, gap, (growth, least))
+    joined = np.concatenate(errors).T, np.concatenate(sizes).T
+    return _Found(np.concatenate(pieces), *joined, window.nlu, gap, (growth, least))
 
 
 def fastest_growth(
@@ -273,8 +285,14 @@ def fastest_growth(
 def _that_may_grow(df_dy: Real, least: Real, h: Real) -> list[Any]:
     """df/dy of the windows in which an eigenvalue allows too much growth, of the others None."""
     found: list[Any] = [None] * len(df_dy)
-    for k in np.flatnonzero(abs(df_dy).sum(axis=2).max(axis=1, initial=0.0) > least[: len(df_dy)]).tolist():
-        found[k] = df_dy[k]
+    if df_dy.shape[1] > _MOST_EQUATIONS_FOR_GROWTH:
+        return found
+    at = np.flatnonzero(abs(df_dy).sum(axis=2).max(axis=1, initial=0.0) > least[: len(df_dy)])
+    at = at[np.isfinite(df_dy[at]).all(axis=(1, 2))]
+    if at.size:
+        growth = fastest(df_dy[at] * np.sign(h[at, None, None]))
+        for k in at[growth > least[at]].tolist():
+            found[k] = df_dy[k]
     return found
 
 
@@ -304,17 +322,20 @@ def unseen(solution: Solution, field: VectorField, atol: Real, rtol: Real) -> fl
     long = np.flatnonzero(counts > solution.network.n_hidden + 1 + _MORE_FUNCTIONS).tolist()
     if not long:
         return None
-    pieces = [solution.x[k] + lengths[k] * irregular(int(counts[k])) for k in long]
-    t = np.concatenate(pieces)
-    u, f = np.ascontiguousarray(solution(t).T), np.empty((t.size, field.n), dtype=field.dtype)
+    points = np.concatenate([irregular(int(counts[k])) for k in long])
+    of_window = np.repeat(long, counts[long])
+    t = solution.x[of_window] + lengths[of_window] * points
+    u, du_dt = values_and_slopes(solution, of_window, t)
+    f = np.empty_like(u)
     with np.errstate(all="ignore"):
         field.nodes(t, u, f)
-        d = abs(solution(t, nu=1).T - f)
-    of_window = np.repeat(long, counts[long])
-    typical = [
-        np.partition(part, len(part) // 2, axis=0)[len(part) // 2] for part in np.split(d, np.cumsum(counts[long])[:-1])
-    ]
-    stands_out = d > STANDS_OUT * np.repeat(typical, counts[long], axis=0)
+        d = abs(du_dt - f)
     per_point = (abs(lengths) / counts)[of_window, None]
-    found = (stands_out & ~(d * per_point <= atol + rtol * abs(u))).any(axis=1)
+    matters = ~(d * per_point <= atol + rtol * abs(u))
+    if not matters.any():
+        return None
+    parts = np.split(d, np.cumsum(counts[long])[:-1])
+    typical = [np.partition(part, len(part) // 2, axis=0)[len(part) // 2] for part in parts]
+    stands_out = d > STANDS_OUT * np.repeat(typical, counts[long], axis=0)
+    found = (stands_out & matters).any(axis=1)
     return float(t[int(np.argmax(found))]) if found.any() else None

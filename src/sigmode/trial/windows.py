@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit
 
-from ..arrays import Real
+from ..arrays import Index, Number, Real
 from .network import Network
 from .piecewise import Piecewise
 
-__all__ = ["at_windows", "magnitudes", "window_values"]
+__all__ = ["at_windows", "magnitudes", "values_and_slopes", "window_values"]
 
 
 def at_windows(sol: Piecewise, xi: Real) -> Real:
     """y at the points xi (m,) of every window of a march, (K, m, n): first order, one hidden layer for all."""
     values = sol.network.of_all(sol.theta, xi)
     return np.ascontiguousarray((sol.y[:, :, None] + xi * values).transpose(0, 2, 1))
+
+
+def values_and_slopes(sol: Piecewise, window: Index, t: Real) -> tuple[Number, Number]:
+    """y and dy/dt of a march at the times t (m,), each in its window, (m, n) each; as of `at_windows`."""
+    w, b, V, c = sol.network.blocks(sol.theta)
+    h = sol.h[window]
+    xi = (t - sol.x[window]) / h
+    z = np.multiply.outer(xi, w) + b
+    units = expit(z)
+    V, c = V[window], c[window]
+    values = np.einsum("mj,mkj->mk", units, V) + c
+    slopes = np.einsum("mj,mkj->mk", (w * units) * expit(-z), V)
+    slopes *= xi[:, None]
+    slopes += values
+    values *= xi[:, None]
+    return values + sol.y[window], slopes / h[:, None]
 
 
 def window_values(sol: Piecewise, k: int, xi: Real) -> Real:
