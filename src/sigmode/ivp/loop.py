@@ -20,7 +20,8 @@ __all__ = ["FINISHED", "solve"]
 # SciPy's words.
 FINISHED = "The solver successfully reached the end of the integration interval."
 _ENDED_BY_EVENT = "A termination event occurred."
-# Windows of a compiled f that are marched on by at a time, without and with events: these may end it before. Not tuned.
+# Windows that are marched on by at a time, without events and, for a compiled f, with events: these may end it before.
+# Not tuned.
 _MANY, _FEW = 64, 4
 
 
@@ -45,7 +46,7 @@ def solve(
     windows: list[SolvedWindow] = []
     message: str | None = None
     at = None
-    many = _MANY if events is None else _FEW
+    many = _MANY if events is None else _FEW if solver.field.compiled else 1
     while message is None and at is None and solver.n and solver.t != solver.t_bound:
         new, message = solver.go_on(many)
         for window in new:

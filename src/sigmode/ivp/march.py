@@ -147,12 +147,24 @@ class March:
 
     def windows(self, most: int) -> tuple[list[Accepted], str | None]:
         """Go on, by at most so many windows; and why it could not, or None."""
-        why = self._go_on_by(most)
-        return self._fetched(why is None), why
+        if self._memory is not None:
+            with np.errstate(all="ignore"):
+                why = self._go_on_by(most)
+            return self._fetched(), why
+        found: list[Accepted] = []
+        why = None
+        with np.errstate(all="ignore"):
+            while why is None and len(found) < most and (not found or self.t != self.bound):
+                why = self._go_on_by(1)
+                if why is None:
+                    values = self.y_start, self._window.Y[-1].copy(), self.y.copy()
+                    found.append(Accepted(float(self._numbers[m.START]), self.h, self.t, *values, self.K.copy()))
+        return found, why
 
     def stacked(self, most: int) -> tuple[tuple[Real, Real, Real], str | None]:
         """As `windows`, for compiled f: the arrays that `advance` makes of them."""
-        why = self._go_on_by(most)
+        with np.errstate(all="ignore"):
+            why = self._go_on_by(most)
         stored = slice(int(self._counts[m.STORED]))
         places, values, slopes = (part if len(part) == stored.stop else part[stored].copy() for part in self._store)
         self._store = np.empty((0, 3)), np.empty((0, 3, 0)), np.empty((0, 0, 0))  # these are the caller's from now on
@@ -166,8 +178,7 @@ class March:
         self._numbers[m.BREAK] = self._next_break()
         self._heed_noise()
         self._make_room(1 if self.noise is not None else most)
-        with np.errstate(all="ignore"):
-            why = self._go_on()
+        why = self._go_on()
         field.nfev += int(counts[m.NFEV])
         field.njev += int(counts[m.NJEV])
         counts[m.NFEV] = counts[m.NJEV] = 0
@@ -196,13 +207,8 @@ class March:
         s, n = self.K.shape
         self._store = np.empty((most, 3)), np.empty((most, 3, n)), np.empty((most, s, n))
 
-    def _fetched(self, accepted: bool) -> list[Accepted]:
-        """The windows that were accepted."""
-        if self._memory is None:
-            if not accepted:
-                return []
-            values = self.y_start, self._window.Y[-1].copy(), self.y.copy()
-            return [Accepted(float(self._numbers[m.START]), self.h, self.t, *values, self.K.copy())]
+    def _fetched(self) -> list[Accepted]:
+        """The windows that `advance` stored."""
         stored = slice(int(self._counts[m.STORED]))
         places, many, slopes = (part[stored].copy() for part in self._store)
         return [
@@ -212,9 +218,11 @@ class March:
 
     def _next_break(self) -> float:
         """The first of the user's breaks that lies ahead."""
-        direction, t = self._numbers[m.DIRECTION], self.t
+        direction, t = float(self._numbers[m.DIRECTION]), self.t
+        if not self._breaks.size:
+            return direction * math.inf
         ahead = self._breaks[direction * (self._breaks - t) > _AWAY * np.spacing(abs(t))]
-        return float(ahead[0]) if ahead.size else direction * np.inf
+        return float(ahead[0]) if ahead.size else direction * math.inf
 
     def _look_for_kink(self) -> None:
         """Cut the window off before the first kink of f, if there is one."""

@@ -330,12 +330,18 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         if windows:
             self._last = windows[-1]
             self.t, self.y = self._last.end, self._last.y_end
-            try:
-                state = {"t0": self._t0, "t_bound": self.t_bound, "attempt": 1, "phase": "solve", "nfev": self.nfev}
-                tell(self.callback, t=self.t, y=self.y.copy(), **state)
-            except Stopped:
+            if self.callback is not None and self._stopped():
                 return windows, STOPPED
         return windows, why
+
+    def _stopped(self) -> bool:
+        """Whether `callback`, told of the last window, ends the march."""
+        state = {"t0": self._t0, "t_bound": self.t_bound, "attempt": 1, "phase": "solve", "nfev": self.nfev}
+        try:
+            tell(self.callback, t=self.t, y=self.y.copy(), **state)
+        except Stopped:
+            return True
+        return False
 
     def _step_impl(self) -> tuple[bool, str | None]:
         if self._pending:

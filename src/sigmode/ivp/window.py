@@ -120,7 +120,7 @@ class OneSystem(Window):
         """What the step control asks for; where that is a window, its start values are made, too."""
         basis, field = self.basis, self.field
         asked: int
-        asked, self._points = onward(
+        asked, self._points = onward.serial(
             numbers, counts, field.differences, basis.nodes, basis.A, self.t, self._rows, self._slopes, self.legendre,
             small, y, f,
         )  # fmt: skip
@@ -139,10 +139,11 @@ class OneSystem(Window):
         follow, partial, memory = not field.constant, self._partial, self._memory
         state[:_OF_WINDOWS] = 0.0
         points, self._points = max(s, self._points), s
+        run = sweep.serial
         said = NOT_YET
         while said == NOT_YET:
             field.nodes(self.t[:points], self._rows[:points], self._slopes[:points], points - s)
-            said = sweep(state, points, partial, follow, judge, h, y, f, *memory)
+            said = run(state, points, partial, follow, judge, h, y, f, *memory)
             points = s
         sweeps, self.step, self.rate, nlu, self.error, rises = state.tolist()
         self.sweeps, self.nlu, self.rises = int(sweeps), int(nlu), bool(rises)
