@@ -325,7 +325,7 @@ def unseen(solution: Solution, field: VectorField, atol: Real, rtol: Real) -> fl
     points = np.concatenate([irregular(int(counts[k])) for k in long])
     of_window = np.repeat(long, counts[long])
     t = solution.x[of_window] + lengths[of_window] * points
-    u, du_dt = values_and_slopes(solution, of_window, t)
+    u, du_dt = values_and_slopes(solution, t)
     f = np.empty_like(u)
     with np.errstate(all="ignore"):
         field.nodes(t, u, f)

@@ -11,6 +11,7 @@ from scipy.optimize import OptimizeResult
 from ..arrays import Index, Number, Real
 from ..compiled.report import MOST_POINTS_PER_FUNCTION, SHORT_WINDOW, STRAIGHT
 from ..trial.solution import Solution, constant
+from ..trial.windows import values_and_slopes
 from ..user.field import VectorField
 from .events import Event, Events
 from .method import NeuralCollocation, SolvedWindow
@@ -73,7 +74,7 @@ def solve(
     if t_eval is not None:
         inside = (t_eval - end) * solver.direction <= 0.0
         res.t = t_eval[inside] if windows or finished else np.empty(0)
-    res.y = sol(res.t)
+    res.y = np.ascontiguousarray(values_and_slopes(sol, res.t)[0].T) if windows else sol(res.t)
     if t_eval is None and windows and at is None:
         res.y[:, -1] = windows[-1].y_end
     return res, sol, solver.field
@@ -117,9 +118,9 @@ class _Stacked:
 
 def _times(x: Real, parts: Index) -> Real:
     """The ends x (K + 1,) of windows, and the points that cut each into as many parts, where these are distinct."""
-    short = abs(np.diff(x)) < SHORT_WINDOW * np.spacing(abs(x[1:]))
-    pieces = [
-        start + (end - start) * np.arange(count) / count
-        for start, end, count in zip(x[:-1].tolist(), x[1:].tolist(), np.where(short, 1, parts).tolist(), strict=True)
-    ]
-    return np.concatenate([*pieces, x[-1:]])
+    lengths = np.diff(x)
+    parts = np.where(abs(lengths) < SHORT_WINDOW * np.spacing(abs(x[1:])), 1, parts)
+    ends = np.cumsum(parts)
+    which = np.arange(ends[-1]) - np.repeat(ends - parts, parts)
+    times = np.repeat(x[:-1], parts) + np.repeat(lengths, parts) * which / np.repeat(parts, parts)
+    return np.append(times, x[-1])

@@ -162,8 +162,11 @@ class Basis:
         n, K, s = slopes.shape
         columns = np.ascontiguousarray((h[:, None] * slopes).transpose(2, 1, 0).reshape(s, K * n))
         weights = self._output(columns, rise.T.ravel()).reshape(s, K, n)
-        hidden = np.broadcast_to(self.hidden, (K, self.hidden.size))
-        return np.hstack([hidden, weights[:-1].transpose(1, 2, 0).reshape(K, -1), weights[-1]])
+        theta = np.empty((K, self.hidden.size + n * s))
+        theta[:, : self.hidden.size] = self.hidden
+        theta[:, self.hidden.size : -n] = weights[:-1].transpose(1, 2, 0).reshape(K, -1)
+        theta[:, -n:] = weights[-1]
+        return theta
 
     def _output(self, slopes: Real, rise: Real) -> Real:
         """Output weights (s, k) for slopes (s, k) per unit of xi; the bias, the last one, meets the rise (k,)."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
-from ..arrays import Index, Number, Real
+from ..arrays import Number, Real
+from ..compiled.along import along
 from .network import Network
 from .piecewise import Piecewise
 
@@ -18,20 +18,14 @@ def at_windows(sol: Piecewise, xi: Real) -> Real:
     return np.ascontiguousarray((sol.y[:, :, None] + xi * values).transpose(0, 2, 1))
 
 
-def values_and_slopes(sol: Piecewise, window: Index, t: Real) -> tuple[Number, Number]:
-    """y and dy/dt of a march at the times t (m,), each in its window, (m, n) each; as of `at_windows`."""
-    w, b, V, c = sol.network.blocks(sol.theta)
-    h = sol.h[window]
-    xi = (t - sol.x[window]) / h
-    z = np.multiply.outer(xi, w) + b
-    units = expit(z)
-    V, c = V[window], c[window]
-    values = np.einsum("mj,mkj->mk", units, V) + c
-    slopes = np.einsum("mj,mkj->mk", (w * units) * expit(-z), V)
-    slopes *= xi[:, None]
-    slopes += values
-    values *= xi[:, None]
-    return values + sol.y[window], slopes / h[:, None]
+def values_and_slopes(sol: Piecewise, t: Real) -> tuple[Number, Number]:
+    """y and dy/dt of a march, (m, n) each, at the times t (m,) in its order, its ends included; as of `at_windows`."""
+    if sol.theta.dtype.kind == "c":
+        return sol(t, extrapolate=True).T.copy(), sol(t, 1, True).T
+    shape = t.size, sol.n
+    values, slopes = np.empty(shape), np.empty(shape)
+    along(np.ascontiguousarray(t), sol.x, sol.h, sol.y, sol.theta, sol.network.n_hidden, values, slopes)
+    return values, slopes
 
 
 def window_values(sol: Piecewise, k: int, xi: Real) -> Real:
