@@ -8,7 +8,41 @@ from .dense import factor, substitute
 from .launch import CUBE, MATRIX, VECTOR, entry
 from .window import CONVERGED, HOPELESS, NOT_YET, verdict
 
-__all__ = ["correct"]
+__all__ = ["correct", "shifted", "unshifted"]
+
+# Relative step of forward differences, as in user/differences.py.
+_FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
+
+
+@entry(f"void({VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX})")
+def shifted(t, y, f, h, small, at, moved):
+    """The points (at, moved) at which f tells df/dy at the points t (m,), y (m, n), n for each of these.
+
+    Steps are those of `VectorField.jacobian`, zero for what is at rest; f : there; h (K,) : of the windows, each with
+    as many points.
+    """
+    m, n = y.shape
+    each = m // h.size
+    for i in range(m):
+        for k in range(n):
+            at[i * n + k] = t[i]
+            for j in range(n):
+                moved[i * n + k, j] = y[i, j]
+            size = max(max(abs(y[i, k]), abs(h[i // each] * f[i, k])), small[k])
+            step = _FORWARD_STEP * (size if size > 0.0 else 1.0)
+            if y[i, k] != 0.0 or f[i, k] != 0.0:
+                moved[i * n + k, k] += -step if f[i, k] < 0.0 else step
+
+
+@entry(f"void({MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {CUBE})")
+def unshifted(y, f, moved, values, df_dy):
+    """df/dy (m, n, n) at the points y from the values of f that `shifted` asks for."""
+    m, n = y.shape
+    for i in range(m):
+        for k in range(n):
+            run = moved[i * n + k, k] - y[i, k]
+            for j in range(n):
+                df_dy[i, j, k] = (values[i * n + k, j] - f[i, j]) / run if run != 0.0 else 0.0
 
 
 @entry(

@@ -17,6 +17,7 @@ __all__ = ["RELATIVE_FLOOR", "Bound", "Worst", "scale"]
 
 # Where `atol` is zero, `rtol` refers to no less than this part of the largest value of the component. Not tuned.
 RELATIVE_FLOOR = 1e-6
+_TINY = float(np.finfo(float).tiny)
 
 
 class Worst(NamedTuple):
@@ -50,7 +51,7 @@ class Bound:
         self._field = field
         scale = abs(solution.y).max(axis=0, initial=0.0)
         floor = np.where(self._atol > 0.0, self._atol, RELATIVE_FLOOR * self._rtol * scale)
-        self._used = atol = floor + np.finfo(float).tiny
+        self._used = atol = floor + _TINY
         small = np.where(self._atol > 0.0, self._atol / np.maximum(self._rtol, SMALLEST_RTOL), 0.0)
         estimate = global_error(solution, field, factor * atol, factor * self._rtol, small, watch, self._carried)
         estimate = estimate._replace(error=_envelope(estimate.error))

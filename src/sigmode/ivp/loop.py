@@ -24,6 +24,7 @@ _ENDED_BY_EVENT = "A termination event occurred."
 # Windows that are marched on by at a time, without events and, for a compiled f, with events: these may end it before.
 # Not tuned.
 _MANY, _FEW = 64, 4
+_TINY = float(np.finfo(float).tiny)
 
 
 def solve(
@@ -106,14 +107,19 @@ class _Stacked:
 
         A line over the part 1/c of a window is off by at most y''/(8 c**2), y'' by xi.
         """
-        h = self._h[:, None, None]
-        values = self._starts[:, None] + h * (self._basis.A @ self._slopes)
-        values = np.concatenate([self._starts[:1, None], values.reshape(1, -1, values.shape[2])], axis=1)[0]
-        extent = np.maximum(np.ptp(values.real, axis=0), np.ptp(values.imag, axis=0))
-        allowed = STRAIGHT * np.maximum(extent, atol + rtol * abs(values).max(axis=0)) + np.finfo(float).tiny
-        bend = abs(h * np.diff(self._slopes, axis=1) / np.diff(self._basis.nodes)[:, None]).max(axis=1)
+        basis, slopes, h = self._basis, self._slopes, self._h[:, None, None]
+        values = h * (basis.A @ slopes)
+        values += self._starts[:, None]
+        values = np.concatenate([self._starts[:1], values.reshape(-1, values.shape[2])])
+        extent = np.ptp(values.real, axis=0)
+        if values.dtype.kind == "c":
+            extent = np.maximum(extent, np.ptp(values.imag, axis=0))
+        allowed = STRAIGHT * np.maximum(extent, atol + rtol * abs(values).max(axis=0)) + _TINY
+        bends = slopes[:, 1:] - slopes[:, :-1]
+        bends /= basis.gaps[:, None]
+        bend = abs(h * bends).max(axis=1)
         parts = np.ceil(np.sqrt((bend / (8.0 * allowed)).max(axis=1)))
-        return np.asarray(np.clip(parts, 1, MOST_POINTS_PER_FUNCTION * self._basis.s), dtype=np.int64)
+        return np.asarray(np.minimum(np.maximum(parts, 1), MOST_POINTS_PER_FUNCTION * basis.s), dtype=np.int64)
 
 
 def _times(x: Real, parts: Index) -> Real:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Real
-from ..compiled.correct import correct
+from ..compiled.correct import correct, shifted, unshifted
 from ..compiled.window import CONVERGED, NOT_YET
 from ..trial.basis import Basis
 from ..user.field import VectorField
@@ -74,18 +74,11 @@ def _with_derivatives(field: VectorField, t: Real, y: Real, h: Real, small: Real
     """f (K, m, n) and, by differences as of `VectorField.jacobian`, df/dy (K, m, n, n) at points t, y of windows."""
     K, m, n = y.shape
     t, rows = t.reshape(-1), y.reshape(-1, n)
-    slopes = np.empty_like(rows)
+    slopes, df_dy = np.empty_like(rows), np.empty((K, m, n, n))
     field.nodes(t, rows, slopes)
-    step = field.steps(rows, slopes, np.repeat(h, m)[:, None] * slopes, small)
-    step[(rows == 0.0) & (slopes == 0.0)] = 0.0
-    shifted = np.repeat(rows[None], n, axis=0)
-    every = np.arange(n)
-    shifted[every, :, every] += step.T
-    moved = np.empty_like(shifted)
-    field.nodes(np.tile(t, n), shifted.reshape(-1, n), moved.reshape(-1, n), n * t.size)
+    at, moved, values = np.empty(t.size * n), np.empty((t.size * n, n)), np.empty((t.size * n, n))
+    shifted(t, rows, slopes, h, small, at, moved)
+    field.nodes(at, moved, values, at.size)
     field.njev += t.size
-    run = shifted[every, :, every] - rows.T
-    run[run == 0.0] = 1.0
-    moved -= slopes
-    moved /= run[:, :, None]
-    return slopes.reshape(K, m, n), moved.transpose(1, 2, 0).reshape(K, m, n, n).copy()
+    unshifted(rows, slopes, moved, values, df_dy.reshape(-1, n, n))
+    return slopes.reshape(K, m, n), df_dy

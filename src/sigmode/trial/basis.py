@@ -52,7 +52,7 @@ class Basis:
 
     Attributes
     ----------
-    nodes : (s,), in (0, 1], the last one 1; first : float, the first one
+    nodes : (s,), in (0, 1], the last one 1; first : float, the first one; gaps : (s - 1,), between them
     A : (s, s), integration matrix Phi Psi^-1, by a backward-stable solve: Phi = xi s, Psi its derivative
     transposed : (s, m), its transpose in C order, with columns of zeros up to a multiple of eight
     difference : (s, s), A minus that of the polynomials of degree s - 1 on the same nodes
@@ -83,7 +83,7 @@ class Basis:
         self.judging = np.concatenate([self.to_legendre, self.difference])
         self.last_four = self.to_legendre[-4:].copy()
         self.judging_transposed, self.last_four_transposed = _padded(self.judging.T), _padded(self.last_four.T)
-        self.first = float(self.nodes[0])
+        self.first, self.gaps = float(self.nodes[0]), np.diff(self.nodes)
 
     @property
     def s(self) -> int:

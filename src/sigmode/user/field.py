@@ -141,13 +141,18 @@ class VectorField:
     def nodes(self, t: Number, Y: Number, K: Number, others: int = 0) -> None:
         """f at the points (t_i, Y_i), t (s,), Y (s, n), written to K (s, n).
 
-        others : how many of them, the last ones, all at one time, are for differences and do not count.
+        others : how many of them, the last ones, are for differences and do not count.
         """
         self.nfev += t.size - others
         if self._whole is not False and self._try_whole(t, Y, K):
             return
         if others:
-            K[-others:] = self._columns(float(t[-1]), Y[-others:])
+            if (t[-others:] != t[-1]).any():
+                K[-others:] = [
+                    self._single(*each) for each in zip(t[-others:].tolist(), Y[-others:].copy(), strict=True)
+                ]
+            else:
+                K[-others:] = self._columns(float(t[-1]), Y[-others:])
             t, Y, K = t[:-others], Y[:-others], K[:-others]
         if self.vectorized:
             for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
@@ -191,7 +196,9 @@ class VectorField:
             if issparse(matrix) and self._sparsity is None:  # n columns one by one would look like a hang
                 self._sparsity = Sparsity(abs(matrix) + eye_array(self.n), self.n)
         self.njev += 1
-        step = self.steps(y, slope, change, small, relative)
+        size = np.maximum(np.maximum(abs(y), abs(change)), small)
+        step = relative * np.where(size > 0.0, size, 1.0)
+        step = np.where(slope.real < 0.0, -step, step)
         columns = lambda rows: self._columns(t, rows)
         if still is not None and self._sparsity is None:
             step[still] = 0.0
@@ -199,12 +206,6 @@ class VectorField:
             matrix = self._sparsity.differences(columns, y, slope, step)
             return matrix.toarray(order="C") if self.n <= _DENSE else matrix
         return at_once(columns, y, slope, step)
-
-    def steps(self, y: Number, slope: Number, change: Number, small: Number, relative: float = FORWARD_STEP) -> Number:
-        """The steps of differences at points y (..., n), forward as the solution goes; see `jacobian`."""
-        size = np.maximum(np.maximum(abs(y), abs(change)), small)
-        step = relative * np.where(size > 0.0, size, 1.0)
-        return np.asarray(np.where(slope.real < 0.0, -step, step))
 
     def _agrees(self, matrix: Any, t: float, y: Number, slope: Number, size: Real) -> bool:
         """Whether the user's df/dy is right in one direction: two calls of f, of a constant one the first time only."""
