@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -45,6 +46,10 @@ _MOST_EQUATIONS_FOR_GROWTH = 50
 FOLLOWED = 0.5
 # Relative step of differences that noise of f hardly reaches. Not tuned.
 _COARSE_STEP = 1e-3
+
+
+# At most so many are probes of one window, and a window has always the same.
+_irregular = functools.lru_cache(maxsize=PROBES)(irregular)
 
 
 class GlobalError(NamedTuple):
@@ -322,7 +327,7 @@ def unseen(solution: Solution, field: VectorField, atol: Real, rtol: Real) -> fl
     long = np.flatnonzero(counts > solution.network.n_hidden + 1 + _MORE_FUNCTIONS).tolist()
     if not long:
         return None
-    points = np.concatenate([irregular(int(counts[k])) for k in long])
+    points = np.concatenate([_irregular(int(counts[k])) for k in long])
     of_window = np.repeat(long, counts[long])
     t = solution.x[of_window] + lengths[of_window] * points
     u, du_dt = values_and_slopes(solution, t)

@@ -197,6 +197,9 @@ class March:
                 self._look_for_kink()
             elif asked in (m.ASK_SLOPE, m.AT_BOUND):
                 self._accept(asked == m.ASK_SLOPE)
+                if self._memory is None:  # nothing else comes of it
+                    m.steer(self._numbers, self._counts, self._field.n, self._basis.nodes, self._t, self.f)
+                    return None
             else:
                 return None if asked == m.ACCEPTED else self._why(asked)
 

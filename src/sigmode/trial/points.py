@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 from scipy.special import roots_jacobi
 
@@ -43,18 +41,13 @@ def radau(m: int) -> Real:
     return np.append((inner + 1.0) / 2.0, 1.0)
 
 
-@functools.lru_cache(maxsize=256)
 def irregular(m: int) -> Real:
     """m points in (0, 1) that do not march in step with anything (multiples of the golden ratio), increasing.
-
-    Nobody may write to them.
 
     >>> irregular(3).round(4)
     array([0.2361, 0.618 , 0.8541])
     """
-    points = np.sort((np.arange(1, m + 1) * GOLDEN) % 1.0)
-    points.flags.writeable = False
-    return points
+    return np.sort((np.arange(1, m + 1) * GOLDEN) % 1.0)
 
 
 POINTS = {"chebyshev": chebyshev, "radau": radau, "uniform": uniform}

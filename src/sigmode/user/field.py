@@ -105,7 +105,7 @@ class VectorField:
         self._checked = False
         # May all nodes go into one call? Not known yet, if it may be tried.
         self._whole: bool | None = None if vectorized or is_pure(*_parts(fun)) else False
-        self._turn = 0
+        self._turn, self._mixed = 0, False
         self._shape = (n,)
         code = None if vectorized or self.dtype.kind == "c" else on_nodes(*_parts(fun))
         self.compiled = code if isinstance(code, Called) else None
@@ -254,8 +254,7 @@ class VectorField:
         """
         try:
             value = self.fun(t.copy(), Y.T.copy())
-            if not _spread(value, K.T):
-                K.T[:] = self._result(value, Y.T.shape)
+            self._take(value, K.T)
             if self._whole is None or self._turn % _CALLS_PER_CHECK == 0:
                 for i in self._compared(t.size):
                     single = self._single(float(t[i]), Y[i].copy())
@@ -268,6 +267,18 @@ class VectorField:
         self._whole = True
         self._turn += 1
         return True
+
+    def _take(self, value: Any, rows: Number) -> None:
+        """Write what f returned for many points to rows (n, m)."""
+        if type(value) in _SEVERAL and not self._mixed:
+            try:
+                value = np.array(value)
+            except ValueError:  # numbers among rows
+                self._mixed = True
+        if type(value) is np.ndarray and value.dtype is rows.dtype and value.shape == rows.shape:
+            rows[:] = value
+        elif not _spread(value, rows):
+            rows[:] = self._result(value, rows.shape)
 
     def _compared(self, s: int) -> list[int]:
         """At which of s nodes a call is compared with single ones."""
@@ -294,7 +305,7 @@ class VectorField:
 def _spread(value: Any, rows: Number) -> bool:
     """Write what f returned for many points to rows (n, m), if it is n rows, or numbers that are the same everywhere.
 
-    A list of rows is written without making an array of it first. A number among rows is what `np.array` refuses.
+    A number among rows is what `np.array` refuses.
     """
     if type(value) not in _SEVERAL or len(value) != len(rows):
         return False
