@@ -240,6 +240,8 @@ class VectorField:
         if self.vectorized:
             return self._result(self.fun(t, np.ascontiguousarray(rows.T)), rows.T.shape).T
         values = np.empty(rows.shape, dtype=self.dtype)
+        if self._whole and self._try_whole(np.full(len(rows), t), rows, values):
+            return values
         for value, row in zip(values, rows, strict=True):
             value[:] = self._single(t, row)  # at once: f may return the same array every time
         return values
