@@ -194,7 +194,7 @@ def _together(
     end = np.array([_end(solution, k) for k in range(len(h))])
     t = start[:, None] + h[:, None] * second.nodes
     t[:, -1] = end
-    t = np.clip(t, np.minimum(start, end)[:, None], np.maximum(start, end)[:, None])
+    t = np.minimum(np.maximum(t, np.minimum(start, end)[:, None]), np.maximum(start, end)[:, None])
     found = together(field, second, (start, solution.y, h), u, t, solution.y[0] - carried, solved_to, small)
     if found is None:
         return None

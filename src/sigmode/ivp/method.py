@@ -242,8 +242,10 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         small = weights[2]
         if first_step is None:
             # Relative to what y is or soon becomes, where `atol` is zero.
-            soon = abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span())
-            h_abs = self._first_length(np.where(small > 0.0, small, ABSOLUTE_FLOOR * np.nan_to_num(soon)))
+            if not small.all():
+                soon = abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span())
+                small = np.where(small > 0.0, small, ABSOLUTE_FLOOR * np.nan_to_num(soon))
+            h_abs = self._first_length(small)
         else:
             h_abs = checked_first_step(first_step, t0, t_bound)
         span = self.t, self.t_bound

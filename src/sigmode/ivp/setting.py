@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ MAX_WINDOWS = 20_000
 
 def width(rtol: Real) -> int:
     """Functions per window."""
-    digits = -np.log10(rtol.min(initial=1.0))
-    return int(np.clip(np.round(_FUNCTIONS_PER_DIGIT * digits) + _MORE_FUNCTIONS, _FEWEST_FUNCTIONS, _MOST_FUNCTIONS))
+    digits = -math.log10(rtol.min(initial=1.0))
+    return min(max(round(_FUNCTIONS_PER_DIGIT * digits) + _MORE_FUNCTIONS, _FEWEST_FUNCTIONS), _MOST_FUNCTIONS)
 
 
 def march_weights(rtol: Real, atol: Real, n: int) -> tuple[Real, Real, Real]:

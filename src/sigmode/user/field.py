@@ -272,13 +272,14 @@ class VectorField:
 
     def _take(self, value: Any, rows: Number) -> None:
         """Write what f returned for many points to rows (n, m)."""
+        array = value
         if type(value) in _SEVERAL and not self._mixed:
             try:
-                value = np.array(value)
+                array = np.array(value)
             except ValueError:  # numbers among rows
                 self._mixed = True
-        if type(value) is np.ndarray and value.dtype is rows.dtype and value.shape == rows.shape:
-            rows[:] = value
+        if type(array) is np.ndarray and array.dtype is rows.dtype and array.shape == rows.shape:
+            rows[:] = array
         elif not _spread(value, rows):
             rows[:] = self._result(value, rows.shape)
 
