@@ -153,6 +153,8 @@ def finite(array: Number, what: str) -> None:
 
 def tolerances(rtol: ArrayLike, atol: ArrayLike, n: int) -> tuple[Real, Real]:
     """`rtol` and `atol` as arrays, () or (n,). As in SciPy, a tiny `rtol` is raised."""
+    if type(rtol) is float and type(atol) is float and rtol >= SMALLEST_RTOL and atol >= 0.0:
+        return np.array(rtol), np.array(atol)  # as nearly always
     checked = []
     for name, value in (("rtol", rtol), ("atol", atol)):
         if type(value) is float and value >= 0.0:

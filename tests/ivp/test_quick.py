@@ -11,6 +11,7 @@ from scipy.integrate import solve_ivp as scipy_solve_ivp
 
 import sigmode as sm
 from sigmode.compiled.begin import begin
+from sigmode.compiled.between import _judged
 from sigmode.compiled.functions import on_nodes
 from sigmode.compiled.kinks import looks_odd
 from sigmode.compiled.local_error import local_error, room_for_error
@@ -22,7 +23,6 @@ from sigmode.compiled.window import CONVERGED
 from sigmode.ivp import quick as module
 from sigmode.ivp.kinks import find
 from sigmode.ivp.noise import AT, RESIDUALS, scatter
-from sigmode.ivp.window import make_window
 from sigmode.trial.basis import basis
 from sigmode.user.field import VectorField
 
@@ -219,13 +219,16 @@ class TestParts:
     def test_the_local_error_is_that_of_windows_in_python(self, s, simple):
         rng = np.random.default_rng(s)
         n, h, b = 3, 0.4, basis(s)
-        field = VectorField(lambda t, y: -y, n, float, False)
         atol, rtol = np.full(n, 1e-6), np.full(n, 1e-4)
-        window = make_window(b, field, atol, rtol)
         df_dy = np.zeros((n, n)) if simple else rng.standard_normal((n, n)) * 20.0
         y, f = rng.standard_normal((2, n))
-        smooth = np.exp(np.outer(b.nodes, rng.standard_normal(n)))
-        window.K[:], window.Y[:] = smooth, y + h * b.A @ smooth
+        K = np.exp(np.outer(b.nodes, rng.standard_normal(n)))
+        Y = y + h * b.A @ K
+        rooms = np.empty((2 + s, n)), np.empty(n), np.empty((n, n)), np.empty(n, dtype=np.int64)
+        series = np.empty((s, n))
+        expected = numba.njit(lambda *args: _judged(*args))(
+            h, y, f, Y, K, b.judging, b.last_four, b.first, df_dy, *rooms, atol, rtol, series
+        )
 
         @numba.njit
         def run(simple, first, judging, last_four, y, f, atol, rtol, Y, K, df_dy):
@@ -237,11 +240,11 @@ class TestParts:
             )
             return error, legendre
 
-        rows = rows_of(b, window.Y, y), rows_of(b, window.K, np.nan)
+        rows = rows_of(b, Y, y), rows_of(b, K, np.nan)
         tables = b.first, b.judging_transposed, b.last_four_transposed
         error, legendre = run(simple, *tables, y, f, atol, rtol, *rows, df_dy)
-        assert_allclose(error, window.estimate(y, f, h, df_dy), rtol=1e-9)
-        assert_allclose(legendre, window.legendre, rtol=1e-12, atol=1e-13)
+        assert_allclose(error, expected, rtol=1e-9)
+        assert_allclose(legendre, series, rtol=1e-12, atol=1e-13)
         rows[1][1, 2] = np.nan
         assert np.isnan(run(simple, *tables, y, f, atol, rtol, *rows, df_dy)[0])
 

@@ -17,8 +17,6 @@ __all__ = ["DEGREE", "NEGLIGIBLE", "NOT_SMOOTH", "SAME", "SWEEPS", "first_that_l
 _BEFORE = 3
 # It leaves the parabola where the difference is this many times what the nodes before it make expect. Not tuned.
 _STANDS_OUT = 10.0
-# Equations up to which Python looks itself: compiling takes as long as thousands of looks. Not tuned.
-_NOT_WORTH_COMPILING = 16
 # A difference that leaves so much in the values, in units of the tolerance, is none. Not tuned.
 NEGLIGIBLE = 1.0
 # Degree of the polynomial that continues f from the left, at most; what it misses of the slopes may be exceeded by this
@@ -53,19 +51,20 @@ def leaves(t: Real, slopes: Real, weight: Real, length: float) -> int:
     return -1
 
 
-@entry(f"i8({VECTOR}, {MATRIX}, {VECTOR}, f8)")
-def _first(t, slopes, weight, length):
-    return leaves(t, slopes, weight, length)
-
-
 def first_that_leaves(t: Real, slopes: Real, weight: Real, length: float) -> int | None:
-    """`leaves` for callers in Python; slopes may be complex; None where there is no such node."""
+    """`leaves` for callers in Python, in NumPy; slopes may be complex; None where there is no such node."""
     if slopes.dtype.kind == "c":
         slopes = np.hstack([slopes.real, slopes.imag])
         weight = np.tile(weight, 2)
-    look = leaves if weight.size <= _NOT_WORTH_COMPILING else _first
-    at = int(look(t, np.ascontiguousarray(slopes), np.ascontiguousarray(weight), length))
-    return at if at >= 0 else None
+    gaps = t[1:] - t[:-1], t[2:] - t[:-2], t[3:] - t[:-3]
+    differences = slopes
+    for gap in gaps:
+        differences = (differences[1:] - differences[:-1]) / gap[:, None]
+    divided = (abs(differences) * length / weight).max(axis=1)
+    reach = abs(gaps[2] * gaps[1][1:] * gaps[0][2:])
+    expected = np.maximum.accumulate(divided[:-1])
+    far = (divided * reach > NEGLIGIBLE)[1:] & (divided[1:] > _STANDS_OUT * expected)
+    return _BEFORE + 1 + int(np.argmax(far)) if far.any() else None
 
 
 @helper

@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Index, Real
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, inlined
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, inlined
 from .vectors import LANES, eight, fused, load, spread, store
 
-__all__ = ["continue_rows", "continued", "decay", "neglected_by_windows", "read_windows"]
+__all__ = ["continue_rows", "continue_series", "continued", "decay", "neglected_by_windows", "read_windows"]
 
 # Two further coefficients are never taken to be smaller than this part of the last two: four coefficients say no more
 # about the decay of a series. Not tuned.
@@ -26,8 +26,8 @@ def decay(a, b, c, d):
     return last, (min(1.0, max(_LEAST_DECAY, last / before)) if before > 0.0 else 1.0)
 
 
-@entry(f"void({VECTOR}, {MATRIX}, i8, f8, f8, {MATRIX})")
-def continued(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
+@helper
+def continue_series(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
     """K (s, n) = the Legendre series with coefficients (s, n), up to a degree, read at offset + ratio nodes."""
     s = nodes.size
     before, p, x = np.zeros(s), np.ones(s), np.empty(s)
@@ -44,9 +44,15 @@ def continued(nodes: Real, legendre: Real, degree: int, offset: float, ratio: fl
                 K[i, k] += legendre[d, k] * p[i]
 
 
+@entry(f"void({VECTOR}, {MATRIX}, i8, f8, f8, {MATRIX})")
+def continued(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
+    """`continue_series` for windows that are solved in Python."""
+    continue_series(nodes, legendre, degree, offset, ratio, K)
+
+
 @inlined
 def continue_rows(nodes: Real, legendre: Real, degree: int, offset: float, ratio: float, K: Real) -> None:
-    """As `continued`, to rows K (n, m), see `simple`; nodes (m,)."""
+    """As `continue_series`, to rows K (n, m), see `simple`; nodes (m,)."""
     n, at_nodes = K.shape[0], nodes.reshape((1, nodes.size))
     for at in range(0, K.shape[1], LANES):
         x = fused(eight(2.0 * ratio), load(at_nodes, 0, at), eight(2.0 * offset - 1.0))

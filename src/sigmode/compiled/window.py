@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import Index, Real
 from .dense import factor, substitute
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
+from .launch import MATRIX, VECTOR, entry, helper, plain_helper
 from .series import decay
 
 __all__ = [
@@ -22,13 +22,15 @@ __all__ = [
     "HOPELESS",
     "NOT_YET",
     "converged",
-    "filtered",
+    "filter_parts",
     "neglected",
+    "neglected_parts",
     "newton_sweep",
     "of_values",
     "stay_at_rest",
     "verdict",
     "weighed",
+    "weighed_parts",
 ]  # fmt: skip
 
 # What Newton's iteration says after a sweep.
@@ -143,12 +145,7 @@ def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, fl
     return (HOPELESS if _hopeless(sweeps, size, now) else NOT_YET), now
 
 
-_TABLES = f"{MATRIX}, {VECTOR}, f8, {CUBE}"  # A, y, h, J
-_STAGES = f"{MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR}"  # Y, K, before, step, right
-_SYSTEM = f"{VECTOR}, {VECTOR}, {MATRIX}, {INDICES}, b1"  # atol, rtol, M, pivots, follow
-
-
-@entry(f"Tuple((f8, b1))({_TABLES}, {_STAGES}, {_SYSTEM}, i8, f8)")
+@helper
 def newton_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate):
     """One sweep of Newton's iteration, given f in K: the size of the step, infinite if M is singular; whether M is new.
 
@@ -231,8 +228,8 @@ def of_values(a: float, b: float, c: float, d: float) -> float:
     return found
 
 
-@entry(f"void({MATRIX}, {MATRIX}, {VECTOR}, f8, f8, {MATRIX}, {VECTOR})")
-def neglected(judged: Real, last_four: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
+@helper
+def neglected_parts(judged: Real, last_four: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
     """The four parts before the filter: parts (2 + s, n), the first, the second and the fourth; own (n,), the third.
 
     judged : (2 s, n), `Basis.judging` times the slopes; last_four : (4, n), the last four coefficients of the values;
@@ -250,8 +247,8 @@ def neglected(judged: Real, last_four: Real, slope: Real, h: float, first: float
         own[k] = of_values(last_four[0, k], last_four[1, k], last_four[2, k], last_four[3, k])
 
 
-@entry(f"b1(f8, {MATRIX}, {MATRIX}, {MATRIX}, {INDICES})")
-def filtered(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
+@helper
+def filter_parts(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> bool:
     """Overwrite each row b of parts (m, n) with the solution of (I - shift df_dy) x = b; whether that can be done."""
     n = df_dy.shape[0]
     for k in range(n):
@@ -265,8 +262,8 @@ def filtered(shift: float, df_dy: Real, parts: Real, M: Real, pivots: Index) -> 
     return True
 
 
-@entry(f"f8({MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, {VECTOR})")
-def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) -> float:
+@helper
+def weighed_parts(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) -> float:
     """The fourth part plus the largest of the others, in units of the tolerance; parts as the filter left them."""
     s, n = Y.shape
     largest = 0.0
@@ -281,3 +278,16 @@ def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) ->
         weight = atol[k] + rtol[k] * max(abs(y[k]), abs(Y[s - 1, k]))
         largest = max(largest, abs(parts[0, k]) / weight, abs(parts[1, k]) / weight, own[k] / weight)
     return largest + difference
+
+
+@entry(f"void({MATRIX}, {MATRIX}, {VECTOR}, f8, f8, {MATRIX}, {VECTOR})")
+def neglected(judged: Real, last_four: Real, slope: Real, h: float, first: float, parts: Real, own: Real) -> None:
+    """`neglected_parts` for windows that are solved in Python."""
+    neglected_parts(judged, last_four, slope, h, first, parts, own)
+
+
+@entry(f"f8({MATRIX}, {VECTOR}, {VECTOR}, {MATRIX}, {VECTOR}, {VECTOR})")
+def weighed(parts: Real, own: Real, y: Real, Y: Real, atol: Real, rtol: Real) -> float:
+    """`weighed_parts` for windows that are solved in Python."""
+    found: float = weighed_parts(parts, own, y, Y, atol, rtol)
+    return found

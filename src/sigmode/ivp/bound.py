@@ -17,6 +17,7 @@ __all__ = ["RELATIVE_FLOOR", "Bound", "Worst", "scale"]
 
 # Where `atol` is zero, `rtol` refers to no less than this part of the largest value of the component. Not tuned.
 RELATIVE_FLOOR = 1e-6
+_TINY = float(np.finfo(float).tiny)
 
 
 class Worst(NamedTuple):
@@ -46,11 +47,11 @@ class Bound:
         if not self.n or not solution.h.any():
             gap = np.zeros(self.n) if self._carried is None else self._carried
             error = np.repeat(abs(gap)[:, None], solution.x.size, axis=1)
-            return GlobalError(solution.x, error, 0, 0, 0, gap), Worst(0.0, 0.0, 0)
+            return GlobalError(solution.x, error, abs(solution.y.T), 0, 0, 0, gap), Worst(0.0, 0.0, 0)
         self._field = field
         scale = abs(solution.y).max(axis=0, initial=0.0)
         floor = np.where(self._atol > 0.0, self._atol, RELATIVE_FLOOR * self._rtol * scale)
-        self._used = atol = floor + np.finfo(float).tiny
+        self._used = atol = floor + _TINY
         small = np.where(self._atol > 0.0, self._atol / np.maximum(self._rtol, SMALLEST_RTOL), 0.0)
         estimate = global_error(solution, field, factor * atol, factor * self._rtol, small, watch, self._carried)
         estimate = estimate._replace(error=_envelope(estimate.error))
@@ -67,9 +68,11 @@ class Bound:
 
 def _worst(solution: Solution, estimate: GlobalError, atol: Number, rtol: Number) -> Worst:
     """Of error/(atol + rtol |y|), at the abscissae of the estimate but the start: y is known there."""
-    inside = (estimate.x - solution.x[-1]) * np.sign(solution.h[0]) <= 0.0
-    x, error = estimate.x[inside], estimate.error[:, inside]
-    tolerance = atol + rtol * scale(abs(solution(x, extrapolate=True)), estimate.per_window)
+    x, error, size = estimate.x, estimate.error, estimate.size
+    inside = (x - solution.x[-1]) * np.sign(solution.h[0]) <= 0.0
+    if not inside[-1]:
+        x, error, size = x[inside], error[:, inside], size[:, inside]
+    tolerance = atol + rtol * scale(size, estimate.per_window)
     ratio = error / tolerance
     ratio[np.isnan(ratio)] = np.inf
     ratio[:, 0] = 0.0
@@ -86,7 +89,8 @@ def scale(size: Number, m: int) -> Number:
     """
     windows = (size.shape[1] - 1) // m
     whole = size[:, 1 : 1 + windows * m].reshape(len(size), windows, m)
-    highest = np.pad(whole.max(axis=2, initial=0.0), ((0, 0), (1, 1)))
+    highest = np.zeros((len(size), windows + 2))
+    highest[:, 1:-1] = whole.max(axis=2, initial=0.0)
     highest[:, 0] = size[:, 0]
     left = np.maximum(np.maximum.accumulate(whole, axis=2), highest[:, :-2, None])
     right = np.maximum(np.maximum.accumulate(whole[:, :, ::-1], axis=2)[:, :, ::-1], highest[:, 2:, None])
@@ -97,5 +101,8 @@ def scale(size: Number, m: int) -> Number:
 
 def _envelope(error: Number) -> Number:
     """Each value at least as large as its neighbours were halfway to it: the sign of an error changes in between."""
-    padded = np.pad(error, ((0, 0), (1, 1)), mode="edge")
-    return np.asarray(np.maximum(error, 0.5 * np.maximum(padded[:, :-2], padded[:, 2:])))
+    half = 0.5 * error
+    wide = error.copy()
+    np.maximum(wide[:, 1:], half[:, :-1], out=wide[:, 1:])
+    np.maximum(wide[:, :-1], half[:, 1:], out=wide[:, :-1])
+    return wide

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -17,11 +18,12 @@ from ..compiled.report import PROBES, STANDS_OUT
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
-from ..trial.windows import at_windows, window_values
+from ..trial.windows import at_windows, values_and_slopes, window_values
 from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
-from .window import make_window
+from .together import together
+from .window import make_window, one_system
 
 __all__ = [
     "FOLLOWED", "MAY_REMAIN", "ROUNDING", "SOLVED_TO", "GlobalError",
@@ -46,9 +48,14 @@ FOLLOWED = 0.5
 _COARSE_STEP = 1e-3
 
 
+# At most so many are probes of one window, and a window has always the same.
+_irregular = functools.lru_cache(maxsize=PROBES)(irregular)
+
+
 class GlobalError(NamedTuple):
     """x : (L,) abscissae, in the order of integration; error : (n, L), estimated, not negative; nfev, njev, nlu.
 
+    size : (n, L), |y| there;
     gap : (n,), the solution minus the better one at its end, NaN where that was not found;
     per_window : how many of x, after the first, belong to each window;
     longest : how long windows may be so that they follow a growing error, where one was longer; else infinite.
@@ -56,6 +63,7 @@ class GlobalError(NamedTuple):
 
     x: Number
     error: Number
+    size: Number
     nfev: int
     njev: int
     nlu: int
@@ -95,12 +103,14 @@ def global_error(
         found = _compiled(solution, field, second, solved_to, small, carried) if field.n <= MOST_COMPILED else None
         if found is None:
             field.nfev, field.njev = before
-            found = _called(solution, field, second, solved_to, small, watch, carried)
+            if watch is None and field.at_once and field.differences and one_system(second, field):
+                found = _together(solution, field, second, solved_to, small, carried)
+            found = found or _called(solution, field, second, solved_to, small, watch, carried)
     starts = solution.x[:-1], solution.y, solution.h
     growing = fastest_growth(field, small, starts, *found.growth)
     longest = FOLLOWED * (solution.network.n_hidden + 1) / growing if growing else np.inf
     calls = field.nfev - before[0], field.njev - before[1], found.nlu
-    return GlobalError(*found[:2], *calls, found.gap, longest, second.s)
+    return GlobalError(*found[:3], *calls, found.gap, longest, second.s)
 
 
 def _end(solution: Solution, k: int) -> float:
@@ -112,10 +122,11 @@ def _end(solution: Solution, k: int) -> float:
 
 
 class _Found(NamedTuple):
-    """x, error, gap : as of `GlobalError`; nlu : matrices; growth : df/dy of windows, and what is followed in each."""
+    """x, error, size, gap : as of `GlobalError`; nlu : matrices; growth : df/dy of windows, what each follows."""
 
     x: Number
     error: Number
+    size: Number
     nlu: int
     gap: Number
     growth: tuple[Iterable[Any], Real]
@@ -163,13 +174,39 @@ def _compiled(
     uncertain = left[:, None, None] * (atol + rtol * abs(u)) + ROUNDING * abs(u)
     error = (abs(u - z) + uncertain)[:done].reshape(-1, n)
     pieces, errors = [solution.x[:1], t[:done].ravel()], [abs(carried)[None], error]
+    sizes = [solution.y[:1], u[: done + 1].reshape(-1, n)]
     gap = u[-1, -1] - z[-1, -1]
     if done < K:
         gap = np.full(n, np.nan)
         pieces += [t[done], solution.x[-1:]]
         errors.append(np.full((s + 1, n), np.inf))
+        sizes.append(u[-1, -1:])
     growth = df_dy[: min(done + 1, K)], followed(solution.h, solution.network.n_hidden + 1)
-    return _Found(np.concatenate(pieces), np.concatenate(errors).T, 0, gap, growth)
+    return _Found(np.concatenate(pieces), np.concatenate(errors).T, abs(np.concatenate(sizes)).T, 0, gap, growth)
+
+
+def _together(
+    solution: Solution, field: VectorField, second: Basis, solved_to: tuple[Real, Real], small: Real, carried: Number
+) -> _Found | None:
+    """The second march in a few calls of f for all windows; None where it is not found that way."""
+    u = at_windows(solution, second.nodes)
+    start, h = solution.x[:-1], solution.h
+    end = np.array([_end(solution, k) for k in range(len(h))])
+    t = start[:, None] + h[:, None] * second.nodes
+    t[:, -1] = end
+    t = np.minimum(np.maximum(t, np.minimum(start, end)[:, None]), np.maximum(start, end)[:, None])
+    found = together(field, second, (start, solution.y, h), u, t, solution.y[0] - carried, solved_to, small)
+    if found is None:
+        return None
+    z, df_dy = found
+    size = abs(np.concatenate([solution.y[:1], u.reshape(-1, field.n)]))
+    error = ROUNDING * size
+    error[0] = abs(carried)
+    error[1:] += abs(u - z).reshape(-1, field.n)
+    x = np.append(solution.x[:1], t)
+    return _Found(
+        x, error.T, size.T, len(h), u[-1, -1] - z[-1, -1], (df_dy, followed(h, solution.network.n_hidden + 1))
+    )
 
 
 def _called(
@@ -185,7 +222,7 @@ def _called(
     n = field.n
     window = make_window(second, field, *solved_to)
     least = followed(solution.h, solution.network.n_hidden + 1)
-    pieces, errors = [solution.x[:1]], [abs(carried)[None]]
+    pieces, errors, sizes = [solution.x[:1]], [abs(carried)[None]], [abs(solution.y[:1])]
     z = solution.y[0] - carried
     gap = carried
     df_dy = None
@@ -209,8 +246,10 @@ def _called(
             solved = window.solve(t, z, h, df_dy)
         left = 0.0 if solved else window.step
         pieces.append(t)
+        sizes.append(abs(u))
         if not left < MAY_REMAIN:
             pieces.append(solution.x[-1:])
+            sizes.append(sizes[-1][-1:])
             errors.append(np.full((t.size + 1, n), np.inf))
             gap = np.full(n, np.nan)
             break
@@ -218,12 +257,13 @@ def _called(
         errors.append(abs(u - window.Y) + uncertain)
         z = window.Y[-1].copy()
         gap = u[-1] - z
-        if k + 1 < len(solution.y):
-            z += solution.y[k + 1] - u[-1]  # across the gap at a kink, if there is one
+        if k + 1 < len(solution.y) and end != solution.x[k + 1]:
+            z += solution.y[k + 1] - u[-1]  # across the gap at a kink
         tell(watch, t=float(end), y=z.copy(), nfev=field.nfev, t0=float(solution.x[0]), t_bound=float(solution.x[-1]))
         if n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
-    return _Found(np.concatenate(pieces), np.concatenate(errors).T, window.nlu, gap, (growth, least))
+    joined = np.concatenate(errors).T, np.concatenate(sizes).T
+    return _Found(np.concatenate(pieces), *joined, window.nlu, gap, (growth, least))
 
 
 def fastest_growth(
@@ -235,6 +275,8 @@ def fastest_growth(
     is None. Looked at again by coarse differences: noise of f may pass for growth.
     """
     found = 0.0
+    if isinstance(df_dy, np.ndarray):
+        df_dy = _that_may_grow(df_dy, least, starts[2])
     for k, matrix in enumerate(df_dy):
         growth = _growth(matrix, least[k], starts[2][k]) if matrix is not None else 0.0
         if growth and field.differences:
@@ -242,6 +284,20 @@ def fastest_growth(
             coarse = field.jacobian(t, y, field(t, y), np.zeros(field.n), small, relative=_COARSE_STEP)
             growth = min(growth, _growth(coarse, least[k], starts[2][k]))
         found = max(found, growth)
+    return found
+
+
+def _that_may_grow(df_dy: Real, least: Real, h: Real) -> list[Any]:
+    """df/dy of the windows in which an eigenvalue allows too much growth, of the others None."""
+    found: list[Any] = [None] * len(df_dy)
+    if df_dy.shape[1] > _MOST_EQUATIONS_FOR_GROWTH:
+        return found
+    at = np.flatnonzero(abs(df_dy).sum(axis=2).max(axis=1, initial=0.0) > least[: len(df_dy)])
+    at = at[np.isfinite(df_dy[at]).all(axis=(1, 2))]
+    if at.size:
+        growth = fastest(df_dy[at] * np.sign(h[at, None, None]))
+        for k in at[growth > least[at]].tolist():
+            found[k] = df_dy[k]
     return found
 
 
@@ -271,17 +327,20 @@ def unseen(solution: Solution, field: VectorField, atol: Real, rtol: Real) -> fl
     long = np.flatnonzero(counts > solution.network.n_hidden + 1 + _MORE_FUNCTIONS).tolist()
     if not long:
         return None
-    pieces = [solution.x[k] + lengths[k] * irregular(int(counts[k])) for k in long]
-    t = np.concatenate(pieces)
-    u, f = np.ascontiguousarray(solution(t).T), np.empty((t.size, field.n), dtype=field.dtype)
+    points = np.concatenate([_irregular(int(counts[k])) for k in long])
+    of_window = np.repeat(long, counts[long])
+    t = solution.x[of_window] + lengths[of_window] * points
+    u, du_dt = values_and_slopes(solution, t)
+    f = np.empty_like(u)
     with np.errstate(all="ignore"):
         field.nodes(t, u, f)
-        d = abs(solution(t, nu=1).T - f)
-    of_window = np.repeat(long, counts[long])
-    typical = [
-        np.partition(part, len(part) // 2, axis=0)[len(part) // 2] for part in np.split(d, np.cumsum(counts[long])[:-1])
-    ]
-    stands_out = d > STANDS_OUT * np.repeat(typical, counts[long], axis=0)
+        d = abs(du_dt - f)
     per_point = (abs(lengths) / counts)[of_window, None]
-    found = (stands_out & ~(d * per_point <= atol + rtol * abs(u))).any(axis=1)
+    matters = ~(d * per_point <= atol + rtol * abs(u))
+    if not matters.any():
+        return None
+    parts = np.split(d, np.cumsum(counts[long])[:-1])
+    typical = [np.partition(part, len(part) // 2, axis=0)[len(part) // 2] for part in parts]
+    stands_out = d > STANDS_OUT * np.repeat(typical, counts[long], axis=0)
+    found = (stands_out & matters).any(axis=1)
     return float(t[int(np.argmax(found))]) if found.any() else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from scipy.optimize import brentq
 from .. import arguments
 from ..arguments import EPS
 from ..arrays import Number, Real
+from ..trial.basis import Basis
 from ..user.field import WithArgs
 from .method import SolvedWindow
 
@@ -22,6 +24,8 @@ __all__ = ["Event", "Events", "checked_events"]
 _POINTS_PER_FUNCTION = 4
 # Bounds on the place of a zero, relative and absolute: SciPy's.
 _TO_ROUNDING = 4 * EPS
+# What needs no further look.
+_NUMBERS = frozenset({float, np.float64, int})
 
 
 class Event:
@@ -55,6 +59,8 @@ class Event:
     def __call__(self, t: float, y: Number) -> float:
         """The value of the function; SciPy takes arrays of one number, too."""
         value = self._call(t, y)
+        if type(value) in _NUMBERS:
+            return float(value)
         array = np.asarray(value)
         if array.size != 1 or array.dtype.kind not in "fiub":
             raise ValueError(f"`events` must return one real number, {self._function!r} returned {value!r}.")
@@ -72,6 +78,13 @@ def checked_events(events: Any, args: tuple[Any, ...] | None) -> list[Event] | N
         if np.iterable(several):
             raise
         raise TypeError(f"`events` must be callable or a list of callables, got {type(events).__name__}.") from None
+
+
+@functools.cache
+def _points(basis: Basis) -> tuple[Real, Real]:
+    """Where event functions are looked at, in units of the window, and from slopes at the nodes to values there."""
+    xi = np.linspace(0.0, 1.0, _POINTS_PER_FUNCTION * basis.s + 1)
+    return xi, basis.read(xi)[0]
 
 
 class Events:
@@ -95,14 +108,14 @@ class Events:
 
     def look(self, window: SolvedWindow, end: float) -> float | None:
         """Find the zeros of a window that ends at `end`; where a terminal one ends the march, or None."""
-        xi = np.linspace(0.0, 1.0, _POINTS_PER_FUNCTION * len(window.K) + 1)
+        xi, reading = _points(window.basis)
         t = (window.start + window.h * xi).tolist()
         t[-1] = end
-        y = window.values(xi).T
+        y = window.y_start + window.h * (reading @ window.K)
         y[-1] = window.y_end
         found = []
         for k, event in enumerate(self._events):
-            g = np.array([self._last[k], *(event(*point) for point in zip(t[1:], y[1:].copy(), strict=True))])
+            g = np.array([self._last[k], *(event(*point) for point in zip(t[1:], y[1:], strict=True))])
             found += [(at, k) for at in self._zeros(k, g, t, window)]
             self._last[k] = float(g[-1])
         for at, k in sorted(found, key=lambda each: abs(each[0] - window.start)):

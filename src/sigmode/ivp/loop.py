@@ -11,6 +11,7 @@ from scipy.optimize import OptimizeResult
 from ..arrays import Index, Number, Real
 from ..compiled.report import MOST_POINTS_PER_FUNCTION, SHORT_WINDOW, STRAIGHT
 from ..trial.solution import Solution, constant
+from ..trial.windows import values_and_slopes
 from ..user.field import VectorField
 from .events import Event, Events
 from .method import NeuralCollocation, SolvedWindow
@@ -20,8 +21,10 @@ __all__ = ["FINISHED", "solve"]
 # SciPy's words.
 FINISHED = "The solver successfully reached the end of the integration interval."
 _ENDED_BY_EVENT = "A termination event occurred."
-# Windows of a compiled f that are marched on by at a time, without and with events: these may end it before. Not tuned.
+# Windows that are marched on by at a time, without events and, for a compiled f, with events: these may end it before.
+# Not tuned.
 _MANY, _FEW = 64, 4
+_TINY = float(np.finfo(float).tiny)
 
 
 def solve(
@@ -45,7 +48,7 @@ def solve(
     windows: list[SolvedWindow] = []
     message: str | None = None
     at = None
-    many = _MANY if events is None else _FEW
+    many = _MANY if events is None else _FEW if solver.field.compiled else 1
     while message is None and at is None and solver.n and solver.t != solver.t_bound:
         new, message = solver.go_on(many)
         for window in new:
@@ -72,7 +75,7 @@ def solve(
     if t_eval is not None:
         inside = (t_eval - end) * solver.direction <= 0.0
         res.t = t_eval[inside] if windows or finished else np.empty(0)
-    res.y = sol(res.t)
+    res.y = np.ascontiguousarray(values_and_slopes(sol, res.t)[0].T) if windows else sol(res.t)
     if t_eval is None and windows and at is None:
         res.y[:, -1] = windows[-1].y_end
     return res, sol, solver.field
@@ -104,21 +107,26 @@ class _Stacked:
 
         A line over the part 1/c of a window is off by at most y''/(8 c**2), y'' by xi.
         """
-        h = self._h[:, None, None]
-        values = self._starts[:, None] + h * (self._basis.A @ self._slopes)
-        values = np.concatenate([self._starts[:1, None], values.reshape(1, -1, values.shape[2])], axis=1)[0]
-        extent = np.maximum(np.ptp(values.real, axis=0), np.ptp(values.imag, axis=0))
-        allowed = STRAIGHT * np.maximum(extent, atol + rtol * abs(values).max(axis=0)) + np.finfo(float).tiny
-        bend = abs(h * np.diff(self._slopes, axis=1) / np.diff(self._basis.nodes)[:, None]).max(axis=1)
+        basis, slopes, h = self._basis, self._slopes, self._h[:, None, None]
+        values = h * (basis.A @ slopes)
+        values += self._starts[:, None]
+        values = np.concatenate([self._starts[:1], values.reshape(-1, values.shape[2])])
+        extent = np.ptp(values.real, axis=0)
+        if values.dtype.kind == "c":
+            extent = np.maximum(extent, np.ptp(values.imag, axis=0))
+        allowed = STRAIGHT * np.maximum(extent, atol + rtol * abs(values).max(axis=0)) + _TINY
+        bends = slopes[:, 1:] - slopes[:, :-1]
+        bends /= basis.gaps[:, None]
+        bend = abs(h * bends).max(axis=1)
         parts = np.ceil(np.sqrt((bend / (8.0 * allowed)).max(axis=1)))
-        return np.asarray(np.clip(parts, 1, MOST_POINTS_PER_FUNCTION * self._basis.s), dtype=np.int64)
+        return np.asarray(np.minimum(np.maximum(parts, 1), MOST_POINTS_PER_FUNCTION * basis.s), dtype=np.int64)
 
 
 def _times(x: Real, parts: Index) -> Real:
     """The ends x (K + 1,) of windows, and the points that cut each into as many parts, where these are distinct."""
-    short = abs(np.diff(x)) < SHORT_WINDOW * np.spacing(abs(x[1:]))
-    pieces = [
-        start + (end - start) * np.arange(count) / count
-        for start, end, count in zip(x[:-1].tolist(), x[1:].tolist(), np.where(short, 1, parts).tolist(), strict=True)
-    ]
-    return np.concatenate([*pieces, x[-1:]])
+    lengths = np.diff(x)
+    parts = np.where(abs(lengths) < SHORT_WINDOW * np.spacing(abs(x[1:])), 1, parts)
+    ends = np.cumsum(parts)
+    which = np.arange(ends[-1]) - np.repeat(ends - parts, parts)
+    times = np.repeat(x[:-1], parts) + np.repeat(lengths, parts) * which / np.repeat(parts, parts)
+    return np.append(times, x[-1])

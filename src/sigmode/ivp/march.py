@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..trial.basis import Basis
 from ..user.field import VectorField
 from .kinks import begin, find
 from .noise import AT, NEGLIGIBLE, RESIDUALS, scatter
-from .window import make_window
+from .window import OneSystem, make_window
 
 __all__ = ["MOST_COMPILED", "Accepted", "March", "why_it_ended"]
 
@@ -87,13 +88,18 @@ class March:
             self._numbers[place] = value
         self._counts[[m.MOST, m.MAY_GROW, m.BAD]] = max_windows, 1, -1
         self._atol = weights[0]
-        self._window = make_window(basis, field, weights[0].copy(), weights[1])
-        self._window.legendre[0] = f
+        self._window = window = make_window(basis, field, weights[0].copy(), weights[1])
+        window.legendre[0] = f
+        # The window that compiled code brings to the calls of f, where that is called from Python.
+        self._one = window if isinstance(window, OneSystem) else None
         self.Y, self.K = self._window.Y, self._window.K
         self._memory: tuple[Any, ...] | None = None
         self._store: tuple[Real, Real, Real] = np.empty((0, 3)), np.empty((0, 3, 0)), np.empty((0, 0, 0))
         if field.compiled and field.n <= MOST_COMPILED and (words := field.compiled.words()) is not None:
+            self._one = None
             self._make_memory(weights, field.compiled.address, words)
+        if self._one is not None:
+            self._t, self._df_dy = self._one.t[: basis.s], self._one.df_dy
 
     def _make_memory(self, weights: tuple[Real, Real, Real], address: int, words: Index) -> None:
         """The arrays that `advance` works with."""
@@ -139,12 +145,24 @@ class March:
 
     def windows(self, most: int) -> tuple[list[Accepted], str | None]:
         """Go on, by at most so many windows; and why it could not, or None."""
-        why = self._go_on_by(most)
-        return self._fetched(why is None), why
+        if self._memory is not None:
+            with np.errstate(all="ignore"):
+                why = self._go_on_by(most)
+            return self._fetched(), why
+        found: list[Accepted] = []
+        why = None
+        with np.errstate(all="ignore"):
+            while why is None and len(found) < most and (not found or self.t != self.bound):
+                why = self._go_on_by(1)
+                if why is None:
+                    values = self.y_start, self._window.Y[-1].copy(), self.y.copy()
+                    found.append(Accepted(float(self._numbers[m.START]), self.h, self.t, *values, self.K.copy()))
+        return found, why
 
     def stacked(self, most: int) -> tuple[tuple[Real, Real, Real], str | None]:
         """As `windows`, for compiled f: the arrays that `advance` makes of them."""
-        why = self._go_on_by(most)
+        with np.errstate(all="ignore"):
+            why = self._go_on_by(most)
         stored = slice(int(self._counts[m.STORED]))
         places, values, slopes = (part if len(part) == stored.stop else part[stored].copy() for part in self._store)
         self._store = np.empty((0, 3)), np.empty((0, 3, 0)), np.empty((0, 0, 0))  # these are the caller's from now on
@@ -158,8 +176,7 @@ class March:
         self._numbers[m.BREAK] = self._next_break()
         self._heed_noise()
         self._make_room(1 if self.noise is not None else most)
-        with np.errstate(all="ignore"):
-            why = self._go_on()
+        why = self._go_on()
         field.nfev += int(counts[m.NFEV])
         field.njev += int(counts[m.NJEV])
         counts[m.NFEV] = counts[m.NJEV] = 0
@@ -178,6 +195,9 @@ class March:
                 self._look_for_kink()
             elif asked in (m.ASK_SLOPE, m.AT_BOUND):
                 self._accept(asked == m.ASK_SLOPE)
+                if self._memory is None:  # nothing else comes of it
+                    m.steer(self._numbers, self._counts, self._field.n, self._basis.nodes, self._t, self.f)
+                    return None
             else:
                 return None if asked == m.ACCEPTED else self._why(asked)
 
@@ -188,13 +208,8 @@ class March:
         s, n = self.K.shape
         self._store = np.empty((most, 3)), np.empty((most, 3, n)), np.empty((most, s, n))
 
-    def _fetched(self, accepted: bool) -> list[Accepted]:
-        """The windows that were accepted."""
-        if self._memory is None:
-            if not accepted:
-                return []
-            values = self.y_start, self._window.Y[-1].copy(), self.y.copy()
-            return [Accepted(float(self._numbers[m.START]), self.h, self.t, *values, self.K.copy())]
+    def _fetched(self) -> list[Accepted]:
+        """The windows that `advance` stored."""
         stored = slice(int(self._counts[m.STORED]))
         places, many, slopes = (part[stored].copy() for part in self._store)
         return [
@@ -204,9 +219,11 @@ class March:
 
     def _next_break(self) -> float:
         """The first of the user's breaks that lies ahead."""
-        direction, t = self._numbers[m.DIRECTION], self.t
+        direction, t = float(self._numbers[m.DIRECTION]), self.t
+        if not self._breaks.size:
+            return direction * math.inf
         ahead = self._breaks[direction * (self._breaks - t) > _AWAY * np.spacing(abs(t))]
-        return float(ahead[0]) if ahead.size else direction * np.inf
+        return float(ahead[0]) if ahead.size else direction * math.inf
 
     def _look_for_kink(self) -> None:
         """Cut the window off before the first kink of f, if there is one."""
@@ -265,12 +282,6 @@ class March:
         """f at the nodes, as it came: without what Newton's last step added."""
         return self.K if self._memory is not None and self._counts[m.SIMPLE] else self._window.before
 
-    def _begins_to_move(self) -> bool:
-        """Whether a component is at rest at the start, and not at all nodes."""
-        slopes = self._slopes()
-        at_rest = (self.y == 0.0) & (self.f == 0.0) & (slopes[0] == 0.0)
-        return bool((at_rest & slopes.any(axis=0)).any())
-
     def _heed_noise(self) -> None:
         """Errors do not matter below what the noise of f makes of the values in one window."""
         if self.noise is not None:
@@ -281,6 +292,8 @@ class March:
             memory: Any = (*self._memory, *self._store)
             found: int = advance(self._numbers, self._counts, *memory)
             return found
+        if self._one is not None:
+            return self._one.onward(self._numbers, self._counts, self._small, self.y, self.f)
         if not self._counts[m.HAS_JACOBIAN] and not np.isfinite(self.f).all():
             self._numbers[m.BAD_T], self._counts[m.BAD] = self.t, int(np.argmin(np.isfinite(self.f)))
             return m.NOT_FINITE
@@ -296,7 +309,7 @@ class March:
             still = still if self._counts[m.PARTIAL] else None
         matrix = self._field.jacobian(self.t, self.y, self.f, change, self._small, still)
         self._counts[m.CONSTANT] = self._field.constant  # a wrong one has been replaced
-        if self._memory is not None:
+        if self._memory is not None or self._one is not None:
             self._df_dy[:] = matrix
         else:
             self._df_dy = matrix
@@ -307,17 +320,16 @@ class March:
         """One window by calls from Python."""
         numbers, counts, window = self._numbers, self._counts, self._window
         h = self.h
-        ratio = h / numbers[m.KNOWN]
-        window.predict(window.legendre, int(counts[m.DEGREE]), 0.0 if counts[m.INSIDE] else 1.0, ratio, self.y, h)
+        if self._one is None:
+            offset, ratio = 0.0 if counts[m.INSIDE] else 1.0, h / numbers[m.KNOWN]
+            window.predict(window.legendre, int(counts[m.DEGREE]), offset, ratio, self.y, h)
         if self._memory is not None and counts[m.SIMPLE]:  # compiled f failed where no df/dy is known
             counts[m.SIMPLE] = 0
             self._jacobian()
-        solved = window.solve(self._t, self.y, h, self._df_dy)
-        error = window.estimate(self.y, self.f, h, self._df_dy) if solved else np.nan
-        counts[m.RISES] = solved and not self.y.all() and self._begins_to_move()
-        numbers[m.RATE], counts[m.SWEEPS] = window.rate, window.sweeps
-        numbers[m.ERROR] = error if np.isfinite(error) else np.nan
-        if np.isfinite(error):
+        window.solve(self._t, self.y, h, self._df_dy, self.f)
+        counts[m.RISES], counts[m.SWEEPS] = window.rises, window.sweeps
+        numbers[m.RATE], numbers[m.ERROR] = window.rate, window.error
+        if math.isfinite(window.error):
             return
         bad = window.bad_node()
         counts[m.BAD] = -1 if bad is None else bad[1]

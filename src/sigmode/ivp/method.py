@@ -242,8 +242,10 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         small = weights[2]
         if first_step is None:
             # Relative to what y is or soon becomes, where `atol` is zero.
-            soon = abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span())
-            h_abs = self._first_length(np.where(small > 0.0, small, ABSOLUTE_FLOOR * np.nan_to_num(soon)))
+            if not small.all():
+                soon = abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span())
+                small = np.where(small > 0.0, small, ABSOLUTE_FLOOR * np.nan_to_num(soon))
+            h_abs = self._first_length(small)
         else:
             h_abs = checked_first_step(first_step, t0, t_bound)
         span = self.t, self.t_bound
@@ -330,12 +332,18 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         if windows:
             self._last = windows[-1]
             self.t, self.y = self._last.end, self._last.y_end
-            try:
-                state = {"t0": self._t0, "t_bound": self.t_bound, "attempt": 1, "phase": "solve", "nfev": self.nfev}
-                tell(self.callback, t=self.t, y=self.y.copy(), **state)
-            except Stopped:
+            if self.callback is not None and self._stopped():
                 return windows, STOPPED
         return windows, why
+
+    def _stopped(self) -> bool:
+        """Whether `callback`, told of the last window, ends the march."""
+        state = {"t0": self._t0, "t_bound": self.t_bound, "attempt": 1, "phase": "solve", "nfev": self.nfev}
+        try:
+            tell(self.callback, t=self.t, y=self.y.copy(), **state)
+        except Stopped:
+            return True
+        return False
 
     def _step_impl(self) -> tuple[bool, str | None]:
         if self._pending:

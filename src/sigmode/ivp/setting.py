@@ -21,6 +21,7 @@ _FEWEST_FUNCTIONS, _MOST_FUNCTIONS = 6, 22
 # over windows, and where a component passes zero the tolerance that users check is far smaller than beside it
 # (docs/decisions.md, "Marching").
 _PART_OF_TOLERANCE = 0.015
+_TINY = float(np.finfo(float).tiny)
 # Newton's method is not asked for relative tolerances below this. Not tuned.
 _LEAST_RTOL = 256 * EPS
 # Where `atol` is zero the first window is relative to at least this part of what y is or soon becomes. Not tuned.
@@ -38,7 +39,7 @@ def width(rtol: Real) -> int:
 def march_weights(rtol: Real, atol: Real, n: int) -> tuple[Real, Real, Real]:
     """atol and rtol of the local errors, and what does not matter in y, (n,) each."""
     ones = np.ones(n)
-    absolute = np.maximum(_PART_OF_TOLERANCE * atol * ones, np.finfo(float).tiny)  # none may vanish
+    absolute = np.maximum(_PART_OF_TOLERANCE * atol * ones, _TINY)  # none may vanish
     relative = np.maximum(_PART_OF_TOLERANCE * rtol, _LEAST_RTOL) * ones
     return absolute, relative, np.where(rtol > 0, atol / rtol, 0.0) * ones
 

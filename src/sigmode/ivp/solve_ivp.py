@@ -123,7 +123,7 @@ def solve_ivp(
     Where ``atol`` is zero, ``rtol`` refers to at least 1e-6 of the largest value of the component.
 
     The estimate is the difference to a second solution on the same windows with wider networks; it follows growth and
-    decay of errors. It costs about half of a solution. Long windows are probed for what lies between their
+    decay of errors. It costs about half of a solution, or less. Long windows are probed for what lies between their
     points, 256 probes per span; what is narrower, a pulse in `fun` after a long quiet time, may be missed: set
     ``max_step``. Unlike SciPy's, ``res.sol`` gives NaN outside of the
     span, unless it is called with ``extrapolate=True``.

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
 
-from ..arrays import Number, Real
+from ..arrays import Index, Number, Real
+from ..compiled import between
+from ..compiled.between import onward, sweep
+from ..compiled.control import PARTIAL
 from ..compiled.series import continued
-from ..compiled.window import (
-    CONVERGED,
-    HARDLY_MOVES,
-    NOT_YET,
-    filtered,
-    neglected,
-    newton_sweep,
-    verdict,
-    weighed,
-)
+from ..compiled.window import CONVERGED, HARDLY_MOVES, NOT_YET, neglected, verdict, weighed
 from ..trial.basis import Basis
 from ..user.field import VectorField
 from .shifted import Shifted, Solvers, shifted
@@ -29,6 +24,8 @@ __all__ = ["ManySystems", "Window", "make_window", "one_system"]
 # Unknowns s n up to which one dense system is faster than s systems of n; it may follow df/dy from node to node
 # (`bench/test_ivp.py`, threshold).
 _ONE_SYSTEM = 100
+# What is known of the window before, in the state of `sweep`: sweeps, the size of the step, its rate.
+_OF_WINDOWS = 3
 
 
 def make_window(basis: Basis, field: VectorField, atol: Real, rtol: Real) -> Window:
@@ -50,9 +47,11 @@ class Window:
     Attributes
     ----------
     Y, K : (s, n), values and slopes at the nodes, once `solve` has returned True; before : f there in the last sweep
-    legendre : (s, n), coefficients of the slopes, once `estimate` has been called
+    legendre : (s, n), coefficients of the slopes, once the error is known
     sweeps : int, those of Newton's method in the last window
     step, rate : float, the last of its steps in units of the tolerance, and relative to the one before
+    error : float, the local error in units of the tolerance, or NaN, once `solve` has been told the slope at the start
+    rises : bool, whether something begins to move in the window that is at rest at its start
     nlu : int, matrices factorised so far
     """
 
@@ -63,6 +62,7 @@ class Window:
         self.legendre = np.zeros(shape, dtype=field.dtype)
         self.sweeps = self.nlu = 0
         self.step = self.rate = 0.0
+        self.error, self.rises = math.nan, False
         real = field.dtype.kind == "f"
         self._pairs = _as_they_are if real else _as_pairs
         self._size: Callable[[Number], Real] = _as_they_are if real else np.abs
@@ -76,25 +76,12 @@ class Window:
         self.Y *= h
         self.Y += y
 
-    def solve(self, t: Real, y: Number, h: float, df_dy: Any) -> bool:
-        """Newton's method for Y = y + h A f(t, Y) from the present Y; whether it converged."""
-        raise NotImplementedError
+    def solve(self, t: Real, y: Number, h: float, df_dy: Any, slope: Number | None = None) -> bool:
+        """Newton's method for Y = y + h A f(t, Y) from the present Y; whether it converged.
 
-    def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
-        """The local error in units of the tolerance; slope is f at the start."""
+        slope : f at the start, where the local error is to be estimated, too.
+        """
         raise NotImplementedError
-
-    def _stay_at_rest(self, y: Number, h: float) -> None:
-        """As `compiled.window.stay_at_rest`."""
-        Y, K = self.Y, self.K
-        if not (abs(h) * abs(K[0]) <= HARDLY_MOVES * abs(y)).any() and self.before[0].all():
-            return  # as nearly always
-        still = ~self.before.any(axis=0)
-        if still.any():
-            Y[:, still], K[:, still] = y[still], 0.0
-        hardly = abs(h) * abs(K).max(axis=0) <= HARDLY_MOVES * abs(y)
-        if hardly.any():
-            Y[:, hardly] = y[hardly] + h * (self.basis.A @ K[:, hardly])
 
     def bad_node(self) -> tuple[int, int] | None:
         """The first node and component where f, as it came, or else Newton's step is not finite, or None."""
@@ -106,48 +93,61 @@ class Window:
 
 
 class OneSystem(Window):
-    """All nodes in one system; df/dy of each node follows its own secants (Broyden 1965). Compiled."""
+    """All nodes in one system; df/dy of each node follows its own secants (Broyden 1965). Compiled.
+
+    Attributes
+    ----------
+    t : (s + n,), nodes, and room for the points that tell df/dy, as in what Y and K are the first rows of
+    df_dy : (n, n), at the start
+    """
 
     def __init__(self, basis: Basis, field: VectorField, atol: Real, rtol: Real) -> None:
         super().__init__(basis, field, atol, rtol)
         s, n = basis.s, field.n
-        self._J = np.empty((s, n, n))
-        self._M = np.empty((s * n, s * n))
-        self._right = np.empty(s * n)
-        self._pivots = np.empty(s * n, dtype=np.int64)
-        self._small, self._small_pivots = np.empty((n, n)), np.empty(n, dtype=np.int64)
+        self.t, self._rows, self._slopes = np.empty(s + n), np.zeros((s + n, n)), np.zeros((s + n, n))
+        self.Y, self.K = self._rows[:s], self._slopes[:s]
+        self.df_dy = np.zeros((n, n))
+        self._state = np.zeros(between.STATE)
+        self._points, self._partial = s, False
+        size, empty, pivots = s * n, np.empty, np.empty(s * n + n, dtype=np.int64)
+        self._memory = (
+            basis.A, self._rows, self._slopes, self.before, self._step, self.df_dy, empty((s, n, n)),
+            empty((size, size)), pivots[:size], empty(size), self._parts, self._own, empty((n, n)), pivots[size:],
+            basis.judging, basis.last_four, basis.first, self.legendre, atol, rtol,
+        )  # fmt: skip
 
-    def solve(self, t: Real, y: Number, h: float, df_dy: Any) -> bool:
-        self._J[:] = df_dy
-        A, J, Y, K, M, pivots = self.basis.A, self._J, self.Y, self.K, self._M, self._pivots
-        before, step, right, atol, rtol = self.before, self._step, self._right, self.atol, self.rtol
-        follow = not self.field.constant
-        sweeps, size, rate = 0, 0.0, 0.0
-        status = NOT_YET
-        while status == NOT_YET:
-            self.field.nodes(t, Y, K)
-            last = size
-            size, fresh = newton_sweep(
-                A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate
-            )
-            status, rate = verdict(size, sweeps, last, rate)
-            sweeps += 1
-            self.nlu += fresh
-        self.sweeps, self.step, self.rate = sweeps, size, rate
-        if status == CONVERGED:
-            self._stay_at_rest(y, h)
-        return status == CONVERGED
+    def onward(self, numbers: Real, counts: Index, small: Real, y: Number, f: Number) -> int:
+        """What the step control asks for; where that is a window, its start values are made, too."""
+        basis, field = self.basis, self.field
+        asked: int
+        asked, self._points = onward.serial(
+            numbers, counts, field.differences, basis.nodes, basis.A, self.t, self._rows, self._slopes, self.legendre,
+            small, y, f,
+        )  # fmt: skip
+        self._partial = bool(counts[PARTIAL])
+        return asked
 
-    def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
-        """The local error in units of the tolerance; slope is f at the start."""
-        basis = self.basis
-        judged = basis.judging @ self.K
-        neglected(judged, basis.last_four @ self.Y, slope, h, basis.first, self._parts, self._own)
-        if not filtered(h / (2 * basis.s), df_dy, self._parts, self._small, self._small_pivots):
-            return np.inf
-        self.legendre = judged[: basis.s]
-        found: float = weighed(self._parts, self._own, y, self.Y, self.atol, self.rtol)
-        return found
+    def solve(self, t: Real, y: Number, h: float, df_dy: Any, slope: Number | None = None) -> bool:
+        """As of `Window`. Where `onward` made the start values, the first call of f may tell df/dy, too."""
+        s, state, field = len(self.Y), self._state, self.field
+        if df_dy is not self.df_dy:
+            self.df_dy[:] = df_dy
+        if t.base is not self.t:
+            self.t[:s] = t
+        judge = slope is not None
+        f = slope if slope is not None else y
+        follow, partial, memory = not field.constant, self._partial, self._memory
+        state[:_OF_WINDOWS] = 0.0
+        points, self._points = max(s, self._points), s
+        run = sweep.serial
+        said = NOT_YET
+        while said == NOT_YET:
+            field.nodes(self.t[:points], self._rows[:points], self._slopes[:points], points - s)
+            said = run(state, points, partial, follow, judge, h, y, f, *memory)
+            points = s
+        sweeps, self.step, self.rate, nlu, self.error, rises = state.tolist()
+        self.sweeps, self.nlu, self.rises = int(sweeps), int(nlu), bool(rises)
+        return said == CONVERGED
 
 
 class ManySystems(Window):
@@ -170,8 +170,20 @@ class ManySystems(Window):
             self._systems = shifted(df_dy.real if self._apart else df_dy)
         return self._systems
 
-    def solve(self, t: Real, y: Number, h: float, df_dy: Any) -> bool:
+    def solve(self, t: Real, y: Number, h: float, df_dy: Any, slope: Number | None = None) -> bool:
         """As of `Window`."""
+        self.error, self.rises = math.nan, False
+        if not self._iterate(t, y, h, df_dy):
+            return False
+        self._stay_at_rest(y, h)
+        if slope is not None:
+            error = self._estimate(y, slope, h)
+            self.error = error if math.isfinite(error) else math.nan
+            self.rises = not y.all() and self._begins_to_move(y, slope)
+        return True
+
+    def _iterate(self, t: Real, y: Number, h: float, df_dy: Any) -> bool:
+        """Newton's method; whether it converged."""
         A, eigen = self.basis.A, self.basis.eigen
         self.sweeps, self.step, self.rate = 0, 0.0, 0.0
         systems = self._systems_of(df_dy)
@@ -206,8 +218,6 @@ class ManySystems(Window):
             last, self.step = self.step, self._size_of(step, y)
             status, self.rate = verdict(self.step, self.sweeps, last, self.rate)
             self.sweeps += 1
-        if status == CONVERGED:
-            self._stay_at_rest(y, h)
         return status == CONVERGED
 
     def _size_of(self, step: Number, y: Number) -> float:
@@ -226,8 +236,25 @@ class ManySystems(Window):
         tiny = np.finfo(float).tiny
         return self.atol * np.minimum(1.0, imaginary / np.maximum(real, tiny)) + tiny, imaginary
 
-    def estimate(self, y: Number, slope: Number, h: float, df_dy: Any) -> float:
-        """As of `Window`."""
+    def _stay_at_rest(self, y: Number, h: float) -> None:
+        """As `compiled.window.stay_at_rest`."""
+        Y, K = self.Y, self.K
+        if not (abs(h) * abs(K[0]) <= HARDLY_MOVES * abs(y)).any() and self.before[0].all():
+            return  # as nearly always
+        still = ~self.before.any(axis=0)
+        if still.any():
+            Y[:, still], K[:, still] = y[still], 0.0
+        hardly = abs(h) * abs(K).max(axis=0) <= HARDLY_MOVES * abs(y)
+        if hardly.any():
+            Y[:, hardly] = y[hardly] + h * (self.basis.A @ K[:, hardly])
+
+    def _begins_to_move(self, y: Number, slope: Number) -> bool:
+        """Whether a component is at rest at the start, and not at all nodes."""
+        at_rest = (y == 0.0) & (slope == 0.0) & (self.before[0] == 0.0)
+        return bool((at_rest & self.before.any(axis=0)).any())
+
+    def _estimate(self, y: Number, slope: Number, h: float) -> float:
+        """The local error in units of the tolerance."""
         basis, pairs, parts = self.basis, self._pairs, self._parts
         judged = basis.judging @ self.K
         of_values = basis.last_four @ self.Y

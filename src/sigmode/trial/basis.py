@@ -53,7 +53,7 @@ class Basis:
 
     Attributes
     ----------
-    nodes : (s,), in (0, 1], the last one 1; first : float, the first one
+    nodes : (s,), in (0, 1], the last one 1; first : float, the first one; gaps : (s - 1,), between them
     A : (s, s), integration matrix Phi Psi^-1, by a backward-stable solve: Phi = xi s, Psi its derivative
     transposed : (s, m), its transpose in C order, with columns of zeros up to a multiple of eight
     difference : (s, s), A minus that of the polynomials of degree s - 1 on the same nodes
@@ -87,7 +87,7 @@ class Basis:
         self.padded_nodes = np.pad(self.nodes, (0, -s % LANES), mode="edge")
         halves = padded(self.to_legendre.T), padded(self.difference.T)
         self.judging_transposed, self.last_four_transposed = padded(np.hstack(halves)), padded(self.last_four.T)
-        self.first = float(self.nodes[0])
+        self.first, self.gaps = float(self.nodes[0]), np.diff(self.nodes)
 
     @property
     def s(self) -> int:
@@ -188,8 +188,11 @@ class Basis:
         n, K, s = slopes.shape
         columns = np.ascontiguousarray((h[:, None] * slopes).transpose(2, 1, 0).reshape(s, K * n))
         weights = self._output(columns, rise.T.ravel()).reshape(s, K, n)
-        hidden = np.broadcast_to(self.hidden, (K, self.hidden.size))
-        return np.hstack([hidden, weights[:-1].transpose(1, 2, 0).reshape(K, -1), weights[-1]])
+        theta = np.empty((K, self.hidden.size + n * s))
+        theta[:, : self.hidden.size] = self.hidden
+        theta[:, self.hidden.size : -n] = weights[:-1].transpose(1, 2, 0).reshape(K, -1)
+        theta[:, -n:] = weights[-1]
+        return theta
 
     def _output(self, slopes: Real, rise: Real) -> Real:
         """Output weights (s, k) for slopes (s, k) per unit of xi; the bias, the last one, meets the rise (k,)."""

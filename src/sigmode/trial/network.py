@@ -76,6 +76,13 @@ class Network:
         hidden = theta[: 2 * h].real  # the output weights may be complex
         return Blocks(hidden[:h], hidden[h:], V, theta[(2 + self.n) * h :])
 
+    def blocks(self, theta: Real) -> Blocks:
+        """Those of networks theta (K, .) whose hidden layers are one: w, b of that, V (K, n, n_hidden), c (K, n)."""
+        h = self.n_hidden
+        hidden = theta[0, : 2 * h].real
+        V = theta[:, 2 * h : (2 + self.n) * h].reshape(-1, self.n, h)
+        return Blocks(hidden[:h], hidden[h:], V, theta[:, (2 + self.n) * h :])
+
     def initial(self, seed: int | None) -> Real:
         """A random hidden layer spread over [0, 1] under zero output weights; the same seed gives the same bits.
 
@@ -127,9 +134,7 @@ class Network:
 
     def derivatives(self, theta: Real, row: Index, xi: Real, nu: int) -> Real:
         """`derivative` at the points xi (m,) of networks theta[row[i]], whose hidden layers are the same, (n, m)."""
-        w, b, _, _ = self.split(theta[0])
-        V = theta[:, 2 * self.n_hidden : (2 + self.n) * self.n_hidden].reshape(-1, self.n, self.n_hidden)
-        c = theta[:, (2 + self.n) * self.n_hidden :]
+        w, b, V, c = self.blocks(theta)
         value = np.empty((self.n, xi.size), dtype=theta.dtype)
         size = max(1, _GATHERED // max(1, self.n * self.n_hidden))
         for lo in range(0, xi.size, size):

@@ -139,12 +139,16 @@ class Piecewise:
         """
         points = _checked_x(x)
         flat = points.reshape(-1)
-        error = np.full((self.n, flat.size), np.nan)
-        if self.error_x is not None and self.error_y is not None:
+        error = np.empty((self.n, flat.size))
+        if self.error_x is None or self.error_y is None:
+            error[:] = np.nan
+        else:
             order = slice(None) if self.x[-1] >= self.x[0] else slice(None, None, -1)
             for k, bound in enumerate(self.error_y):
                 error[k] = np.interp(flat, self.error_x[order], bound[order])
-            error[:, ~self._inside(flat)] = np.nan
+            inside = self._inside(flat)
+            if not inside.all():
+                error[:, ~inside] = np.nan
         return error.reshape(self.n, *points.shape)
 
     @property
@@ -240,7 +244,7 @@ class Piecewise:
         return np.asarray(np.searchsorted(-self.x, -x, side="right") - 1)
 
     def _inside(self, x: Real) -> Flags:
-        lo, hi = min(self.x[0], self.x[-1]), max(self.x[0], self.x[-1])
+        lo, hi = self.t_min, self.t_max
         return np.asarray((x >= lo) & (x <= hi))
 
 

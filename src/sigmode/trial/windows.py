@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Real
+from ..arrays import Number, Real
+from ..compiled.along import along
 from .network import Network
 from .piecewise import Piecewise
 
-__all__ = ["at_windows", "magnitudes", "window_values"]
+__all__ = ["at_windows", "magnitudes", "values_and_slopes", "window_values"]
 
 
 def at_windows(sol: Piecewise, xi: Real) -> Real:
     """y at the points xi (m,) of every window of a march, (K, m, n): first order, one hidden layer for all."""
     values = sol.network.of_all(sol.theta, xi)
     return np.ascontiguousarray((sol.y[:, :, None] + xi * values).transpose(0, 2, 1))
+
+
+def values_and_slopes(sol: Piecewise, t: Real) -> tuple[Number, Number]:
+    """y and dy/dt of a march, (m, n) each, at the times t (m,) in its order, its ends included; as of `at_windows`."""
+    if sol.theta.dtype.kind == "c":
+        return sol(t, extrapolate=True).T.copy(), sol(t, 1, True).T
+    shape = t.size, sol.n
+    values, slopes = np.empty(shape), np.empty(shape)
+    along(np.ascontiguousarray(t), sol.x, sol.h, sol.y, sol.theta, sol.network.n_hidden, values, slopes)
+    return values, slopes
 
 
 def window_values(sol: Piecewise, k: int, xi: Real) -> Real:

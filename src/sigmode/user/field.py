@@ -29,6 +29,7 @@ _SAME_VALUE = 1e-12
 _DENSE = 40
 # What a list may hold to be taken as it is.
 _PLAIN = frozenset({float, int, np.float64})
+_SEVERAL = frozenset({list, tuple})
 _COMPLEX = "`y0` is real: pass a complex `y0`"
 
 
@@ -104,7 +105,7 @@ class VectorField:
         self._checked = False
         # May all nodes go into one call? Not known yet, if it may be tried.
         self._whole: bool | None = None if vectorized or is_pure(*_parts(fun)) else False
-        self._turn = 0
+        self._turn, self._mixed = 0, False
         self._shape = (n,)
         code = None if vectorized or self.dtype.kind == "c" else on_nodes(*_parts(fun), n)
         self.compiled = code if isinstance(code, Called) else None
@@ -123,6 +124,11 @@ class VectorField:
         return self
 
     @property
+    def at_once(self) -> bool:
+        """Whether all points of many windows may go into one call, as far as is known."""
+        return bool(self._whole)
+
+    @property
     def differences(self) -> bool:
         """Whether df/dy is made by differences of f in every direction."""
         return not self.given and self._sparsity is None
@@ -130,13 +136,24 @@ class VectorField:
     def __call__(self, t: float, y: Number) -> Number:
         """f at one point, (n,), an array of its own."""
         self.nfev += 1
-        return np.array(self._single(t, y.copy()))
+        return self._single(t, y.copy(), own=True)
 
-    def nodes(self, t: Number, Y: Number, K: Number) -> None:
-        """f at the points (t_i, Y_i), t (s,), Y (s, n), written to K (s, n)."""
-        self.nfev += t.size
+    def nodes(self, t: Number, Y: Number, K: Number, others: int = 0) -> None:
+        """f at the points (t_i, Y_i), t (s,), Y (s, n), written to K (s, n).
+
+        others : how many of them, the last ones, are for differences and do not count.
+        """
+        self.nfev += t.size - others
         if self._whole is not False and self._try_whole(t, Y, K):
             return
+        if others:
+            if (t[-others:] != t[-1]).any():
+                K[-others:] = [
+                    self._single(*each) for each in zip(t[-others:].tolist(), Y[-others:].copy(), strict=True)
+                ]
+            else:
+                K[-others:] = self._columns(float(t[-1]), Y[-others:])
+            t, Y, K = t[:-others], Y[:-others], K[:-others]
         if self.vectorized:
             for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
                 slope[:] = self._single(moment, y)
@@ -146,7 +163,7 @@ class VectorField:
         fun, shape, dtype, n = self.fun, self._shape, self.dtype, self.n
         for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
             value = fun(moment, y)
-            if type(value) is list and len(value) == n and _PLAIN.issuperset(map(type, value)):
+            if type(value) in _SEVERAL and len(value) == n and _PLAIN.issuperset(map(type, value)):
                 slope[:] = value
                 continue
             if type(value) is not np.ndarray or value.dtype is not dtype or value.shape != shape:
@@ -169,7 +186,6 @@ class VectorField:
         about to change, and that below which y does not matter. still : (n,), components that differences are not to
         disturb, where df/dy is a dense one by differences; their columns are zero. relative : the step of differences.
         """
-        size = np.maximum(np.maximum(abs(y), abs(change)), small)
         if self.given:
             self.njev += not self.constant
             matrix = self._jac if self.constant else self._matrix(self._jac(t, y.copy()))
@@ -180,6 +196,7 @@ class VectorField:
             if issparse(matrix) and self._sparsity is None:  # n columns one by one would look like a hang
                 self._sparsity = Sparsity(abs(matrix) + eye_array(self.n), self.n)
         self.njev += 1
+        size = np.maximum(np.maximum(abs(y), abs(change)), small)
         step = relative * np.where(size > 0.0, size, 1.0)
         step = np.where(slope.real < 0.0, -step, step)
         columns = lambda rows: self._columns(t, rows)
@@ -199,7 +216,8 @@ class VectorField:
         moved = lambda part: np.array(self._single(t, y + part * step))
         return not disagreement(moved, matrix @ step, abs(matrix) @ abs(step), slope).any()
 
-    def _single(self, t: float, y: Number) -> Number:
+    def _single(self, t: float, y: Number, own: bool = False) -> Number:
+        """f at one point, (n,); own : as an array that nobody else has."""
         if self.vectorized:
             value = self.fun(t, y[:, None])
             if getattr(value, "shape", None) == (self.n, 1):
@@ -209,8 +227,10 @@ class VectorField:
         else:
             value = self.fun(t, y)
         if type(value) is np.ndarray and value.dtype == self.dtype and value.shape == self._shape:
-            return value
-        return self._result(value, self._shape)
+            return value.copy() if own else value
+        if type(value) in _SEVERAL and len(value) == self.n and _PLAIN.issuperset(map(type, value)):
+            return np.array(value, dtype=self.dtype)
+        return np.array(self._result(value, self._shape))
 
     def _result(self, value: Any, shape: tuple[int, ...]) -> Number:
         return checked(value, shape, "fun", self.dtype, _COMPLEX)
@@ -220,6 +240,8 @@ class VectorField:
         if self.vectorized:
             return self._result(self.fun(t, np.ascontiguousarray(rows.T)), rows.T.shape).T
         values = np.empty(rows.shape, dtype=self.dtype)
+        if self._whole and self._try_whole(np.full(len(rows), t), rows, values):
+            return values
         for value, row in zip(values, rows, strict=True):
             value[:] = self._single(t, row)  # at once: f may return the same array every time
         return values
@@ -233,25 +255,39 @@ class VectorField:
         exception, or differs, is called point by point from then on (docs/decisions.md, "Marching").
         """
         try:
-            value = self._result(self.fun(t.copy(), np.ascontiguousarray(Y.T)), Y.T.shape).T
-            for i in self._compared(t.size):
-                single = self._single(float(t[i]), Y[i].copy())
-                if not _same(single, value[i]):
-                    self._whole = False
-                    return False
+            value = self.fun(t.copy(), Y.T.copy())
+            self._take(value, K.T)
+            if self._whole is None or self._turn % _CALLS_PER_CHECK == 0:
+                for i in self._compared(t.size):
+                    single = self._single(float(t[i]), Y[i].copy())
+                    if not _same(single, K[i]):
+                        self._whole = False
+                        return False
         except Exception:
             self._whole = False
             return False
         self._whole = True
         self._turn += 1
-        K[:] = value
         return True
 
+    def _take(self, value: Any, rows: Number) -> None:
+        """Write what f returned for many points to rows (n, m)."""
+        array = value
+        if type(value) in _SEVERAL and not self._mixed:
+            try:
+                array = np.array(value)
+            except ValueError:  # numbers among rows
+                self._mixed = True
+        if type(array) is np.ndarray and array.dtype is rows.dtype and array.shape == rows.shape:
+            rows[:] = array
+        elif not _spread(value, rows):
+            rows[:] = self._result(value, rows.shape)
+
     def _compared(self, s: int) -> list[int]:
-        """At which of s nodes the next call is compared with single ones."""
+        """At which of s nodes a call is compared with single ones."""
         if self._whole is None:
             return sorted({round(i) for i in np.linspace(0, s - 1, min(s, _COMPARED_FIRST)).tolist()})
-        return [self._turn % s] if self._turn % _CALLS_PER_CHECK == 0 else []
+        return [self._turn % s]
 
     def _matrix(self, value: Any) -> Any:
         """df/dy as csc_matrix where it is sparse and large, else as an array, in the problem's dtype."""
@@ -267,6 +303,24 @@ class VectorField:
         if matrix.shape != (self.n, self.n):
             raise ValueError(f"`jac` is expected to have shape {(self.n, self.n)}, but actually has {matrix.shape}.")
         return matrix
+
+
+def _spread(value: Any, rows: Number) -> bool:
+    """Write what f returned for many points to rows (n, m), if it is n rows, or numbers that are the same everywhere.
+
+    A number among rows is what `np.array` refuses.
+    """
+    if type(value) not in _SEVERAL or len(value) != len(rows):
+        return False
+    dtype, shape = rows.dtype, rows.shape[1:]
+    for row, part in zip(rows, value, strict=True):
+        if type(part) is np.ndarray:
+            if part.dtype is not dtype or part.shape != shape:
+                return False
+        elif type(part) not in _PLAIN:
+            return False
+        row[:] = part
+    return True
 
 
 def _same(one: Number, other: Number) -> bool:

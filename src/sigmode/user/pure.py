@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import builtins
 import dis
-from types import FunctionType, ModuleType
+import functools
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -38,16 +39,15 @@ def is_pure(fun: Any, args: tuple[Any, ...] = (), depth: int = _DEPTH) -> bool:
     """
     if not isinstance(fun, FunctionType) or depth == 0:
         return False
-    code = fun.__code__
-    instructions = list(dis.get_instructions(code))
-    operations = {instruction.opname for instruction in instructions}
-    writes = "STORE_SUBSCR" in operations or any(each.argrepr.endswith("=") for each in instructions)  # a[0] = , a +=
+    names, writes, quiet = _in_code(fun.__code__)
+    if not quiet:
+        return False
     constants = [*args, *(fun.__defaults__ or ()), *(fun.__kwdefaults__ or {}).values()]
     try:
         constants += [cell.cell_contents for cell in fun.__closure__ or ()]
     except ValueError:  # not assigned yet
         return False
-    for name in code.co_names:
+    for name in names:
         if name in fun.__globals__:
             constants.append(fun.__globals__[name])
         elif hasattr(builtins, name):
@@ -55,11 +55,22 @@ def is_pure(fun: Any, args: tuple[Any, ...] = (), depth: int = _DEPTH) -> bool:
                 return False
         elif name in _NOT_OF_NUMPY or not (hasattr(np, name) or hasattr(np.ndarray, name)):
             return False
-    keywords = {name for names in code.co_consts if isinstance(names, tuple) for name in names if isinstance(name, str)}
-    arrays = any(isinstance(value, np.ndarray) for value in constants)
-    if operations & _LEAVES_TRACES or keywords & _KEYWORDS or (writes and arrays):
+    if writes and any(isinstance(value, np.ndarray) for value in constants):
         return False
     return all(_is_constant(value, depth) for value in constants)
+
+
+@functools.lru_cache(maxsize=256)
+def _in_code(code: CodeType) -> tuple[tuple[str, ...], bool, bool]:
+    """The names in a function's code, whether it writes to parts of arrays, and whether it leaves no traces.
+
+    Kept for the functions that were seen last: looking takes as long as a few windows.
+    """
+    instructions = list(dis.get_instructions(code))
+    operations = {instruction.opname for instruction in instructions}
+    writes = "STORE_SUBSCR" in operations or any(each.argrepr.endswith("=") for each in instructions)  # a[0] = , a +=
+    keywords = {name for names in code.co_consts if isinstance(names, tuple) for name in names if isinstance(name, str)}
+    return code.co_names, writes, not (operations & _LEAVES_TRACES or keywords & _KEYWORDS)
 
 
 def _is_constant(value: Any, depth: int) -> bool:

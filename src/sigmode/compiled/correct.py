@@ -1,0 +1,99 @@
+"""All windows of a march corrected in one sweep, where f is called for all of them at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .dense import factor, substitute
+from .launch import CUBE, MATRIX, VECTOR, entry
+from .window import CONVERGED, HOPELESS, NOT_YET, verdict
+
+__all__ = ["correct", "shifted", "unshifted"]
+
+# Relative step of forward differences, as in user/differences.py.
+_FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
+
+
+@entry(f"void({VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX})")
+def shifted(t, y, f, h, small, at, moved):
+    """The points (at, moved) at which f tells df/dy at the points t (m,), y (m, n), n for each of these.
+
+    Steps are those of `VectorField.jacobian`, zero for what is at rest; f : there; h (K,) : of the windows, each with
+    as many points.
+    """
+    m, n = y.shape
+    each = m // h.size
+    for i in range(m):
+        for k in range(n):
+            at[i * n + k] = t[i]
+            for j in range(n):
+                moved[i * n + k, j] = y[i, j]
+            size = max(max(abs(y[i, k]), abs(h[i // each] * f[i, k])), small[k])
+            step = _FORWARD_STEP * (size if size > 0.0 else 1.0)
+            if y[i, k] != 0.0 or f[i, k] != 0.0:
+                moved[i * n + k, k] += -step if f[i, k] < 0.0 else step
+
+
+@entry(f"void({MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {CUBE})")
+def unshifted(y, f, moved, values, df_dy):
+    """df/dy (m, n, n) at the points y from the values of f that `shifted` asks for."""
+    m, n = y.shape
+    for i in range(m):
+        for k in range(n):
+            run = moved[i * n + k, k] - y[i, k]
+            for j in range(n):
+                df_dy[i, j, k] = (values[i * n + k, j] - f[i, j]) / run if run != 0.0 else 0.0
+
+
+@entry(
+    f"i8(i8, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX}, f8[:, :, :, ::1], {CUBE}, {CUBE}, i8[:, ::1], {VECTOR}, {VECTOR},"
+    f" {VECTOR}, {VECTOR}, {MATRIX})"
+)
+def correct(sweeps, h, starts, slopes, A, df_dy, systems, Z, pivots, atol, rtol, now, right, judged):
+    """One sweep of Newton's method for the values Z (K, s, n) of all windows: what `verdict` says of the worst of them.
+
+    Each window starts where the one before it ends, now (n,) for the first one, plus starts (K, n); slopes (K, s, n) :
+    f at Z; df_dy (K, s, n, n) : at the nodes; systems (K, s n, s n), pivots (K, s n) : of the first sweep, kept;
+    right (s n,) : room; judged (2, K) : size and rate of each window's last step. At the end `now` is where Z ends.
+    """
+    K, s, n = Z.shape
+    worst = CONVERGED
+    for w in range(K):
+        M = systems[w]
+        if sweeps == 0:
+            for i in range(s):
+                for k in range(n):
+                    for j in range(s):
+                        for m in range(n):
+                            M[i * n + k, j * n + m] = -h[w] * A[i, j] * df_dy[w, j, k, m]
+                    M[i * n + k, i * n + k] += 1.0
+            if not factor(M, pivots[w]):
+                return HOPELESS
+        for k in range(n):
+            now[k] += starts[w, k]
+        for i in range(s):
+            for k in range(n):
+                total = 0.0
+                for j in range(s):
+                    total += A[i, j] * slopes[w, j, k]
+                right[i * n + k] = (now[k] - Z[w, i, k]) + h[w] * total
+        substitute(M, pivots[w], right)
+        size = 0.0
+        for k in range(n):
+            rests = True
+            for i in range(s):
+                rests = rests and slopes[w, i, k] == 0.0
+            for i in range(s):
+                change = now[k] - Z[w, i, k] if rests else right[i * n + k]  # what is at rest stays so to the last bit
+                Z[w, i, k] += change
+                part = abs(change) / (atol[k] + rtol[k] * max(abs(now[k]), abs(Z[w, i, k])))
+                size = part if part > size or np.isnan(part) else size
+        said, rate = verdict(size, sweeps, judged[0, w], judged[1, w])
+        judged[0, w], judged[1, w] = size, rate
+        if said == HOPELESS:
+            return HOPELESS
+        if said == NOT_YET:
+            worst = NOT_YET
+        for k in range(n):
+            now[k] = Z[w, s - 1, k]
+    return worst

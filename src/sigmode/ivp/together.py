@@ -1,0 +1,84 @@
+"""The second march where f takes all nodes of all windows at once: a few calls of f, whatever the windows are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..arrays import Real
+from ..compiled.correct import correct, shifted, unshifted
+from ..compiled.window import CONVERGED, NOT_YET
+from ..trial.basis import Basis
+from ..user.field import VectorField
+
+__all__ = ["together"]
+
+# Points for which f is called at once: what its arrays need stays in the cache. Not tuned.
+_AT_ONCE = 4096
+# Sweeps after which the windows are solved one after the other: Newton's method needs two or three here. Not tuned.
+_MOST_SWEEPS = 5
+
+
+def together(
+    field: VectorField,
+    second: Basis,
+    windows: tuple[Real, Real, Real],
+    u: Real,
+    t: Real,
+    first: Real,
+    solved_to: tuple[Real, Real],
+    small: Real,
+) -> tuple[Real, Real] | None:
+    """The second march z (K, s, n) beside u, and df/dy (K, n, n) at the windows' starts; None where it is not found.
+
+    windows : t (K,), y (K, n), length h (K,), where they start; t (K, s) : nodes; first : (n,), where z starts.
+    Newton's method for all windows as one system: it starts from u, and df/dy is that of each node, so that what is
+    left after a sweep is of the second order in the error of u. A sweep goes from window to window, and each starts
+    where the sweep ends the one before.
+    """
+    start, y, h = windows
+    K, s, n = u.shape
+    size = s * n
+    z, at_start = u.copy(), np.empty((K, n, n))
+    # Where a window starts, relative to the end of the one before: apart at kinks.
+    steps = np.zeros_like(y)
+    apart = np.flatnonzero(start[1:] != t[:-1, -1]) + 1
+    steps[apart] = y[apart] - u[apart - 1, -1]
+    now, right = first.copy(), np.empty(size)
+    many = max(1, _AT_ONCE // ((s + 1) * n))
+    for lo in range(0, K, many):
+        part = slice(lo, min(lo + many, K))
+        count = part.stop - lo
+        moments = np.concatenate([start[part, None], t[part]], axis=1)
+        rows = np.concatenate([y[part, None], u[part]], axis=1)
+        slopes, df_dy = _with_derivatives(field, moments, rows, h[part], small)
+        at_start[part] = df_dy[:, 0]
+        J, F, Z = df_dy[:, 1:].copy(), slopes[:, 1:].copy(), z[part]
+        systems, pivots = np.empty((count, size, size)), np.empty((count, size), dtype=np.int64)
+        judged, begins = np.zeros((2, count)), now
+        said = NOT_YET
+        for sweeps in range(_MOST_SWEEPS):
+            if sweeps:
+                field.nodes(t[part].reshape(-1), Z.reshape(-1, n), F.reshape(-1, n))
+            now = begins.copy()
+            said = correct(
+                sweeps, h[part], steps[part], F, second.A, J, systems, Z, pivots, *solved_to, now, right, judged
+            )
+            if said != NOT_YET:
+                break
+        if said != CONVERGED:
+            return None
+    return z, at_start
+
+
+def _with_derivatives(field: VectorField, t: Real, y: Real, h: Real, small: Real) -> tuple[Real, Real]:
+    """f (K, m, n) and, by differences as of `VectorField.jacobian`, df/dy (K, m, n, n) at points t, y of windows."""
+    K, m, n = y.shape
+    t, rows = t.reshape(-1), y.reshape(-1, n)
+    slopes, df_dy = np.empty_like(rows), np.empty((K, m, n, n))
+    field.nodes(t, rows, slopes)
+    at, moved, values = np.empty(t.size * n), np.empty((t.size * n, n)), np.empty((t.size * n, n))
+    shifted(t, rows, slopes, h, small, at, moved)
+    field.nodes(at, moved, values, at.size)
+    field.njev += t.size
+    unshifted(rows, slopes, moved, values, df_dy.reshape(-1, n, n))
+    return slopes.reshape(K, m, n), df_dy
