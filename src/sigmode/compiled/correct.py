@@ -6,7 +6,6 @@ import numpy as np
 
 from .dense import factor, substitute
 from .launch import CUBE, MATRIX, VECTOR, entry
-from .window import CONVERGED, HOPELESS, NOT_YET, verdict
 
 __all__ = ["correct", "shifted", "unshifted"]
 
@@ -46,21 +45,22 @@ def unshifted(y, f, moved, values, df_dy):
 
 
 @entry(
-    f"i8(i8, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX}, f8[:, :, :, ::1], {CUBE}, {CUBE}, i8[:, ::1], {VECTOR}, {VECTOR},"
-    f" {VECTOR}, {VECTOR}, {MATRIX})"
+    f"f8(b1, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX}, f8[:, :, :, ::1], {CUBE}, {CUBE}, i8[:, ::1], {VECTOR}, {VECTOR},"
+    f" {VECTOR}, {VECTOR}, {VECTOR})"
 )
-def correct(sweeps, h, starts, slopes, A, df_dy, systems, Z, pivots, atol, rtol, now, right, judged):
-    """One sweep of Newton's method for the values Z (K, s, n) of all windows: what `verdict` says of the worst of them.
+def correct(new, h, starts, slopes, A, df_dy, systems, Z, pivots, atol, rtol, now, right, left):
+    """One sweep of Newton's method for the values Z (K, s, n) of all windows: its size in units of the tolerance.
 
     Each window starts where the one before it ends, now (n,) for the first one, plus starts (K, n); slopes (K, s, n) :
-    f at Z; df_dy (K, s, n, n) : at the nodes; systems (K, s n, s n), pivots (K, s n) : of the first sweep, kept;
-    right (s n,) : room; judged (2, K) : size and rate of each window's last step. At the end `now` is where Z ends.
+    f at Z; df_dy (K, s, n, n) : at the nodes; systems (K, s n, s n), pivots (K, s n) : made if `new`, kept;
+    right (s n,) : room; left (K,) : the size of each window's step. At the end `now` is where Z ends. Infinite where
+    it cannot be done.
     """
     K, s, n = Z.shape
-    worst = CONVERGED
+    largest = 0.0
     for w in range(K):
         M = systems[w]
-        if sweeps == 0:
+        if new:
             for i in range(s):
                 for k in range(n):
                     for j in range(s):
@@ -68,7 +68,7 @@ def correct(sweeps, h, starts, slopes, A, df_dy, systems, Z, pivots, atol, rtol,
                             M[i * n + k, j * n + m] = -h[w] * A[i, j] * df_dy[w, j, k, m]
                     M[i * n + k, i * n + k] += 1.0
             if not factor(M, pivots[w]):
-                return HOPELESS
+                return np.inf
         for k in range(n):
             now[k] += starts[w, k]
         for i in range(s):
@@ -88,12 +88,10 @@ def correct(sweeps, h, starts, slopes, A, df_dy, systems, Z, pivots, atol, rtol,
                 Z[w, i, k] += change
                 part = abs(change) / (atol[k] + rtol[k] * max(abs(now[k]), abs(Z[w, i, k])))
                 size = part if part > size or np.isnan(part) else size
-        said, rate = verdict(size, sweeps, judged[0, w], judged[1, w])
-        judged[0, w], judged[1, w] = size, rate
-        if said == HOPELESS:
-            return HOPELESS
-        if said == NOT_YET:
-            worst = NOT_YET
+        if not size < np.inf:
+            return np.inf
+        left[w] = size
+        largest = max(largest, size)
         for k in range(n):
             now[k] = Z[w, s - 1, k]
-    return worst
+    return largest

@@ -198,11 +198,14 @@ def _together(
     found = together(field, second, (start, solution.y, h), u, t, solution.y[0] - carried, solved_to, small)
     if found is None:
         return None
-    z, df_dy = found
+    z, df_dy, left = found
     size = abs(np.concatenate([solution.y[:1], u.reshape(-1, field.n)]))
     error = ROUNDING * size
     error[0] = abs(carried)
     error[1:] += abs(u - z).reshape(-1, field.n)
+    if left.any():
+        atol, rtol = solved_to
+        error[1:] += np.repeat(left, second.s)[:, None] * (atol + rtol * size[1:])
     x = np.append(solution.x[:1], t)
     return _Found(
         x, error.T, size.T, len(h), u[-1, -1] - z[-1, -1], (df_dy, followed(h, solution.network.n_hidden + 1))
