@@ -15,7 +15,7 @@ from ..arguments import EPS
 from ..arrays import Number, Real
 from ..trial.basis import Basis
 from ..user.field import WithArgs
-from .method import SolvedWindow
+from .solved import SolvedWindow
 
 __all__ = ["Event", "Events", "checked_events"]
 

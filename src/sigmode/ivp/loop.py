@@ -14,7 +14,8 @@ from ..trial.solution import Solution, constant
 from ..trial.windows import values_and_slopes
 from ..user.field import VectorField
 from .events import Event, Events
-from .method import NeuralCollocation, SolvedWindow
+from .method import NeuralCollocation
+from .solved import SolvedWindow
 
 __all__ = ["FINISHED", "solve"]
 

@@ -159,10 +159,16 @@ class March:
                     found.append(Accepted(float(self._numbers[m.START]), self.h, self.t, *values, self.K.copy()))
         return found, why
 
-    def stacked(self, most: int) -> tuple[tuple[Real, Real, Real], str | None]:
-        """As `windows`, for compiled f: the arrays that `advance` makes of them."""
-        with np.errstate(all="ignore"):
-            why = self._go_on_by(most)
+    def stacked(self, most: int) -> tuple[tuple[Real, Real, Real], str | Exception | None]:
+        """As `windows`, as the arrays that `advance` makes, for compiled f. What f raises behind them is returned."""
+        why: str | Exception | None
+        try:
+            with np.errstate(all="ignore"):
+                why = self._go_on_by(most)
+        except Exception as exception:
+            if not self._counts[m.STORED]:
+                raise
+            why = exception
         stored = slice(int(self._counts[m.STORED]))
         places, values, slopes = (part if len(part) == stored.stop else part[stored].copy() for part in self._store)
         self._store = np.empty((0, 3)), np.empty((0, 3, 0)), np.empty((0, 0, 0))  # these are the caller's from now on

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import DenseOutput, OdeSolver
 from scipy.optimize import OptimizeResult
-from scipy.special import expit
 
 from .. import arguments
 from ..arguments import EPS
@@ -19,19 +17,19 @@ from ..arrays import Number, Real
 from ..callback import Stopped, tell
 from ..callback import checked as checked_callback
 from ..compiled.begin import PROBE, careful_length, length_by_bend
-from ..trial.basis import Basis, basis
+from ..trial.basis import basis
 from ..trial.network import Network
 from ..user.field import VectorField
-from .march import Accepted, March
+from .ahead import Ahead, solved_at_once, steps_of
+from .march import MOST_COMPILED, March
 from .setting import ABSOLUTE_FLOOR, MAX_WINDOWS, checked_first_step, march_weights, width
+from .solved import SolvedWindow
 
-__all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput", "SolvedWindow"]
+__all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput"]
 
 # A window with s functions is reported as s/8 steps, of about two radians of an oscillation each (docs/decisions.md,
 # "Marching").
 _FUNCTIONS_PER_STEP = 8
-# A window shorter than this many floating-point numbers is one step. Not tuned.
-_SHORT_WINDOW = 1000
 STOPPED = "`callback` stopped the integration."
 # What `fun` scatters by, in units of y, is called its rounding below this. Not tuned.
 _ROUNDING = 1e3 * EPS
@@ -72,55 +70,6 @@ class NeuralOutput(DenseOutput):  # type: ignore[misc]
             for end, outside in ((0.0, xi < 0.0), (1.0, xi > 1.0)):
                 y[:, outside] = self._window.parabola(end, xi[outside] - end)
         return np.asarray(y if t.ndim else y[:, 0])
-
-
-class SolvedWindow:
-    """An accepted window.
-
-    Attributes
-    ----------
-    start, h : float, where it starts, and its length with sign; y_start, y : (n,), the values at its ends
-    K : (s, n), slopes at the nodes
-    end, y_end : where the next one starts, a little later if the window was cut off before a kink, and the value there
-    """
-
-    def __init__(self, accepted: Accepted, used: Basis) -> None:
-        self.start, self.h, self.end, self.y_start, self.y, self.y_end, self.K = accepted
-        self.basis = used
-
-    @functools.cached_property
-    def theta(self) -> Number:
-        """Parameters of the network."""
-        return self.basis.theta(self.K, self.h, self.y - self.y_start)
-
-    @property
-    def network(self) -> Network:
-        """What they mean."""
-        return self.basis.network(self.y_start.size)
-
-    def values(self, xi: Number) -> Number:
-        """The trial solution at the points xi, (n, m). As `Network.derivative`, with what does not change at hand."""
-        w, b, V, c, start = self._prepared
-        return np.asarray(start + xi * (V @ expit(w * xi + b) + c))
-
-    def at(self, t: float) -> Number:
-        """The trial solution at one time, (n,)."""
-        return self.values(np.array([(t - self.start) / self.h]))[:, 0]
-
-    @functools.cached_property
-    def _prepared(self) -> tuple[Number, ...]:
-        w, b, V, c = self.network.split(self.theta)
-        return w[:, None], b[:, None], V, c[:, None], self.y_start[:, None]
-
-    def parabola(self, end: float, xi: Number) -> Number:
-        """From the Legendre series of the slopes: P_k(1) = 1 and P_k'(1) = k (k + 1)/2, with signs at the start."""
-        legendre = self.basis.to_legendre @ self.K
-        k = np.arange(len(legendre))
-        sign = np.where(k % 2, -1.0, 1.0) if end == 0.0 else np.ones(k.size)
-        slope = sign @ legendre
-        bend = (sign * k * (k + 1) * (1.0 if end else -1.0)) @ legendre
-        y = self.y if end else self.y_start
-        return np.asarray(y[:, None] + self.h * (np.outer(slope, xi) + np.outer(bend, xi**2) / 2.0))
 
 
 class NeuralCollocation(OdeSolver):  # type: ignore[misc]
@@ -248,22 +197,22 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             h_abs = self._first_length(small)
         else:
             h_abs = checked_first_step(first_step, t0, t_bound)
-        span = self.t, self.t_bound
-        self._march = March(
-            self._basis,
-            self.field,
-            weights,
-            span,
-            self.y,
-            self.f,
-            self.max_step,
-            max_windows,
-            h_abs,
-            self._breaks(breaks),
-        )
+        self._weights, self._most = weights, max_windows
+        self._break_times = self._breaks(breaks)
+        self._march = self._new_march(h_abs)
+        # Where f is machine code the march is ahead of the steps.
+        code = self.field.compiled is not None and 0 < self.n <= MOST_COMPILED
+        self._ahead = Ahead(self._march, self._basis, self.substeps) if code else None
         self._last: SolvedWindow | None = None
         self.nfev = self.field.nfev
         self.warns = True  # whether to say by a warning that `fun` scatters
+
+    def _new_march(self, h_abs: float) -> March:
+        span = self.t, float(self.t_bound)
+        return March(
+            self._basis, self.field, self._weights, span, self.y, self.f, self.max_step, self._most, h_abs,
+            self._break_times,
+        )  # fmt: skip
 
     def _breaks(self, breaks: ArrayLike | None) -> Real:
         """In the order of the march."""
@@ -323,18 +272,28 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         march = self._march
         if self.t_bound != march.bound:  # users who drive the solver by hand move it
             march.bound = float(self.t_bound)
-        accepted, why = march.windows(most if self.callback is None else 1)
-        self.nfev, self.njev, self.nlu = self.field.nfev, self.field.njev, march.nlu
-        if march.noise is not None and self.warns:
-            self.warns = False
-            arguments.warn(f"{self.noise_message()} Its solution is no better than that, whatever the tolerances.")
-        windows = [SolvedWindow(each, self._basis) for each in accepted]
+        if self.field.compiled and self.callback is None and most > 1:
+            arrays, stopped = march.stacked(most)
+            if isinstance(stopped, Exception):
+                raise stopped
+            windows, why = (solved_at_once(arrays, self._basis)[0] if len(arrays[0]) else []), stopped
+        else:
+            accepted, why = march.windows(most if self.callback is None else 1)
+            windows = [SolvedWindow(each, self._basis) for each in accepted]
+        self._told()
         if windows:
             self._last = windows[-1]
             self.t, self.y = self._last.end, self._last.y_end
             if self.callback is not None and self._stopped():
                 return windows, STOPPED
         return windows, why
+
+    def _told(self) -> None:
+        """What the march has counted and noticed."""
+        self.nfev, self.njev, self.nlu = self.field.nfev, self.field.njev, self._march.nlu
+        if self.noise is not None and self.warns:
+            self.warns = False
+            arguments.warn(f"{self.noise_message()} Its solution is no better than that, whatever the tolerances.")
 
     def _stopped(self) -> bool:
         """Whether `callback`, told of the last window, ends the march."""
@@ -348,22 +307,32 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
     def _step_impl(self) -> tuple[bool, str | None]:
         if self._pending:
             return self._report()
-        windows, why = self.go_on(1)
-        if why is not None:
-            return False, why
-        self._pending = self._steps(windows[0].end, windows[0].h)
+        ahead = self._ahead_of_steps()
+        if ahead is not None:
+            found = ahead.next()
+            self._told()
+            if isinstance(found, str):
+                return False, found
+            self._last, self._pending = found
+            self.t, self.y = self._last.end, self._last.y_end
+        else:
+            windows, why = self.go_on(1)
+            if why is not None:
+                return False, why
+            self._pending = steps_of(windows[0], self.substeps)
+        if self._one_step:
+            self._one_step, self._pending = False, []
         return self._report() if self._pending else (True, None)
 
-    def _steps(self, end: float, h: float) -> list[tuple[float, Number]]:
-        """Where the steps of the last window end, with the values there; nothing if it is one step."""
-        assert self._last is not None
-        starts_to_move = ((self._last.K == 0.0).any(axis=0) & self._last.K.any(axis=0)).any()
-        if self.substeps == 1 or self._one_step or starts_to_move or abs(h) < _SHORT_WINDOW * np.spacing(abs(end)):
-            self._one_step = False
-            return []
-        xi = np.arange(1, self.substeps) / self.substeps
-        values = self._last.values(xi).T
-        return [*zip((self._last.start + h * xi).tolist(), values, strict=True), (end, self._last.y_end)]
+    def _ahead_of_steps(self) -> Ahead | None:
+        """The march ahead of the steps; none where the end was moved by hand, or somebody looks on."""
+        if self._ahead is not None and self.t_bound != self._march.bound:
+            if not self._ahead.empty:
+                assert self._last is not None
+                self.f = self._slope()
+                self._march = self._new_march(abs(self._last.h))
+            self._ahead = None
+        return self._ahead if self.callback is None else None
 
     def _report(self) -> tuple[bool, None]:
         """One of the steps that the last window consists of."""

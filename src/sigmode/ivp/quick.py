@@ -159,8 +159,11 @@ class _Quick:
         parts: list[tuple[Real, Real, Real]] = []
         why, room = None, _ROOM
         while why is None and march.t != bound and march.noise is None:
-            part, why = march.stacked(room)
+            part, stopped = march.stacked(room)
+            if isinstance(stopped, Exception):
+                raise stopped
             parts.append(part)
+            why = stopped
             if len(part[0]) == room:  # and not a kink, at which Python has a look
                 room *= _MORE_ROOM
         if march.noise is not None:
