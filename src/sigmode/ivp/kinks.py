@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from numpy.polynomial import legendre
 
 from ..arrays import Number, Real
 from ..compiled.kinks import DEGREE, NEGLIGIBLE, NOT_SMOOTH, SAME, SWEEPS, first_that_leaves
+from ..trial.basis import basis
 from ..user.field import VectorField
 
 __all__ = ["Kink", "begin", "find"]
@@ -40,30 +42,50 @@ class Kink(NamedTuple):
     after: float
 
 
+class _Fit(NamedTuple):
+    """How polynomials are fitted to a window up to one of its nodes, in Legendre polynomials on [-1, 1].
+
+    V (m, d + 2) : the polynomials at the start and at the nodes; inverse (d + 1, m) : from values there to the
+    coefficients of the polynomial of degree d that is closest to them; integral (d + 2, d + 1) : of coefficients.
+    """
+
+    V: Real
+    inverse: Real
+    integral: Real
+
+
+@functools.cache
+def _fit(s: int, at: int) -> _Fit:
+    """Of a window with s nodes, up to the node before the one numbered `at`."""
+    nodes = basis(s).nodes
+    degree = min(DEGREE, at - 1)
+    V = legendre.legvander(np.append(0.0, nodes[:at]) * (2.0 / nodes[at - 1]) - 1.0, degree + 1)
+    integral: Real = np.asarray(legendre.legint(np.eye(degree + 1), lbnd=-1), dtype=np.float64)
+    return _Fit(V, np.linalg.pinv(V[:, :-1]), integral)
+
+
 class _Left:
     """What f is on the left of a kink along a smooth path near y, as a polynomial that can be continued."""
 
-    def __init__(self, f: VectorField, start: tuple[float, Number], t: Real, slopes: Number) -> None:
+    def __init__(self, f: VectorField, start: tuple[float, Number], t: Real, slopes: Number, fit: _Fit) -> None:
         """start : t and y; t (m,), slopes (m, n), from the start on: the path is their integral."""
         self._start, self._y = start
-        self._half = 0.5 * (t[-1] - self._start)
-        x, degree = self._scaled(t), min(DEGREE, len(t) - 2)
-        self._path = legendre.legint(legendre.legfit(x, slopes, degree), lbnd=-1)
+        self._half = 0.5 * float(t[-1] - self._start)
+        self._path = self._half * (fit.integral @ (fit.inverse @ slopes))
         self.slopes_there = np.empty(slopes.shape, dtype=slopes.dtype)
-        f.nodes(t, np.ascontiguousarray(self.values(t)), self.slopes_there)
-        self._slope = legendre.legfit(x, self.slopes_there, degree)
-        self.missed = abs(self.slopes_there - self.slopes(t)).max(axis=0)
+        f.nodes(t, self._y + fit.V @ self._path, self.slopes_there)
+        self._slope = fit.inverse @ self.slopes_there
+        self.missed = abs(self.slopes_there - fit.V[:, :-1] @ self._slope).max(axis=0)
 
-    def _scaled(self, t: Real) -> Real:
-        return np.asarray((t - self._start) / self._half - 1.0)
-
-    def slopes(self, t: Real) -> Number:
-        """f continued to the times (m,), (m, n)."""
-        return np.asarray(legendre.legval(self._scaled(t), self._slope).T)
-
-    def values(self, t: Real) -> Number:
-        """The path at the times (m,), (m, n)."""
-        return np.asarray(self._y + self._half * legendre.legval(self._scaled(t), self._path).T)
+    def __call__(self, moment: float) -> tuple[Number, Number]:
+        """The path and the continued f at one time, (n,) each."""
+        x = (moment - self._start) / self._half - 1.0
+        before, p, polynomials = 1.0, x, [1.0, x]
+        for d in range(2, len(self._path)):
+            before, p = p, ((2 * d - 1) * x * p - (d - 1) * before) / d
+            polynomials.append(p)
+        at = np.array(polynomials)
+        return self._y + at @ self._path, at[:-1] @ self._slope
 
 
 def find(
@@ -85,7 +107,7 @@ def find(
         return None
     times, along = np.append(start[0], t[:at]), np.vstack([start[2], slopes[:at]])
     for _ in range(SWEEPS):  # the path comes closer to y
-        left = _Left(f, start[:2], times, along)
+        left = _Left(f, start[:2], times, along, _fit(t.size, at))
         along = left.slopes_there
     missed = float((left.missed * scale).max())
     if missed > NOT_SMOOTH:  # noise, or a window that is too long
@@ -94,8 +116,8 @@ def find(
 
     def off(moment: float) -> float:
         """How far f is from its continuation, in units of what does not matter."""
-        one = np.array([moment])
-        return float(np.max(abs(f(moment, left.values(one)[0]) - left.slopes(one)[0]) * scale)) / limit
+        y, slope = left(moment)
+        return float((abs(f(moment, y) - slope) * scale).max()) / limit
 
     sides = _bisect(off, float(t[at - 1]), float(t[at]), abs(t[-1] - start[0]) / limit)
     return None if sides is None else _clear_of(f, sides, left, start[0], float(t[at]), weight)
@@ -131,13 +153,12 @@ def _clear_of(f: VectorField, sides: tuple[float, float], left: _Left, start: fl
     """
     before, after = sides
     run = _RUN * (before - start)
-    slopes = left.slopes(np.array([before - run, before]))
-    bent = float((abs(0.5 * run * (slopes[1] - slopes[0])) / weight).max())
+    bent = float((abs(0.5 * run * (left(before)[1] - left(before - run)[1])) / weight).max())
     run *= min(1.0, (_STRAIGHT / bent) ** 0.5) if bent > 0.0 else 1.0
     least = np.copysign(_CLEAR * np.spacing(max(abs(before), abs(after))), run)
     run = least if abs(run) < abs(least) else run
-    one = np.array([after])
-    jump = abs(f(after, left.values(one)[0]) - left.slopes(one)[0])
+    y, slope = left(after)
+    jump = abs(f(after, y) - slope)
     behind = float(min(abs(run), 0.5 * abs(node - after), (_SEEN * weight / (jump + np.finfo(float).tiny)).min()))
     return Kink(float(before - run), after, after + float(np.copysign(behind, run)))
 
