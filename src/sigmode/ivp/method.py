@@ -27,9 +27,9 @@ from .solved import SolvedWindow
 
 __all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput"]
 
-# A window with s functions is reported as s/8 steps, of about two radians of an oscillation each (docs/decisions.md,
+# A window with s functions is reported as s/6 steps, of one and a half radians of an oscillation each (docs/decisions.md,
 # "Marching").
-_FUNCTIONS_PER_STEP = 8
+_FUNCTIONS_PER_STEP = 6
 STOPPED = "`callback` stopped the integration."
 # What `fun` scatters by, in units of y, is called its rounding below this. Not tuned.
 _ROUNDING = 1e3 * EPS
@@ -106,7 +106,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
     max_windows : int
         Limit on the windows that are tried, 20000 by default; then the integration ends with a message.
     substeps : int
-        Into how many steps a window is reported, by default 1 to 3, so that a step is no longer than about 2 radians
+        Into how many steps a window is reported, by default 1 to 4, so that a step is no longer than 1.5 radians
         of an oscillation. SciPy looks for events by changes of sign between steps: of two zeros in one step it sees
         none. A first window of length `first_step` is one step.
     breaks : array_like, optional
