@@ -1,5 +1,6 @@
 """What may be called with arrays to see whether it takes them: nothing that could tell."""
 
+import cmath
 import math
 
 import numpy as np
@@ -71,7 +72,8 @@ class Callable:
 IMPURE = {
     "appends": counting, "writes an array": in_place, "prints": printing, "global": remembering, "default": with_list,
     "object": Callable(), "method": Callable().__call__, "closure": closing(SEEN),
-    "other modules": lambda t, y: math.sin(t) * y, "file": lambda t, y: np.load("table.npy") * y,
+    "other modules": lambda t, y: cmath.sin(t) * y, "not for arrays": lambda t, y: math.gamma(t) * y,
+    "file": lambda t, y: np.load("table.npy") * y,
     "out": lambda t, y: np.add(TABLE, 1.0, out=TABLE)[0] * y, "draws": lambda t, y: np.random.random() * y,  # noqa: NPY002
     "random": lambda t, y: np.random.default_rng().normal() * y if SEEN else y, "builtin": np.sin,
 }  # fmt: skip

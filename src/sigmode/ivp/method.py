@@ -27,7 +27,7 @@ from .solved import SolvedWindow
 
 __all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput"]
 
-# A window with s functions is reported as s/6 steps, of one and a half radians of an oscillation each (docs/decisions.md,
+# A window with s functions is reported as s/6 steps, of 1.5 radians of an oscillation each (docs/decisions.md,
 # "Marching").
 _FUNCTIONS_PER_STEP = 6
 STOPPED = "`callback` stopped the integration."

@@ -12,6 +12,7 @@ from ..arguments import WrongKind, function, warn
 from ..arrays import Flags, Number, Real
 from ..compiled.functions import Called, is_dispatcher, on_nodes
 from ..compiled.nodes import call_on_nodes
+from .alike import alike
 from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreement, replaced
 from .pure import is_pure
 from .results import checked
@@ -105,6 +106,8 @@ class VectorField:
         self._checked = False
         # May all nodes go into one call? Not known yet, if it may be tried.
         self._whole: bool | None = None if vectorized or is_pure(*_parts(fun)) else False
+        # The same for arrays, where that is another function.
+        self._alike = None if vectorized or self._whole is False else alike(*_parts(fun))
         self._turn, self._mixed = 0, False
         self._shape = (n,)
         code = None if vectorized or self.dtype.kind == "c" else on_nodes(*_parts(fun), n)
@@ -255,8 +258,14 @@ class VectorField:
         exception, or differs, is called point by point from then on (docs/decisions.md, "Marching").
         """
         try:
-            value = self.fun(t.copy(), Y.T.copy())
+            if self._alike is None:
+                value = self.fun(t.copy(), Y.T.copy())
+            else:
+                with np.errstate(all="ignore"):
+                    value = self._alike[0](t.copy(), Y.T.copy(), *self._alike[1])
             self._take(value, K.T)
+            if self._alike is not None and not np.isfinite(K).all():  # where `math` would have raised an exception
+                return False
             if self._whole is None or self._turn % _CALLS_PER_CHECK == 0:
                 for i in self._compared(t.size):
                     single = self._single(float(t[i]), Y[i].copy())

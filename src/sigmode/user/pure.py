@@ -5,10 +5,13 @@ from __future__ import annotations
 import builtins
 import dis
 import functools
-from types import CodeType, FunctionType, ModuleType
+import math
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
+
+from .alike import OF_MATH
 
 __all__ = ["is_pure"]
 
@@ -32,7 +35,7 @@ _DEPTH = 3
 
 
 def is_pure(fun: Any, args: tuple[Any, ...] = (), depth: int = _DEPTH) -> bool:
-    """Whether `fun` is a function of Python made of arithmetic and NumPy alone, with constants that nothing can change.
+    """Whether `fun` is made of arithmetic, NumPy and `math` alone, with constants that nothing can change.
 
     A cautious look at its code: anything unknown says no. A function that notes its calls in a list, draws, prints or
     has a state of its own must see what `scipy.integrate.solve_ivp` promises, one t and one y.
@@ -53,7 +56,7 @@ def is_pure(fun: Any, args: tuple[Any, ...] = (), depth: int = _DEPTH) -> bool:
         elif hasattr(builtins, name):
             if name not in _BUILTINS:
                 return False
-        elif name in _NOT_OF_NUMPY or not (hasattr(np, name) or hasattr(np.ndarray, name)):
+        elif name in _NOT_OF_NUMPY or not (hasattr(np, name) or hasattr(np.ndarray, name) or name in OF_MATH):
             return False
     if writes and any(isinstance(value, np.ndarray) for value in constants):
         return False
@@ -79,5 +82,7 @@ def _is_constant(value: Any, depth: int) -> bool:
     if isinstance(value, tuple):
         return all(_is_constant(part, depth) for part in value)
     if isinstance(value, ModuleType):
-        return value is np
+        return value is np or value is math
+    if isinstance(value, BuiltinFunctionType):
+        return value.__module__ == "math" and value.__name__ in OF_MATH
     return is_pure(value, depth=depth - 1)
