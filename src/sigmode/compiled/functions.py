@@ -67,7 +67,7 @@ def _kinds_of(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """The types that Numba gives to `args`; None if there are others than real numbers and arrays of them."""
     try:
         kinds = tuple(numba.typeof(value) for value in args)
-    except (ValueError, NumbaError):
+    except (ValueError, NotImplementedError, NumbaError):  # as for half precision
         return None
     for kind in kinds:
         number = kind.dtype if isinstance(kind, types.Array) else kind
@@ -220,9 +220,9 @@ _PARALLEL = "a launch of threads inside another one, from parallel=True, may abo
 _MOST_IN_REGISTERS = 64
 
 
-def _room_for(n: int) -> Any:
-    """A compiled function that gives an array (n,) for the time of its caller."""
-    if n > _MOST_IN_REGISTERS:
+def _room_for(n: int, own: bool) -> Any:
+    """A compiled function that gives an array (n,): for the time of its caller, or one that may be kept, `own`."""
+    if own or n > _MOST_IN_REGISTERS:
         return njit(lambda: np.empty(n))
 
     @intrinsic
@@ -240,24 +240,29 @@ def _room_for(n: int) -> Any:
     return room
 
 
-def _nodes_layer(fun: Any, kinds: tuple[Any, ...], n: int) -> Any:
-    """f at nodes one by one. n is a constant of the code: the compiler makes straight code of the loops over it."""
-    unpack, room_for_y, room_for_f = _unpacker(kinds), _room_for(n), _room_for(n)
+def _nodes_layer(fun: Any, kinds: tuple[Any, ...], n: int, own: bool = False) -> Any:
+    """f at nodes one by one. n is a constant of the code: the compiler makes straight code of the loops over it.
+
+    own : whether Python may keep the y that f gets, which code inside `with objmode()` may do.
+    """
+    unpack, room_for_y, room_for_f = _unpacker(kinds), _room_for(n, own), _room_for(n, own)
 
     @njit(types.boolean(_X, _NODES, _ARGS, _NODES), no_cpython_wrapper=True)  # type: ignore[call-overload]
     def layer(t, y, words, out):
         args = unpack(words)
-        own, slope = room_for_y(), room_for_f()  # `own` is f's, which may write to it
+        one, slope = room_for_y(), room_for_f()  # `one` is f's, which may write to it
         for i in range(t.size):
+            if own:
+                one = room_for_y()
             for k in range(n):
-                own[k] = y[i, k]
-            if not put(fun(t[i], own, *args), slope):
+                one[k] = y[i, k]
+            if not put(fun(t[i], one, *args), slope):
                 return False
             for k in range(n):
                 out[i, k] = slope[k]
         return True
 
-    return layer
+    return layer if own or "NRT_adapt_ndarray_to_python" not in _code_of(layer) else _nodes_layer(fun, kinds, n, True)
 
 
 def is_dispatcher(fun: Any) -> bool:
@@ -318,11 +323,17 @@ def _address_of(layer: Any) -> int:
     return address
 
 
+def _code_of(layer: Any) -> str:
+    """The code of a layer, with all that it calls, as LLVM's text."""
+    (compiled,) = layer.overloads.values()
+    text: str = compiled.library.get_llvm_str()
+    return text
+
+
 @functools.lru_cache(maxsize=256)
 def _launches(layer: Any) -> bool:
     """Whether the machine code of a layer launches threads."""
-    (compiled,) = layer.overloads.values()
-    return "numba_parallel_for" in compiled.library.get_llvm_str()
+    return "numba_parallel_for" in _code_of(layer)
 
 
 def _layer_of(fun: Any, kinds: Any, points: Any, name: str, make: Callable[..., Any]) -> Any:

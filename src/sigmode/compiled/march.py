@@ -197,19 +197,22 @@ def _solve(
 
 @helper
 def _across(numbers, address, words, y, f, slope):
-    """y behind a kink by the slopes on both sides, given y and its slope before it.
+    """y behind a kink, given y and its slope before it: up to it by that slope, behind it by Heun's method.
 
     False where Python has to be asked.
     """
     before, behind = numbers[KINK_AT] - numbers[CUT_AT], numbers[RESTART] - numbers[KINK_AT]
+    start, first = y.copy(), np.empty(y.size)
     for k in range(y.size):
-        y[k] += (before + behind) * slope[k]
-    done = behind == 0.0 or call_once(address, numbers[RESTART : RESTART + 1], y, words, f)
+        y[k] += before * slope[k]
+    if behind == 0.0:
+        return True
+    done = call_once(address, numbers[KINK_AT : KINK_AT + 1], y, words, first)
     for k in range(y.size):
-        if not done:
-            y[k] -= (before + behind) * slope[k]
-        elif behind != 0.0:
-            y[k] += behind * (f[k] - slope[k])
+        y[k] += behind * first[k]
+    done = done and call_once(address, numbers[RESTART : RESTART + 1], y, words, f)
+    for k in range(y.size):
+        y[k] = y[k] + 0.5 * behind * (f[k] - first[k]) if done else start[k]
     return done
 
 

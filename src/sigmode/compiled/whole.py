@@ -230,7 +230,7 @@ def _all_decay(J):
     determinant -= J[1, 2] * (J[0, 0] * J[2, 1] - J[0, 1] * J[2, 0])
     trace += J[2, 2]
     minors += J[0, 0] * J[2, 2] - J[0, 2] * J[2, 0] + J[1, 1] * J[2, 2] - J[1, 2] * J[2, 1]
-    return trace <= 0.0 and determinant <= 0.0 and trace * minors <= determinant
+    return trace <= 0.0 and minors >= 0.0 and determinant <= 0.0 and trace * minors <= determinant
 
 
 @helper
@@ -244,7 +244,7 @@ def _grows(df_dy, h, looked, followed):
             continue
         for k in range(n):
             J[k, k] -= least
-        if not _all_decay(J):
+        if not _all_decay(J / np.abs(J).max()):  # products of entries must not underflow
             return True
     return False
 

@@ -18,8 +18,8 @@ from .tables import bases_of
 
 __all__ = ["Ahead", "solved_at_once", "steps_of"]
 
-# Windows that are fetched at once: as many as have been used so far, up to these. Not tuned.
-_MOST = 64
+# Windows that are fetched at once: as many as have been used so far, up to these: an event may end it all. Not tuned.
+_MOST = 16
 # A window shorter than this many floating-point numbers is one step. Not tuned.
 _SHORT_WINDOW = 1000
 

@@ -157,10 +157,17 @@ def _clear_of(f: VectorField, sides: tuple[float, float], left: _Left, start: fl
     run *= min(1.0, (_STRAIGHT / bent) ** 0.5) if bent > 0.0 else 1.0
     least = np.copysign(_CLEAR * np.spacing(max(abs(before), abs(after))), run)
     run = least if abs(run) < abs(least) else run
-    y, slope = left(after)
-    jump = abs(f(after, y) - slope)
-    behind = float(min(abs(run), 0.5 * abs(node - after), (_SEEN * weight / (jump + np.finfo(float).tiny)).min()))
-    return Kink(float(before - run), after, after + float(np.copysign(behind, run)))
+    behind = float(np.copysign(min(abs(run), 0.5 * abs(node - after)), run))
+    behind *= min(1.0, _part(f, left, after, behind, weight))
+    behind *= min(1.0, _part(f, left, after + behind, behind, weight) ** 0.5)  # a kink: it grows with the distance
+    return Kink(float(before - run), after, after + behind)
+
+
+def _part(f: VectorField, left: _Left, moment: float, behind: float, weight: Real) -> float:
+    """The part of the way behind a kink on which the wrong slope before it, as it is at one moment, is not seen."""
+    y, slope = left(moment)
+    wrong = abs(behind) * abs(f(moment, y) - slope)
+    return float((_SEEN * weight / (wrong + np.finfo(float).tiny)).min())
 
 
 def _bisect(off: Callable[[float], float], before: float, after: float, length: float) -> tuple[float, float] | None:

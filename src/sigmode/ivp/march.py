@@ -118,6 +118,11 @@ class March:
         )  # fmt: skip
 
     @property
+    def in_compiled_code(self) -> bool:
+        """Whether windows are solved without Python: then they may come stacked."""
+        return self._memory is not None
+
+    @property
     def t(self) -> float:
         """Where the march is."""
         return float(self._numbers[m.T])
@@ -346,12 +351,13 @@ class March:
         """Go to the end of the window, and ask for the slope there unless that is the end of the span."""
         if self._memory is None:
             self.y_start, self.y = self.y, self._window.Y[-1].copy()
-        if slope and self._counts[m.CUT]:  # across the kink by the slopes on both sides
+        if slope and self._counts[m.CUT]:  # up to the kink by the slope before it, behind it by Heun's method
             cut_at, kink_at, restart = self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]].tolist()
-            self.y[:] += (restart - cut_at) * self.K[-1]
+            self.y[:] += (kink_at - cut_at) * self.K[-1]
             if restart != kink_at:
-                self._ask_slope()
-                self.y[:] += (restart - kink_at) * (self.f - self.K[-1])
+                first = self._field(kink_at, self.y)
+                self.y[:] += (restart - kink_at) * first
+                self.y[:] += 0.5 * (restart - kink_at) * (self._field(restart, self.y) - first)
             self._ask_slope()
             self._window.legendre[0] = self.f
         elif slope:

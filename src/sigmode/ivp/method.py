@@ -21,7 +21,7 @@ from ..trial.basis import basis
 from ..trial.network import Network
 from ..user.field import VectorField
 from .ahead import Ahead, solved_at_once, steps_of
-from .march import MOST_COMPILED, March
+from .march import March
 from .setting import ABSOLUTE_FLOOR, MAX_WINDOWS, checked_first_step, march_weights, width
 from .solved import SolvedWindow
 
@@ -201,7 +201,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self._break_times = self._breaks(breaks)
         self._march = self._new_march(h_abs)
         # Where f is machine code the march is ahead of the steps.
-        code = self.field.compiled is not None and 0 < self.n <= MOST_COMPILED
+        code = self._march.in_compiled_code
         self._ahead = Ahead(self._march, self._basis, self.substeps) if code else None
         self._last: SolvedWindow | None = None
         self.nfev = self.field.nfev
@@ -272,7 +272,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         march = self._march
         if self.t_bound != march.bound:  # users who drive the solver by hand move it
             march.bound = float(self.t_bound)
-        if self.field.compiled and self.callback is None and most > 1:
+        if march.in_compiled_code and self.callback is None and most > 1:
             arrays, stopped = march.stacked(most)
             if isinstance(stopped, Exception):
                 raise stopped
