@@ -108,3 +108,41 @@ def test_the_same_bits_every_time():
     assert_array_equal(first.y, second.y)
     assert_array_equal(first.sol(np.linspace(0, 50, 77)), second.sol(np.linspace(0, 50, 77)))
     assert first.nfev == second.nfev
+
+
+@pytest.mark.parametrize("call", [1, 5, 38, 39, 90])
+def test_a_step_that_was_interrupted_is_taken_again(call):
+    calls = []
+
+    def watched(t, y):
+        calls.append(t)
+        if len(calls) == call + 20:
+            raise KeyboardInterrupt
+        return np.array(oscillator(t, y))
+
+    solver = sm.NeuralCollocation(watched, 0.0, [1.0, 0.0], 10.0, rtol=1e-7, atol=1e-9)
+    interrupted = 0
+    while solver.status == "running":
+        try:
+            solver.step()
+        except KeyboardInterrupt:
+            interrupted += 1
+    assert interrupted == 1
+    assert_allclose(solver.y, [math.cos(10.0), -math.sin(10.0)], atol=2e-6)
+
+
+def to_the_end(solver):
+    while solver.status == "running":
+        solver.step()
+
+
+def test_the_end_may_be_moved_before_what_f_raises():
+    solver = sm.NeuralCollocation(raises_late, 0.0, [1.0, 0.0], 40.0, rtol=1e-7, atol=1e-9)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="too late"):
+            to_the_end(solver)
+    at = solver.t
+    solver.t_bound = 0.5 * (at + 20.0)
+    to_the_end(solver)
+    assert solver.t == solver.t_bound
+    assert_allclose(solver.y, [math.cos(solver.t), -math.sin(solver.t)], atol=2e-6)

@@ -185,6 +185,7 @@ class TestParts:
         assert found == [bool(np.linalg.eigvals(J).real.max() > 0.3) for J in df_dy]
         assert 50 < sum(found) < 450
         assert not run(np.full((1, n, n), np.nan), h, 1, 0.3)
+        assert [run(1e-150 * J[None], h, 1, 0.3e-150) for J in df_dy] == found
 
     @pytest.mark.parametrize(("s", "n"), [(6, 1), (8, 2), (14, 3), (21, 5)])
     def test_products_by_vectors(self, s, n):
@@ -201,7 +202,8 @@ class TestParts:
             return Y, judged, sweep(0.3, transposed, y, atol, rtol, K, swept)
 
         swept = start.copy()
-        Y, judged, size = run(b.transposed, b.judging_transposed, y, atol, rtol, K, swept)
+        Y, judged, (size, unseen) = run(b.transposed, b.judging_transposed, y, atol, rtol, K, swept)
+        assert unseen == 0.0
         exact = y + h * b.A @ K[:, :s].T
         assert_allclose(Y[:, :s].T, exact, rtol=1e-14, atol=1e-14)
         assert_allclose(Y[:, s:], np.tile(y, (Y.shape[1] - s, 1)).T, rtol=0)
@@ -211,8 +213,14 @@ class TestParts:
         assert_allclose(swept, Y, rtol=0)
         weight = atol + rtol * np.maximum(abs(y), abs(exact))
         assert_allclose(size, (abs(exact - start[:, :s].T) / weight).max(), rtol=1e-12)
+        tiny = 1e-9 * y, 1e-9 * K + 4e-9, 1e-9 * start  # grows by more than it is
+        unseen = run(b.transposed, b.judging_transposed, tiny[0], atol, rtol, tiny[1], tiny[2].copy())[2][1]
+        after = tiny[0] + h * b.A @ tiny[1][:, :s].T
+        grows = abs(after).max(axis=0) > 2.0 * abs(tiny[0])
+        moved = abs(after - tiny[2][:, :s].T).max(axis=0) / (rtol * abs(after).max(axis=0))
+        assert_allclose(unseen, np.where(grows, moved, 0.0).max(), rtol=1e-9)
         K[-1, s - 1] = np.nan
-        assert run(b.transposed, b.judging_transposed, y, atol, rtol, K, swept)[2] == np.inf
+        assert run(b.transposed, b.judging_transposed, y, atol, rtol, K, swept)[2][0] == np.inf
 
     @pytest.mark.parametrize("s", [6, 9, 14, 20])
     @pytest.mark.parametrize("simple", [True, False])
@@ -343,3 +351,52 @@ def test_many_kinks_take_no_memory(fun, y0):
     exact = scipy_solve_ivp(fun, (0, 60), y0, method="DOP853", rtol=1e-9, atol=1e-10, max_step=0.05)
     assert res.success
     assert abs(res.y[:, -1] - exact.y[:, -1]).max() < 1e-3
+
+
+@pytest.mark.parametrize("n", [24, 25, 65])
+@pytest.mark.parametrize("options", [{}, {"events": lambda t, y: y[0] - 1.5}, {"error_control": "local"}])
+def test_many_equations(n, options):
+    y0 = np.linspace(1, 2, n)
+    res = sm.solve_ivp(numba.njit(lambda t, y: -y), (0, 2), y0, rtol=1e-6, atol=1e-9, **options)
+    assert res.success
+    assert_allclose(res.y[:, -1], y0 * np.exp(-2.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("y0", [1e-12, 1e-18, 1e-24, 1e-30])
+@pytest.mark.parametrize("end", [3.0, 6.0, 8.0])
+def test_what_grows_from_far_below_atol_is_followed(y0, end):
+    res = sm.solve_ivp(numba.njit(lambda t, y: 10.0 * y * (1.0 - y)), (0, end), [y0], rtol=1e-6, atol=1e-6)
+    exact = 1.0 / (1.0 + (1.0 / y0 - 1.0) * math.exp(-10.0 * end))
+    assert_allclose(res.y[0, -1], exact, rtol=3e-3)
+    assert not res.success or abs(res.y[0, -1] - exact) <= 3e-6 * (1.0 + exact)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize(("slope", "begins", "end"), [(1.0, 1.0, 2.0), (10.0, 3.3, 10.0), (100.0, 61.7, 100.0)])
+@pytest.mark.parametrize("tol", [1e-4, 1e-8])
+def test_a_ramp_after_a_rest(compiled, slope, begins, end, tol):
+    fun = lambda t, y, a, t0: (a * max(t - t0, 0.0),)
+    fun = numba.njit(fun) if compiled else fun
+    res = sm.solve_ivp(fun, (0, end), [1.0], args=(slope, begins), rtol=tol, atol=tol)
+    t = np.linspace(begins, end, 300)
+    exact = 1.0 + 0.5 * slope * (t - begins) ** 2
+    assert res.success
+    assert (abs(res.sol(t)[0] - exact) <= tol * (1.0 + exact)).all()
+
+
+def test_python_may_keep_the_y_that_it_gets():
+    kept = []
+
+    def keep(y):
+        kept.append(y)
+        return -y
+
+    @numba.njit
+    def fun(t, y):
+        with numba.objmode(out="float64[:]"):
+            out = keep(y)
+        return 1.0 * out
+
+    assert sm.solve_ivp(fun, (0, 2), [1.0, 2.0]).success
+    assert kept[0].tolist() == [1.0, 2.0]
+    assert len({y.ctypes.data for y in kept[:20]}) == 20

@@ -8,7 +8,7 @@ from ..arrays import Index, Real
 from .functions import call_at_nodes
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, inlined
 from .lending import keep, lend
-from .simple import at_rest, call_once, differences, goes_on, norm, sweep
+from .simple import at_rest, call_once, differences, goes_on, norm, settled, sweep
 from .split import by_eigenvalues
 from .vectors import aligned
 from .window import CONVERGED, converged, stay_at_rest
@@ -22,16 +22,18 @@ _WORTH_TRYING = 40.0
 @inlined
 def _by_simple_sweeps(address, words, t, h, transposed, y, atol, rtol, Y, K):
     """Whether simple sweeps solve the window, and how many it took; -1 where Python has to be asked."""
-    last, rate = 0.0, 0.0
+    last, rate, unsettled = 0.0, 0.0, 0.0
     sweeps = 0
     while True:
         if not call_at_nodes(address, t, Y[:, : t.size].T, words, K[:, : t.size].T):
             return False, -1
-        size = sweep(h, transposed, y, atol, rtol, K, Y)
+        before = unsettled
+        size, unsettled = sweep(h, transposed, y, atol, rtol, K, Y)
         now = size / last if sweeps > 0 else 1.0
         if converged(sweeps, size, now, max(now, rate) if sweeps > 1 else now):
-            return True, sweeps + 1
-        if not goes_on(size, sweeps, now):
+            if settled(unsettled, before, sweeps):
+                return True, sweeps + 1
+        elif not goes_on(size, sweeps, now):
             return False, sweeps + 1
         last, rate = size, now
         sweeps += 1

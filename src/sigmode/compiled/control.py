@@ -59,6 +59,7 @@ __all__ = [
     "STUCK",
     "SWEEPS",
     "TOO_SMALL",
+    "UNSETTLED",
     "H",
     "T",
     "again_shorter",
@@ -75,11 +76,12 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # of the window whose slopes are known; START : of the accepted window; SIZE, RATE : of Newton's last step; ERROR : NaN
 # where the iteration did not converge; MARK_T : t when progress was last looked at; BAD_T : where f is not finite;
 # BREAK : the next time at which the user knows f not to be smooth, infinite if there is none; CUT_AT, KINK_AT,
-# RESTART : where a window ends that is cut off before a kink, the kink, and where the next one starts, behind it.
+# RESTART : where a window ends that is cut off before a kink, the kink, and where the next one starts, behind it;
+# UNSETTLED : the last change of what grows far below the tolerance, see `simple.sweep`.
 (
     T, BOUND, DIRECTION, LONGEST, H_ABS, TRIAL, H, KNOWN, START, SIZE, RATE, ERROR, MARK_T, BAD_T, FACTOR, BREAK,
-    CUT_AT, KINK_AT, RESTART, NUMBERS,
-) = range(20)  # fmt: skip
+    CUT_AT, KINK_AT, RESTART, UNSETTLED, NUMBERS,
+) = range(21)  # fmt: skip
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
 # here; FRESH : whether df/dy was made for this window; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
 # component of f that is not finite, or -1; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS : whether it

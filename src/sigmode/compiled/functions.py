@@ -67,11 +67,11 @@ def _kinds_of(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """The types that Numba gives to `args`; None if there are others than real numbers and arrays of them."""
     try:
         kinds = tuple(numba.typeof(value) for value in args)
-    except (ValueError, NotImplementedError, NumbaError):  # as for half precision
+    except (ValueError, NumbaError):
         return None
     for kind in kinds:
         number = kind.dtype if isinstance(kind, types.Array) else kind
-        if not isinstance(number, _NUMBERS) or getattr(number, "bitwidth", 8) > 64:
+        if not isinstance(number, _NUMBERS) or getattr(number, "bitwidth", 8) > 64 or number == types.float16:
             return None
         if isinstance(kind, types.Array) and not (kind.ndim and kind.aligned):
             return None

@@ -41,6 +41,7 @@ from .control import (
     START,
     STORED,
     SWEEPS,
+    UNSETTLED,
     H,
     T,
     again_shorter,
@@ -65,6 +66,7 @@ from .simple import (
     goes_on,
     integrate,
     norm,
+    settled,
     sweep,
 )
 from .split import by_eigenvalues
@@ -90,20 +92,21 @@ def _predict(numbers, counts, nodes, transposed, legendre, y, Y, K):
     counts[SWEEPS] = 0
     numbers[SIZE] = 0.0
     numbers[RATE] = 0.0
+    numbers[UNSETTLED] = 0.0
 
 
 @inlined
 def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K):
     """Y = y + h A f(Y): CONVERGED, NOT_YET, or HOPELESS where these sweeps are too slow."""
-    last, sweeps = numbers[SIZE], counts[SWEEPS]
-    size = sweep(numbers[H], transposed, y, atol, rtol, K, Y)
+    last, before, sweeps = numbers[SIZE], numbers[UNSETTLED], counts[SWEEPS]
+    size, numbers[UNSETTLED] = sweep(numbers[H], transposed, y, atol, rtol, K, Y)
     now = size / last if sweeps > 0 else 1.0
     slower = max(now, numbers[RATE]) if sweeps > 1 else now
     counts[SWEEPS] += 1
     numbers[SIZE] = size
     numbers[RATE] = now
     if converged(sweeps, size, now, slower):
-        return CONVERGED
+        return CONVERGED if settled(numbers[UNSETTLED], before, sweeps) else NOT_YET
     return NOT_YET if goes_on(size, sweeps, now) else HOPELESS
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .functions import call_at_nodes
-from .launch import inlined
+from .launch import inlined, plain_helper
 from .vectors import LANES, at_least, eight, fused, larger, largest, load, row_times, store
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "goes_on",
     "integrate",
     "norm",
+    "settled",
     "sweep",
     "times",
 ]
@@ -35,6 +36,10 @@ _SLOW_AFTER = 10
 # Where they fail although h L is below the first number, the window is too long rather than stiff: it becomes shorter,
 # to an h L of the second. Not tuned.
 NOT_STIFF, SHORTER_REACH = 15.0, 4.0
+# A component is far below its tolerance if `rtol` times it is this part of `atol`, and grows if it becomes this many
+# times as large in a window; then sweeps go on until they move it by no more than this part of `rtol`, or for so many
+# sweeps if that helps nothing: it may be rounding. Not tuned.
+_FAR_BELOW, _GROWN, _SETTLED, _ROUNDING_AFTER = 1e-3, 2.0, 0.05, 14
 # Relative step of forward differences, as in user/differences.py.
 _FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
 
@@ -109,16 +114,33 @@ def times(table, K, product, first):
 
 @inlined
 def sweep(h, transposed, y, atol, rtol, K, Y):
-    """`integrate`, and how much Y has changed by it, in units of the tolerance: infinite where it is not finite."""
-    size = eight(0.0)
+    """`integrate`, and how much Y has changed by it, in units of the tolerance: infinite where it is not finite.
+
+    And the same for components that grow far below their `atol`, in units of `rtol` times what they become: growth
+    makes something of them later.
+    """
+    size, unseen = eight(0.0), 0.0
     for k in range(y.size):
         start, own_atol, own_rtol = eight(y[k]), eight(atol[k]), eight(rtol[k])
+        change, highest = eight(0.0), eight(0.0)
         for at in range(0, Y.shape[1], LANES):
             new = fused(eight(h), row_times(K, k, transposed, at), start)
             weight = fused(own_rtol, at_least(abs(new), abs(start)), own_atol)
-            size = larger(size, abs(new - load(Y, k, at)) / weight)
+            moved = abs(new - load(Y, k, at))
+            size = larger(size, moved / weight)
+            change, highest = larger(change, moved), larger(highest, abs(new))
             store(Y, k, at, new)
-    return largest(size)
+        if abs(y[k]) > 0.0 and rtol[k] * abs(y[k]) < _FAR_BELOW * atol[k]:
+            becomes = largest(highest)
+            if becomes > _GROWN * abs(y[k]) and rtol[k] * becomes < atol[k]:
+                unseen = max(unseen, largest(change) / (rtol[k] * becomes))
+    return largest(size), unseen
+
+
+@plain_helper
+def settled(unseen: float, before: float, sweeps: int) -> bool:
+    """Whether what grows far below `atol` is solved, too; or will not be, as where it is rounding."""
+    return unseen < _SETTLED or sweeps >= _MOST_SIMPLE or (sweeps >= _ROUNDING_AFTER and unseen > _TOO_SLOW * before)
 
 
 @inlined

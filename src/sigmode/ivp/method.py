@@ -199,6 +199,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             h_abs = checked_first_step(first_step, t0, t_bound)
         self._weights, self._most = weights, max_windows
         self._break_times = self._breaks(breaks)
+        self._first, self._lost = h_abs, False
         self._march = self._new_march(h_abs)
         # Where f is machine code the march is ahead of the steps.
         code = self._march.in_compiled_code
@@ -308,8 +309,10 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         if self._pending:
             return self._report()
         ahead = self._ahead_of_steps()
+        self._lost = True  # should anything be raised
         if ahead is not None:
             found = ahead.next()
+            self._lost = False
             self._told()
             if isinstance(found, str):
                 return False, found
@@ -317,6 +320,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             self.t, self.y = self._last.end, self._last.y_end
         else:
             windows, why = self.go_on(1)
+            self._lost = False
             if why is not None:
                 return False, why
             self._pending = steps_of(windows[0], self.substeps)
@@ -325,13 +329,19 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         return self._report() if self._pending else (True, None)
 
     def _ahead_of_steps(self) -> Ahead | None:
-        """The march ahead of the steps; none where the end was moved by hand, or somebody looks on."""
-        if self._ahead is not None and self.t_bound != self._march.bound:
-            if not self._ahead.empty:
-                assert self._last is not None
-                self.f = self._slope()
-                self._march = self._new_march(abs(self._last.h))
+        """The march ahead of the steps; none where the end was moved by hand, or somebody looks on.
+
+        A march that an exception has interrupted starts anew where the steps are.
+        """
+        moved = self._ahead is not None and self.t_bound != self._march.bound
+        if self._lost or (moved and self._ahead is not None and not self._ahead.empty):
+            self.f = self._slope()
+            self._march = self._new_march(abs(self._last.h) if self._last is not None else self._first)
+        if moved:
             self._ahead = None
+        elif self._lost and self._ahead is not None:
+            self._ahead = Ahead(self._march, self._basis, self.substeps)
+        self._lost = False
         return self._ahead if self.callback is None else None
 
     def _report(self) -> tuple[bool, None]:
