@@ -200,22 +200,21 @@ def _solve(
 
 @helper
 def _across(numbers, address, words, y, f, slope):
-    """y behind a kink, given y and its slope before it: up to it by that slope, behind it by Heun's method.
+    """y behind a kink, given y and its slope before it: up to it by that slope, behind it by the midpoint rule.
 
     False where Python has to be asked.
     """
     before, behind = numbers[KINK_AT] - numbers[CUT_AT], numbers[RESTART] - numbers[KINK_AT]
-    start, first = y.copy(), np.empty(y.size)
+    middle = np.empty(1)
+    middle[0] = numbers[KINK_AT] + 0.5 * behind
     for k in range(y.size):
-        y[k] += before * slope[k]
-    if behind == 0.0:
-        return True
-    done = call_once(address, numbers[KINK_AT : KINK_AT + 1], y, words, first)
+        y[k] += (before + 0.5 * behind) * slope[k]
+    done = behind == 0.0 or call_once(address, middle, y, words, f)
     for k in range(y.size):
-        y[k] += behind * first[k]
-    done = done and call_once(address, numbers[RESTART : RESTART + 1], y, words, f)
-    for k in range(y.size):
-        y[k] = y[k] + 0.5 * behind * (f[k] - first[k]) if done else start[k]
+        if not done:
+            y[k] -= (before + 0.5 * behind) * slope[k]
+        elif behind != 0.0:
+            y[k] += behind * (f[k] - 0.5 * slope[k])
     return done
 
 

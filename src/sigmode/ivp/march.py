@@ -351,13 +351,12 @@ class March:
         """Go to the end of the window, and ask for the slope there unless that is the end of the span."""
         if self._memory is None:
             self.y_start, self.y = self.y, self._window.Y[-1].copy()
-        if slope and self._counts[m.CUT]:  # up to the kink by the slope before it, behind it by Heun's method
+        if slope and self._counts[m.CUT]:  # up to the kink by the slope before it, behind it by the midpoint rule
             cut_at, kink_at, restart = self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]].tolist()
-            self.y[:] += (kink_at - cut_at) * self.K[-1]
-            if restart != kink_at:
-                first = self._field(kink_at, self.y)
-                self.y[:] += (restart - kink_at) * first
-                self.y[:] += 0.5 * (restart - kink_at) * (self._field(restart, self.y) - first)
+            behind, before = restart - kink_at, self.K[-1]
+            self.y[:] += (kink_at - cut_at + 0.5 * behind) * before
+            if behind:
+                self.y[:] += behind * (self._field(kink_at + 0.5 * behind, self.y) - 0.5 * before)
             self._ask_slope()
             self._window.legendre[0] = self.f
         elif slope:
