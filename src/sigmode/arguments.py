@@ -157,9 +157,6 @@ def tolerances(rtol: ArrayLike, atol: ArrayLike, n: int) -> tuple[Real, Real]:
         return np.array(rtol), np.array(atol)  # as nearly always
     checked = []
     for name, value in (("rtol", rtol), ("atol", atol)):
-        if type(value) is float and value >= 0.0:
-            checked.append(np.array(value))
-            continue
         array = numbers(value, name, f"() or ({n},)", real=True)
         if array.shape not in ((), (n,)):
             raise ValueError(f"`{name}` has wrong shape: expected () or ({n},), got {array.shape}.")

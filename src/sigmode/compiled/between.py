@@ -26,7 +26,7 @@ from .control import (
 )
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 from .series import continue_series
-from .simple import at_rest, begins_to_move
+from .simple import FORWARD_STEP, at_rest, begins_to_move
 from .window import (
     CONVERGED,
     filter_parts,
@@ -42,8 +42,6 @@ __all__ = ["ERROR", "NLU", "RATE", "RISES", "SIZE", "STATE", "SWEEPS", "onward",
 # What is known of a window, by its places in a vector: sweeps so far, the size of the last step and its rate as of
 # `verdict`, matrices factorised, the local error, and whether something begins to move in it that was at rest.
 SWEEPS, SIZE, RATE, NLU, ERROR, RISES, STATE = range(7)
-# Relative step of forward differences, as in user/differences.py.
-_FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
 
 
 @helper
@@ -54,7 +52,7 @@ def _shifted(t, y, slope, change, small, partial, at, rows):
         if partial and y[m] == 0.0 and slope[m] == 0.0:
             continue
         size = max(max(abs(y[m]), abs(change * slope[m])), small[m])
-        step = _FORWARD_STEP * (size if size > 0.0 else 1.0)
+        step = FORWARD_STEP * (size if size > 0.0 else 1.0)
         for k in range(n):
             rows[count, k] = y[k]
         rows[count, m] += -step if slope[m] < 0.0 else step

@@ -6,11 +6,9 @@ import numpy as np
 
 from .dense import factor, substitute
 from .launch import CUBE, MATRIX, VECTOR, entry
+from .simple import FORWARD_STEP
 
 __all__ = ["correct", "shifted", "unshifted"]
-
-# Relative step of forward differences, as in user/differences.py.
-_FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
 
 
 @entry(f"void({VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX})")
@@ -28,7 +26,7 @@ def shifted(t, y, f, h, small, at, moved):
             for j in range(n):
                 moved[i * n + k, j] = y[i, j]
             size = max(max(abs(y[i, k]), abs(h[i // each] * f[i, k])), small[k])
-            step = _FORWARD_STEP * (size if size > 0.0 else 1.0)
+            step = FORWARD_STEP * (size if size > 0.0 else 1.0)
             if y[i, k] != 0.0 or f[i, k] != 0.0:
                 moved[i * n + k, k] += -step if f[i, k] < 0.0 else step
 

@@ -13,6 +13,7 @@ from .launch import inlined, plain_helper
 from .vectors import LANES, at_least, eight, fused, larger, largest, load, row_times, store
 
 __all__ = [
+    "FORWARD_STEP",
     "NOT_STIFF",
     "SHORTER_REACH",
     "SIMPLE_BELOW",
@@ -41,7 +42,7 @@ NOT_STIFF, SHORTER_REACH = 15.0, 4.0
 # sweeps if that helps nothing: it may be rounding. Not tuned.
 _FAR_BELOW, _GROWN, _SETTLED, _ROUNDING_AFTER = 1e-3, 2.0, 0.05, 14
 # Relative step of forward differences, as in user/differences.py.
-_FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
+FORWARD_STEP = float(np.finfo(float).eps ** 0.5)
 
 
 @inlined
@@ -80,7 +81,7 @@ def differences(address, words, t, h, y, f, small, df_dy, partial, room):
     moved, rows, run, at = room[:n], room[n : 2 * n], room[2 * n], room[2 * n + 1]
     for m in range(n):
         size = max(max(abs(y[m]), abs(h * f[m])), small[m])
-        step = _FORWARD_STEP * (size if size > 0.0 else 1.0)
+        step = FORWARD_STEP * (size if size > 0.0 else 1.0)
         step = 0.0 if partial and y[m] == 0.0 and f[m] == 0.0 else step
         for k in range(n):
             rows[m, k] = y[k]
