@@ -79,7 +79,7 @@ from .window import (
     stay_at_rest,
 )
 
-__all__ = ["advance"]
+__all__ = ["advance", "needs_a_look", "store"]
 
 
 @inlined
@@ -219,7 +219,7 @@ def _across(numbers, address, words, y, f, slope):
 
 
 @helper
-def _look(numbers, counts, t, y, Y, K, atol, rtol):
+def needs_a_look(numbers, counts, t, y, Y, K, atol, rtol):
     """Whether Python has to look closer at a window in which f may have a kink, or noise."""
     if counts[RISES]:
         return True
@@ -242,17 +242,19 @@ def _show(counts, rows, Y, K, before):
 
 
 @inlined
-def _store(numbers, counts, y, start, rows, places, values, slopes):
-    """Keep a window that was accepted; whether that has to be the last one for now."""
+def store(numbers, counts, y, start, last, K, places, values, slopes):
+    """Keep a window that was accepted, y being `last` at its last node; whether it has to be the last one for now."""
     m = counts[STORED]
     places[m, 0] = numbers[START]
     places[m, 1] = numbers[H]
     places[m, 2] = numbers[T]
     for k in range(y.size):
         values[m, 0, k] = start[k]
-        values[m, 1, k] = rows[0, k, slopes.shape[1] - 1]
+        values[m, 1, k] = last[k]
         values[m, 2, k] = y[k]
-    _copy(rows[1], slopes[m])
+    for i in range(K.shape[0]):
+        for k in range(y.size):
+            slopes[m, i, k] = K[i, k]
     counts[STORED] = m + 1
     return counts[STORED] == places.shape[0] or counts[CUT] or numbers[T] == numbers[BOUND]
 
@@ -290,7 +292,7 @@ def _go_on(
                 return asked
         elif asked == ASK_KINK:
             _show(counts, rows, Y, K, before)
-            if _look(numbers, counts, t, y, Y, K, atol, rtol):
+            if needs_a_look(numbers, counts, t, y, Y, K, atol, rtol):
                 return asked
         elif asked in (ASK_SLOPE, AT_BOUND):
             for k in range(n):
@@ -308,7 +310,9 @@ def _go_on(
                 counts[NFEV] += 1
                 for k in range(n):
                     legendre[0, k] = f[k] if counts[CUT] else legendre[0, k]
-        elif asked != ACCEPTED or _store(numbers, counts, y, start, rows, places, values, slopes):
+        elif asked != ACCEPTED or store(
+            numbers, counts, y, start, rows[0, :, t.size - 1], rows[1, :, : t.size].T, places, values, slopes
+        ):
             return asked
 
 

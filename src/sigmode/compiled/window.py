@@ -146,14 +146,15 @@ def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, fl
 
 
 @helper
-def newton_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, sweeps, rate):
+def newton_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, rough, sweeps, rate):
     """One sweep of Newton's iteration, given f in K: the size of the step, infinite if M is singular; whether M is new.
 
-    follow : whether df/dy may change from node to node and from sweep to sweep; sweeps, rate : as in `verdict`;
+    follow : whether df/dy may change from node to node and from sweep to sweep; rough : whether it is that of the start;
+    sweeps, rate : as in `verdict`;
     right : (s n,), work space. At the end K holds the slopes that belong to the new Y.
     """
     s, n = Y.shape
-    update = follow and sweeps > 0 and (s * n <= _CHEAP_SYSTEM or rate > _SLOW_RATE)
+    update = follow and sweeps > 0 and ((rough and s * n <= _CHEAP_SYSTEM) or rate > _SLOW_RATE)
     if update:
         _secant(J, Stages(Y, K, before, step), Weights(atol, rtol))
     fresh = update or sweeps == 0

@@ -10,6 +10,7 @@ from scipy.sparse import issparse
 
 from ..arrays import Index, Number, Real
 from ..compiled import control as m
+from ..compiled.asking import FAILED
 from ..compiled.kinks import looks_odd
 from ..compiled.march import advance
 from ..trial.basis import Basis
@@ -100,6 +101,10 @@ class March:
             self._make_memory(weights, field.compiled.address, words)
         if self._one is not None:
             self._t, self._df_dy = self._one.t[: basis.s], self._one.df_dy
+            self.y, self.f, self.y_start = (np.array(values, dtype=np.float64) for values in (y, f, y))
+            self._failed: list[BaseException] = []
+            self._views: dict[int, tuple[Real, Real, Real, int]] = {}
+            self._one.answer(self._answer, self._failed.append)
 
     def _make_memory(self, weights: tuple[Real, Real, Real], address: int, words: Index) -> None:
         """The arrays that `advance` works with."""
@@ -119,8 +124,26 @@ class March:
 
     @property
     def in_compiled_code(self) -> bool:
-        """Whether windows are solved without Python: then they may come stacked."""
-        return self._memory is not None
+        """Whether compiled code goes from window to window: then they may come stacked."""
+        return self._memory is not None or self._one is not None
+
+    @property
+    def calls_python(self) -> bool:
+        """Whether f is called from Python."""
+        return self._memory is None
+
+    def _answer(self, points: int) -> None:
+        """f at the first of the points of a window, or where the march is, if none: for compiled code."""
+        if not points:
+            self.f[:] = self._field(self.t, self.y)
+            return
+        views = self._views.get(points)
+        if views is None:
+            assert self._one is not None
+            t, Y, K = self._one.t[:points], self._one.rows[:points], self._one.slopes[:points]
+            views = self._views[points] = t, Y, K, max(0, points - self._basis.s)
+        self._field.nodes(*views)
+        self._counts[m.AT_ONCE] = self._field.at_once
 
     @property
     def t(self) -> float:
@@ -150,7 +173,7 @@ class March:
 
     def windows(self, most: int) -> tuple[list[Accepted], str | None]:
         """Go on, by at most so many windows; and why it could not, or None."""
-        if self._memory is not None:
+        if self.in_compiled_code:
             with np.errstate(all="ignore"):
                 why = self._go_on_by(most)
             return self._fetched(), why
@@ -165,7 +188,7 @@ class March:
         return found, why
 
     def stacked(self, most: int) -> tuple[tuple[Real, Real, Real], str | Exception | None]:
-        """As `windows`, as the arrays that `advance` makes, for compiled f. What f raises behind them is returned."""
+        """As `windows`, as the arrays that compiled code makes. What f raises behind them is returned."""
         why: str | Exception | None
         try:
             with np.errstate(all="ignore"):
@@ -206,7 +229,7 @@ class March:
                 self._look_for_kink()
             elif asked in (m.ASK_SLOPE, m.AT_BOUND):
                 self._accept(asked == m.ASK_SLOPE)
-                if self._memory is None:  # nothing else comes of it
+                if not self.in_compiled_code:  # nothing else comes of it
                     m.steer(self._numbers, self._counts, self._field.n, self._basis.nodes, self._t, self.f)
                     return None
             else:
@@ -214,7 +237,7 @@ class March:
 
     def _make_room(self, most: int) -> None:
         """For as many windows as `advance` may go on by."""
-        if self._memory is None or len(self._store[0]) == most:
+        if not self.in_compiled_code or len(self._store[0]) == most:
             return
         s, n = self.K.shape
         self._store = np.empty((most, 3)), np.empty((most, 3, n)), np.empty((most, s, n))
@@ -301,10 +324,13 @@ class March:
     def _advance(self) -> int:
         if self._memory is not None:
             memory: Any = (*self._memory, *self._store)
-            found: int = advance(self._numbers, self._counts, *memory)
-            return found
+            return int(advance(self._numbers, self._counts, *memory))
         if self._one is not None:
-            return self._one.onward(self._numbers, self._counts, self._small, self.y, self.f)
+            of_y = self.y, self.f, self.y_start
+            found = self._one.march(self._numbers, self._counts, of_y, self._small, self._store)
+            if found == FAILED:
+                raise self._failed.pop()
+            return found
         if not self._counts[m.HAS_JACOBIAN] and not np.isfinite(self.f).all():
             self._numbers[m.BAD_T], self._counts[m.BAD] = self.t, int(np.argmin(np.isfinite(self.f)))
             return m.NOT_FINITE
@@ -331,9 +357,8 @@ class March:
         """One window by calls from Python."""
         numbers, counts, window = self._numbers, self._counts, self._window
         h = self.h
-        if self._one is None:
-            offset, ratio = 0.0 if counts[m.INSIDE] else 1.0, h / numbers[m.KNOWN]
-            window.predict(window.legendre, int(counts[m.DEGREE]), offset, ratio, self.y, h)
+        offset, ratio = 0.0 if counts[m.INSIDE] else 1.0, h / numbers[m.KNOWN]
+        window.predict(window.legendre, int(counts[m.DEGREE]), offset, ratio, self.y, h)
         if self._memory is not None and counts[m.SIMPLE]:  # compiled f failed where no df/dy is known
             counts[m.SIMPLE] = 0
             self._jacobian()
@@ -349,7 +374,7 @@ class March:
 
     def _accept(self, slope: bool) -> None:
         """Go to the end of the window, and ask for the slope there unless that is the end of the span."""
-        if self._memory is None:
+        if not self.in_compiled_code:
             self.y_start, self.y = self.y, self._window.Y[-1].copy()
         if slope and self._counts[m.CUT]:  # up to the kink by the slope before it, behind it by the midpoint rule
             cut_at, kink_at, restart = self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]].tolist()
@@ -365,7 +390,7 @@ class March:
     def _ask_slope(self) -> None:
         """The slope where the march is."""
         found = self._field(self.t, self.y) if self._field.n else self.y
-        if self._memory is None:
+        if not self.in_compiled_code:
             self.f = found
         else:
             self.f[:] = found

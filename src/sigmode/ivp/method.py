@@ -202,8 +202,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self._first, self._lost = h_abs, False
         self._march = self._new_march(h_abs)
         # Where f is machine code the march is ahead of the steps.
-        code = self._march.in_compiled_code
-        self._ahead = Ahead(self._march, self._basis, self.substeps) if code else None
+        ahead = not self._march.calls_python
+        self._ahead = Ahead(self._march, self._basis, self.substeps) if ahead else None
         self._last: SolvedWindow | None = None
         self.nfev = self.field.nfev
         self.warns = True  # whether to say by a warning that `fun` scatters

@@ -113,7 +113,8 @@ class Derivatives:
 
     def _values(self, field: VectorField, t: Real, Y: Real) -> Real:
         values = np.empty(Y.shape)  # in C order, whatever the order of Y
-        field.nodes(t, np.ascontiguousarray(Y), values)
+        with np.errstate(all="ignore"):
+            field.nodes(t, np.ascontiguousarray(Y), values)
         self.nfev += t.size
         return values
 

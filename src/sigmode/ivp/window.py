@@ -11,8 +11,8 @@ from scipy.sparse import issparse
 
 from ..arrays import Index, Number, Real
 from ..compiled import between
-from ..compiled.between import onward, sweep
-from ..compiled.control import PARTIAL
+from ..compiled.asking import PARTS, go_on
+from ..compiled.between import sweep
 from ..compiled.series import continued
 from ..compiled.window import CONVERGED, HARDLY_MOVES, NOT_YET, neglected, verdict, weighed
 from ..trial.basis import Basis
@@ -24,8 +24,6 @@ __all__ = ["ManySystems", "Window", "make_window", "one_system"]
 # Unknowns s n up to which one dense system is faster than s systems of n; it may follow df/dy from node to node
 # (`bench/test_ivp.py`, threshold).
 _ONE_SYSTEM = 100
-# What is known of the window before, in the state of `sweep`: sweeps, the size of the step, its rate.
-_OF_WINDOWS = 3
 
 
 def make_window(basis: Basis, field: VectorField, atol: Real, rtol: Real) -> Window:
@@ -97,56 +95,61 @@ class OneSystem(Window):
 
     Attributes
     ----------
-    t : (s + n,), nodes, and room for the points that tell df/dy, as in what Y and K are the first rows of
+    t : (m,), nodes, and room for the points that tell df/dy; rows, slopes : (m, n), values and f there, of which Y and K
+        are the first ones
     df_dy : (n, n), at the start
     """
 
     def __init__(self, basis: Basis, field: VectorField, atol: Real, rtol: Real) -> None:
         super().__init__(basis, field, atol, rtol)
         s, n = basis.s, field.n
-        self.t, self._rows, self._slopes = np.empty(s + n), np.zeros((s + n, n)), np.zeros((s + n, n))
-        self.Y, self.K = self._rows[:s], self._slopes[:s]
+        points = s + n + s * n
+        self.t, self.rows, self.slopes = np.empty(points), np.zeros((points, n)), np.zeros((points, n))
+        self.Y, self.K = self.rows[:s], self.slopes[:s]
         self.df_dy = np.zeros((n, n))
         self._state = np.zeros(between.STATE)
-        self._points, self._partial = s, False
         size, empty, pivots = s * n, np.empty, np.empty(s * n + n, dtype=np.int64)
-        self._memory = (
-            basis.A, self._rows, self._slopes, self.before, self._step, self.df_dy, empty((s, n, n)),
-            empty((size, size)), pivots[:size], empty(size), self._parts, self._own, empty((n, n)), pivots[size:],
-            basis.judging, basis.last_four, basis.first, self.legendre, atol, rtol,
+        self._of_window = (
+            self.before, self._step, self.df_dy, empty((s, n, n)), empty((size, size)), pivots[:size], empty(size),
+            self._parts, self._own, empty((n, n)), pivots[size:],
         )  # fmt: skip
+        self._still = np.zeros(n, dtype=np.int64)
+        self._of_basis = basis.judging, basis.last_four, basis.first
 
-    def onward(self, numbers: Real, counts: Index, small: Real, y: Number, f: Number) -> int:
-        """What the step control asks for; where that is a window, its start values are made, too."""
-        basis, field = self.basis, self.field
-        asked: int
-        asked, self._points = onward.serial(
-            numbers, counts, field.differences, basis.nodes, basis.A, self.t, self._rows, self._slopes, self.legendre,
-            small, y, f,
+    def answer(self, answering: Callable[[int], None], failed: Callable[[BaseException], None]) -> None:
+        """Prepare `march`: see `compiled.asking.go_on`, whose asked and failed these are."""
+        self._answering = answering, failed
+        self._parts_at = np.array([part.address for part in PARTS])
+
+    def march(
+        self, numbers: Real, counts: Index, y: tuple[Real, Real, Real], small: Real, store: tuple[Real, Real, Real]
+    ) -> int:
+        """Go on as `compiled.march.advance`; y : three vectors, y, f and where y was at the start."""
+        basis, field, asked = self.basis, self.field, self._answering
+        found: int = go_on(
+            self._parts_at, id(asked[0]), id(asked[1]), self._state, numbers, counts, not field.differences,
+            field.constant, self.t, self.rows, self.slopes, *self._of_window, basis.nodes, basis.A,
+            *self._of_basis, self.legendre, self.atol, self.rtol, small, self._still, *y, *store,
         )  # fmt: skip
-        self._partial = bool(counts[PARTIAL])
-        return asked
+        return found
 
     def solve(self, t: Real, y: Number, h: float, df_dy: Any, slope: Number | None = None) -> bool:
-        """As of `Window`. Where `onward` made the start values, the first call of f may tell df/dy, too."""
+        """As of `Window`."""
         s, state, field = len(self.Y), self._state, self.field
-        if df_dy is not self.df_dy:
-            self.df_dy[:] = df_dy
-        if t.base is not self.t:
-            self.t[:s] = t
+        self.df_dy[:] = df_dy
         judge = slope is not None
         f = slope if slope is not None else y
-        follow, partial, memory = not field.constant, self._partial, self._memory
-        state[:_OF_WINDOWS] = 0.0
-        points, self._points = max(s, self._points), s
-        run = sweep.serial
+        follow = not field.constant
+        state[:] = 0.0
         said = NOT_YET
         while said == NOT_YET:
-            field.nodes(self.t[:points], self._rows[:points], self._slopes[:points], points - s)
-            said = run(state, points, partial, follow, judge, h, y, f, *memory)
-            points = s
-        sweeps, self.step, self.rate, nlu, self.error, rises = state.tolist()
-        self.sweeps, self.nlu, self.rises = int(sweeps), int(nlu), bool(rises)
+            field.nodes(t, self.Y, self.K)
+            said = sweep(
+                state, s, self._still, follow, judge, h, y, f, self.basis.A, self.rows, self.slopes, *self._of_window,
+                *self._of_basis, self.legendre, self.atol, self.rtol,
+            )  # fmt: skip
+        sweeps, self.step, self.rate, nlu, self.error, rises, _ = state.tolist()
+        self.sweeps, self.nlu, self.rises = int(sweeps), self.nlu + int(nlu), bool(rises)
         return said == CONVERGED
 
 

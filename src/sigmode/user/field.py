@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -142,7 +143,7 @@ class VectorField:
         return self._single(t, y.copy(), own=True)
 
     def nodes(self, t: Number, Y: Number, K: Number, others: int = 0) -> None:
-        """f at the points (t_i, Y_i), t (s,), Y (s, n), written to K (s, n).
+        """f at the points (t_i, Y_i), t (s,), Y (s, n), written to K (s, n), with NumPy's warnings off.
 
         others : how many of them, the last ones, are for differences and do not count.
         """
@@ -243,8 +244,10 @@ class VectorField:
         if self.vectorized:
             return self._result(self.fun(t, np.ascontiguousarray(rows.T)), rows.T.shape).T
         values = np.empty(rows.shape, dtype=self.dtype)
-        if self._whole and self._try_whole(np.full(len(rows), t), rows, values):
-            return values
+        if self._whole:
+            with np.errstate(all="ignore"):
+                if self._try_whole(np.full(len(rows), t), rows, values):
+                    return values
         for value, row in zip(values, rows, strict=True):
             value[:] = self._single(t, row)  # at once: f may return the same array every time
         return values
@@ -257,14 +260,12 @@ class VectorField:
         with single calls: at all nodes the first time, from then on in every seventh call at one node. What raises an
         exception, or differs, is called point by point from then on (docs/decisions.md, "Marching").
         """
+        t_copy, y = t.copy(), Y.T.copy()  # f may write to them
         try:
-            if self._alike is None:
-                value = self.fun(t.copy(), Y.T.copy())
-            else:
-                with np.errstate(all="ignore"):
-                    value = self._alike[0](t.copy(), Y.T.copy(), *self._alike[1])
+            value = self.fun(t_copy, y) if self._alike is None else self._alike[0](t_copy, y, *self._alike[1])
             self._take(value, K.T)
-            if self._alike is not None and not np.isfinite(K).all():  # where `math` would have raised an exception
+            # Where `math` would have raised an exception.
+            if self._alike is not None and not math.isfinite(np.add.reduce(K, axis=None)):
                 return False
             if self._whole is None or self._turn % _CALLS_PER_CHECK == 0:
                 for i in self._compared(t.size):
@@ -334,7 +335,7 @@ def _spread(value: Any, rows: Number) -> bool:
 
 def _same(one: Number, other: Number) -> bool:
     """Whether two values (n,) are equal to rounding, NaN and infinity included."""
-    if (one == other).all():
+    if one.tolist() == other.tolist():
         return True
     with np.errstate(invalid="ignore"):
         near = (abs(one - other) <= _SAME_VALUE * abs(other)) & np.isfinite(other)

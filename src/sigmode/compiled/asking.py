@@ -1,0 +1,178 @@
+"""The march where f is called from Python: compiled code that calls back for each value of f.
+
+Python hears of it where a window needs more than f: the user's df/dy, a look for a kink, a step across one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from . import between
+from .between import onward, sweep
+from .control import (
+    ACCEPTED,
+    ASK_KINK,
+    ASK_SLOPE,
+    ASK_WINDOW,
+    AT_BOUND,
+    BAD,
+    BAD_T,
+    CUT,
+    ERROR,
+    NLU,
+    RATE,
+    RISES,
+    SWEEPS,
+    H,
+)
+from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper
+from .march import needs_a_look, store
+from .window import NOT_YET
+
+__all__ = ["FAILED", "PARTS", "go_on"]
+
+# What `go_on` returns where f has raised an exception.
+FAILED = -1
+# What it calls, in the order of their addresses.
+PARTS = onward, sweep
+_onward, _sweep = (by_address(part) for part in PARTS)
+
+_intrinsic: Any = intrinsic  # whose first argument is Numba's own
+_OBJECT = ir.IntType(8).as_pointer()
+_NOTHING = ir.VoidType()
+
+
+def _python(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
+    """Call a function of Python's C interface."""
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+
+def _catch(builder: Any, failed: Any) -> None:
+    """Give the exception that has been raised to a function of Python, `list.append`, say."""
+    null = ir.Constant(_OBJECT, None)
+    raised = [cgutils.alloca_once_value(builder, null) for _ in range(3)]
+    _python(builder, "PyErr_Fetch", _NOTHING, *raised)
+    _python(builder, "PyErr_NormalizeException", _NOTHING, *raised)
+    kind, value, trace = (builder.load(each) for each in raised)
+    with cgutils.if_likely(builder, builder.icmp_unsigned("!=", trace, null)):
+        _python(builder, "PyException_SetTraceback", ir.IntType(32), value, trace)
+    given = _python(builder, "PyObject_CallFunctionObjArgs", _OBJECT, failed, value, null)
+    for each in (kind, value, trace, given):
+        _python(builder, "Py_DecRef", _NOTHING, each)
+
+
+@_intrinsic
+def _ask(typingctx, asked, failed, count):
+    """Call asked(count) and tell whether it came back; what it raises is given to failed(exception).
+
+    asked, failed : addresses of functions of Python. The caller has the lock of Python's interpreter.
+    """
+
+    def codegen(context, builder, signature, args):
+        null = ir.Constant(_OBJECT, None)
+        asked, failed = (builder.inttoptr(value, _OBJECT) for value in args[:2])
+        number = _python(builder, "PyLong_FromSsize_t", _OBJECT, args[2])
+        given = _python(builder, "PyObject_CallFunctionObjArgs", _OBJECT, asked, number, null)
+        _python(builder, "Py_DecRef", _NOTHING, number)
+        done = builder.icmp_unsigned("!=", given, null)
+        with builder.if_else(done, likely=True) as (came_back, raised):
+            with came_back:
+                _python(builder, "Py_DecRef", _NOTHING, given)
+            with raised:
+                _catch(builder, failed)
+        return done
+
+    return types.boolean(types.int64, types.int64, types.int64), codegen
+
+
+@helper
+def _find_bad(numbers, counts, t, K, before):
+    """The first node and component where f, as it came, is not finite; else where Newton's step is not."""
+    counts[BAD] = -1
+    for slopes in (before, K):
+        for i in range(slopes.shape[0]):
+            for k in range(slopes.shape[1]):
+                if not math.isfinite(slopes[i, k]):
+                    counts[BAD] = k
+                    numbers[BAD_T] = t[i]
+                    return
+
+
+@helper
+def _note(numbers, counts, state, t, K, before):
+    """What `sweep` has found out about a window."""
+    counts[SWEEPS] = int(state[between.SWEEPS])
+    counts[NLU] += int(state[between.NLU])
+    counts[RISES] = int(state[between.RISES])
+    numbers[RATE] = state[between.RATE]
+    numbers[ERROR] = state[between.ERROR]
+    if math.isnan(numbers[ERROR]):
+        _find_bad(numbers, counts, t, K, before)
+
+
+_OF_WINDOW = ", ".join([VECTOR, *[MATRIX] * 5, CUBE, MATRIX, INDICES, VECTOR])  # t to right
+_OF_ERROR = ", ".join([MATRIX, VECTOR, MATRIX, INDICES])  # parts to small_pivots
+_TABLES = ", ".join([VECTOR, *[MATRIX] * 3, "f8"])  # nodes to first
+_OF_Y = ", ".join([*[VECTOR] * 3, INDICES, *[VECTOR] * 3])  # atol to start
+
+
+@entry(
+    f"i8({INDICES}, i8, i8, {VECTOR}, {VECTOR}, {INDICES}, b1, b1, {_OF_WINDOW}, {_OF_ERROR}, {_TABLES}, {MATRIX},"
+    f" {_OF_Y}, {MATRIX}, {CUBE}, {CUBE})"
+)
+def go_on(
+    parts, asked, failed, state, numbers, counts, own_df_dy, constant, t, rows, slopes, before, step, df_dy, J, M,
+    pivots, right, of_error, own, small_M, small_pivots, nodes, A, judging, last_four, first, legendre, atol, rtol,
+    small, still, y, f, start, places, values, kept,
+):  # fmt: skip
+    """`steer` with windows of an f of Python: go on until there is no more room for them, or Python is needed.
+
+    parts : addresses of `PARTS`; asked, failed : of functions of Python: asked(k) makes f at the first k points, or at
+    y where k is zero, failed(exception) takes what that raises, and FAILED is returned.
+    own_df_dy : whether df/dy is the user's; constant : whether it is the same everywhere.
+    state, still : see `between`; t (m,), rows, slopes (m, n) : points and what f is there, first of all the nodes;
+    of_error to legendre : as in `between.sweep`, from before to right, too; the rest as of `march.advance`.
+    """
+    s, n = before.shape
+    Y, K = rows[:s], slopes[:s]
+    while True:
+        asks, points = _onward(
+            parts[0], (numbers, counts, not own_df_dy, nodes, A, t, rows, slopes, legendre, small, still, y, f)
+        )
+        if asks == ASK_WINDOW:
+            state[:] = 0.0
+            said = NOT_YET
+            while said == NOT_YET:
+                if not _ask(asked, failed, points):
+                    return FAILED
+                said = _sweep(
+                    parts[1],
+                    (
+                        state, points, still, not constant, True, numbers[H], y, f, A, rows, slopes,
+                        before, step, df_dy, J, M, pivots, right, of_error, own, small_M, small_pivots, judging,
+                        last_four, first, legendre, atol, rtol,
+                    ),
+                )  # fmt: skip
+                points = s
+            _note(numbers, counts, state, t, K, before)
+        elif asks == ASK_KINK:
+            if needs_a_look(numbers, counts, t[:s], y, Y, K, atol, rtol):
+                return asks
+        elif asks in (ASK_SLOPE, AT_BOUND):
+            for k in range(n):
+                start[k] = y[k]
+                y[k] = Y[s - 1, k]
+            if asks == ASK_SLOPE:
+                if counts[CUT]:
+                    return asks
+                if not _ask(asked, failed, 0):
+                    return FAILED
+        elif asks != ACCEPTED or store(numbers, counts, y, start, Y[s - 1], K, places, values, kept):
+            return asks
