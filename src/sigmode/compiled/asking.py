@@ -119,7 +119,7 @@ def _note(numbers, counts, state, t, K, before):
 
 _OF_WINDOW = ", ".join([VECTOR, *[MATRIX] * 5, CUBE, MATRIX, INDICES, VECTOR])  # t to right
 _OF_ERROR = ", ".join([MATRIX, VECTOR, MATRIX, INDICES])  # parts to small_pivots
-_TABLES = ", ".join([VECTOR, *[MATRIX] * 3, "f8"])  # nodes to first
+_TABLES = ", ".join([VECTOR, *[MATRIX] * 4, "f8"])  # nodes to first
 _OF_Y = ", ".join([*[VECTOR] * 3, INDICES, *[VECTOR] * 3])  # atol to start
 
 
@@ -129,7 +129,7 @@ _OF_Y = ", ".join([*[VECTOR] * 3, INDICES, *[VECTOR] * 3])  # atol to start
 )
 def go_on(
     parts, asked, failed, state, numbers, counts, own_df_dy, constant, t, rows, slopes, before, step, df_dy, J, M,
-    pivots, right, of_error, own, small_M, small_pivots, nodes, A, judging, last_four, first, legendre, atol, rtol,
+    pivots, right, of_error, own, small_M, small_pivots, nodes, A, transposed, judging, last_four, first, legendre, atol, rtol,
     small, still, y, f, start, places, values, kept,
 ):  # fmt: skip
     """`steer` with windows of an f of Python: go on until there is no more room for them, or Python is needed.
@@ -143,24 +143,24 @@ def go_on(
     s, n = before.shape
     Y, K = rows[:s], slopes[:s]
     while True:
-        asks, points = _onward(
+        asks, points, columns = _onward(
             parts[0], (numbers, counts, not own_df_dy, nodes, A, t, rows, slopes, legendre, small, still, y, f)
         )
         if asks == ASK_WINDOW:
             state[:] = 0.0
+            state[between.POINTS], state[between.COLUMNS] = points, columns
             said = NOT_YET
             while said == NOT_YET:
-                if not _ask(asked, failed, points):
+                if not _ask(asked, failed, int(state[between.POINTS])):
                     return FAILED
                 said = _sweep(
                     parts[1],
                     (
-                        state, points, still, not constant, True, numbers[H], y, f, A, rows, slopes,
+                        state, small, still, not constant, True, numbers[H], y, f, A, transposed, t, rows, slopes,
                         before, step, df_dy, J, M, pivots, right, of_error, own, small_M, small_pivots, judging,
                         last_four, first, legendre, atol, rtol,
                     ),
                 )  # fmt: skip
-                points = s
             _note(numbers, counts, state, t, K, before)
         elif asks == ASK_KINK:
             if needs_a_look(numbers, counts, t[:s], y, Y, K, atol, rtol):

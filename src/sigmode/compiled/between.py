@@ -29,7 +29,9 @@ from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 from .series import continue_series
 from .simple import FORWARD_STEP, at_rest, begins_to_move
 from .window import (
+    BY_NEW_ELIMINATION,
     CONVERGED,
+    NOT_YET,
     filter_parts,
     neglected_parts,
     newton_sweep,
@@ -41,9 +43,12 @@ from .window import (
 __all__ = ["ERROR", "NLU", "RATE", "RISES", "SIZE", "STATE", "SWEEPS", "onward", "sweep"]
 
 # What is known of a window, by its places in a vector: sweeps so far, the size of the last step and its rate as of
-# `verdict`, matrices factorised, the local error, whether something begins to move in it that was at rest, and whether
-# df/dy was made at each node.
-SWEEPS, SIZE, RATE, NLU, ERROR, RISES, EACH, STATE = range(8)
+# `verdict`, matrices factorised, the local error, whether something begins to move in it that was at rest, and how
+# the last sweep was done, see `newton_sweep`.
+# POINTS : at which f is called next, COLUMNS : how many of these are for df/dy at the start.
+SWEEPS, SIZE, RATE, NLU, ERROR, RISES, HOW, POINTS, COLUMNS, STATE = range(10)
+# df/dy of the nodes is made anew after a step of more than this many tolerances. Not tuned.
+_ONCE_MORE = 1.0
 
 
 @helper
@@ -87,6 +92,14 @@ def _at_rest(y, f, partial, still):
 
 
 @helper
+def _at_each_node(s, points, h, small, still, t, rows, slopes):
+    """As `_shifted` for each of s nodes: behind as many points as there are; how many there are then."""
+    for i in range(s):
+        points += _shifted(t[i], rows[i], slopes[i], h, small, still, t[points:], rows[points:])
+    return points
+
+
+@helper
 def _add_product(matrix, K, product):
     """product += matrix K."""
     for i in range(matrix.shape[0]):
@@ -107,11 +120,11 @@ def _times(matrix, K, h, y, Y):
 
 
 @entry(
-    f"UniTuple(i8, 2)({VECTOR}, {INDICES}, b1, {VECTOR}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR},"
+    f"UniTuple(i8, 3)({VECTOR}, {INDICES}, b1, {VECTOR}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {VECTOR},"
     f" {INDICES}, {VECTOR}, {VECTOR})"
 )
 def onward(numbers, counts, differences, nodes, A, t, rows, slopes, legendre, small, still, y, f):
-    """What `steer` asks for, and at how many points f is to be called for it.
+    """What `steer` asks for, at how many points f is to be called for it, and how many of them are for df/dy at y.
 
     Where that is a window: at its nodes, predicted, t and rows up to s, and behind them at points for df/dy, if that
     is made by `differences`: at the start, and at each node, too, where f takes all points at once.
@@ -133,11 +146,10 @@ def onward(numbers, counts, differences, nodes, A, t, rows, slopes, legendre, sm
             continue_series(nodes, legendre, counts[DEGREE], offset, ratio, slopes[:s])
             _times(A, slopes[:s], numbers[H], y, rows[:s])
             points = s + columns
-            if columns and counts[AT_ONCE]:
-                for i in range(s):
-                    points += _shifted(t[i], rows[i], slopes[i], numbers[H], small, still, t[points:], rows[points:])
-            return asked, points
-        return asked, 0
+            if counts[AT_ONCE] and differences:
+                points = _at_each_node(s, points, numbers[H], small, still, t, rows, slopes)
+            return asked, points, columns
+        return asked, 0, 0
 
 
 @helper
@@ -157,42 +169,47 @@ def _judged(h, y, f, Y, K, judging, last_four, first, df_dy, parts, own, M, pivo
 
 
 @entry(
-    f"i8({VECTOR}, i8, {INDICES}, b1, b1, f8, {VECTOR}, {VECTOR}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX},"
+    f"i8({VECTOR}, {VECTOR}, {INDICES}, b1, b1, f8, {VECTOR}, {VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX},"
+    f" {MATRIX}, {MATRIX}, {MATRIX},"
     f" {CUBE}, {MATRIX}, {INDICES}, {VECTOR}, {MATRIX}, {VECTOR}, {MATRIX}, {INDICES}, {MATRIX}, {MATRIX}, f8,"
     f" {MATRIX}, {VECTOR}, {VECTOR})"
 )
 def sweep(
-    state, points, still, follow, judge, h, y, f, A, rows, slopes, before, step, df_dy, J, M, pivots, right,
+    state, small, still, follow, judge, h, y, f, A, transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right,
     parts, own, small_M, small_pivots, judging, last_four, first, legendre, atol, rtol,
 ):  # fmt: skip
     """One sweep of Newton's method, f being known at the points: what `verdict` says.
 
-    state : see above; points : at which f was called, `still` : as of `onward`, which asked for them; follow : as of
+    state : see above, with the points at which f was called, and, changed, at which it is to be called next; small,
+    still, t, rows, slopes : as of `onward`; follow : as of
     `newton_sweep`; judge : whether the local error is to be estimated once the iteration has converged.
     h, y, f : length of the window, value and slope where it starts.
     """
     s, n = before.shape
     Y, K = rows[:s], slopes[:s]
-    sweeps = int(state[SWEEPS])
-    if sweeps == 0:
-        at = s
-        if points > s:
-            at += _differences(y, f, still, rows[s:], slopes[s:], df_dy)
-        state[EACH] = 1.0 if points > at else 0.0
+    sweeps, points, at = int(state[SWEEPS]), int(state[POINTS]), s
+    if state[COLUMNS] > 0.0:
+        at += _differences(y, f, still, rows[s:], slopes[s:], df_dy)
+    each = points > at
+    if each:
         for i in range(s):
-            if points > at:
-                at += _differences(rows[i], slopes[i], still, rows[at:], slopes[at:], J[i])
-                continue
+            at += _differences(rows[i], slopes[i], still, rows[at:], slopes[at:], J[i])
+    elif sweeps == 0:
+        for i in range(s):
             for k in range(n):
                 for m in range(n):
                     J[i, k, m] = df_dy[k, m]
-    size, fresh = newton_sweep(
-        A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, state[EACH] == 0.0, sweeps, state[RATE]
+    size, how = newton_sweep(
+        A, transposed, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow and not each, int(state[HOW]), state[RATE]
     )
     said, rate = verdict(size, sweeps, state[SIZE], state[RATE])
     state[SWEEPS], state[SIZE], state[RATE] = sweeps + 1, size, rate
-    state[NLU] += 1.0 if fresh else 0.0
+    state[HOW] = how
+    state[NLU] += 1.0 if how == BY_NEW_ELIMINATION else 0.0
     state[RISES], state[ERROR] = 0.0, np.nan
+    state[POINTS], state[COLUMNS] = s, 0.0
+    if each and said == NOT_YET and size > _ONCE_MORE:
+        state[POINTS] = _at_each_node(s, s, h, small, still, t, rows, slopes)
     if said != CONVERGED:
         return said
     stay_at_rest(A, h, y, Y, K, before)

@@ -38,6 +38,7 @@ __all__ = [
     "INSIDE",
     "KINK_AT",
     "KNOWN",
+    "LEAVES",
     "LIMIT",
     "LONGEST",
     "LOOKS",
@@ -89,11 +90,13 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # must not; CUT : whether the window is cut off before a kink; LOOKED : how often kinks have been looked for in it;
 # RISES : whether something begins to move in it that was exactly at rest; LOOKS : how often in the whole march;
 # STORED : windows that are accepted, and not yet fetched; GAVE_UP : whether simple sweeps failed in it; SHORTENED :
-# how many windows had been tried when one was made shorter for that; AT_ONCE : whether f takes many points at once.
+# how many windows had been tried when one was made shorter for that; AT_ONCE : whether f takes many points at once;
+# LEAVES : the first node of the window whose slope leaves what those before it make expect, or -1, see `kinks.leaves`.
 (
     PHASE, TRIED, MOST, MARK, DEGREE, INSIDE, HAS_JACOBIAN, FRESH, CONSTANT, MAY_GROW, SWEEPS, NFEV, NJEV, NLU, BAD,
-    SIMPLE, PARTIAL, ALL_COLUMNS, CUT, LOOKED, RISES, LOOKS, STORED, GAVE_UP, SHORTENED, AT_ONCE, COUNTS,
-) = range(27)  # fmt: skip
+    SIMPLE, PARTIAL, ALL_COLUMNS, CUT, LOOKED, RISES, LOOKS, STORED, GAVE_UP, SHORTENED, AT_ONCE, LEAVES,
+    COUNTS,
+) = range(28)  # fmt: skip
 _BEGIN, _LENGTH, _JACOBIAN, _WINDOW, _JUDGE, _KINK, _REJECT, _DONE = range(8)
 
 # Of the estimated error, before the root: as in other solvers. Not tuned.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .dense import factor, substitute
-from .launch import CUBE, MATRIX, VECTOR, entry
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry
 from .simple import FORWARD_STEP
+from .sweeps import solve_by_sweeps
+from .window import assemble, residual
 
 __all__ = ["correct", "shifted", "unshifted"]
 
@@ -43,39 +45,30 @@ def unshifted(y, f, moved, values, df_dy):
 
 
 @entry(
-    f"f8(b1, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX}, f8[:, :, :, ::1], {CUBE}, {CUBE}, i8[:, ::1], {VECTOR}, {VECTOR},"
+    f"f8({INDICES}, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX}, {MATRIX}, f8[:, :, :, ::1], {CUBE}, {CUBE}, i8[:, ::1], {VECTOR}, {VECTOR},"
     f" {VECTOR}, {VECTOR}, {VECTOR})"
 )
-def correct(new, h, starts, slopes, A, df_dy, systems, Z, pivots, atol, rtol, now, right, left):
+def correct(eliminated, h, starts, slopes, A, transposed, df_dy, systems, Z, pivots, atol, rtol, now, right, left):
     """One sweep of Newton's method for the values Z (K, s, n) of all windows: its size in units of the tolerance.
 
     Each window starts where the one before it ends, now (n,) for the first one, plus starts (K, n); slopes (K, s, n) :
-    f at Z; df_dy (K, s, n, n) : at the nodes; systems (K, s n, s n), pivots (K, s n) : made if `new`, kept;
-    right (s n,) : room; left (K,) : the size of each window's step. At the end `now` is where Z ends. Infinite where
+    f at Z; df_dy (K, s, n, n) : at the nodes; eliminated (K,), systems (K, s n, s n), pivots (K, s n) : which
+    systems are solved by elimination, not by `solve_by_sweeps`, and their factors, kept from sweep to sweep; right (s n,) : room; left (K,) : the size of each window's step. At the end `now` is where Z ends. Infinite where
     it cannot be done.
     """
     K, s, n = Z.shape
     largest = 0.0
     for w in range(K):
-        M = systems[w]
-        if new:
-            for i in range(s):
-                for k in range(n):
-                    for j in range(s):
-                        for m in range(n):
-                            M[i * n + k, j * n + m] = -h[w] * A[i, j] * df_dy[w, j, k, m]
-                    M[i * n + k, i * n + k] += 1.0
-            if not factor(M, pivots[w]):
-                return np.inf
         for k in range(n):
             now[k] += starts[w, k]
-        for i in range(s):
-            for k in range(n):
-                total = 0.0
-                for j in range(s):
-                    total += A[i, j] * slopes[w, j, k]
-                right[i * n + k] = (now[k] - Z[w, i, k]) + h[w] * total
-        substitute(M, pivots[w], right)
+        residual(A, now, h[w], Z[w], slopes[w], right)
+        if not eliminated[w] and not solve_by_sweeps(h[w], transposed, df_dy[w], right):
+            eliminated[w] = 1
+            assemble(A, h[w], df_dy[w], systems[w])
+            if not factor(systems[w], pivots[w]):
+                return np.inf
+        if eliminated[w]:
+            substitute(systems[w], pivots[w], right)
         size = 0.0
         for k in range(n):
             rests = True

@@ -29,6 +29,7 @@ from .control import (
     INSIDE,
     KINK_AT,
     KNOWN,
+    LEAVES,
     NFEV,
     NJEV,
     NLU,
@@ -229,7 +230,8 @@ def needs_a_look(numbers, counts, t, y, Y, K, atol, rtol):
         for i in range(t.size):
             largest = max(largest, abs(Y[i, k]))
         weight[k] = atol[k] + rtol[k] * largest
-    return leaves(t, K, weight, abs(numbers[H])) >= 0 or noise_is_due(counts, False)
+    counts[LEAVES] = leaves(t, K, weight, abs(numbers[H]))
+    return counts[LEAVES] >= 0 or noise_is_due(counts, False)
 
 
 @helper

@@ -15,18 +15,23 @@ from ..arrays import Index, Real
 from .dense import factor, substitute
 from .launch import MATRIX, VECTOR, entry, helper, plain_helper
 from .series import decay
+from .sweeps import solve_by_sweeps
 
 __all__ = [
+    "BY_NEW_ELIMINATION",
     "CONVERGED",
     "HARDLY_MOVES",
     "HOPELESS",
+    "NOTHING",
     "NOT_YET",
+    "assemble",
     "converged",
     "filter_parts",
     "neglected",
     "neglected_parts",
     "newton_sweep",
     "of_values",
+    "residual",
     "stay_at_rest",
     "verdict",
     "weighed",
@@ -35,6 +40,9 @@ __all__ = [
 
 # What Newton's iteration says after a sweep.
 NOT_YET, CONVERGED, HOPELESS = range(3)
+
+# How a sweep solves its system: there was none yet; by a series; by the matrices of an earlier one; by new ones.
+NOTHING, BY_SERIES, BY_ELIMINATION, BY_NEW_ELIMINATION = range(4)
 
 # Up to 50 unknowns factorise again in every sweep; above, only after a sweep that shrank the step by less than a factor
 # of 10. Not tuned.
@@ -100,7 +108,7 @@ def _secant(J, stages, weights):
 
 
 @helper
-def _assemble(A, h, J, M):
+def assemble(A, h, J, M):
     """M = I - h (A x J), rows and columns by node and equation."""
     s, n = J.shape[0], J.shape[1]
     for i in range(s):
@@ -146,29 +154,38 @@ def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, fl
 
 
 @helper
-def newton_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, rough, sweeps, rate):
-    """One sweep of Newton's iteration, given f in K: the size of the step, infinite if M is singular; whether M is new.
-
-    follow : whether df/dy may change from node to node and from sweep to sweep; rough : whether it is that of the start;
-    sweeps, rate : as in `verdict`;
-    right : (s n,), work space. At the end K holds the slopes that belong to the new Y.
-    """
+def residual(A, y, h, Y, K, right):
+    """right (s n,) = y + h A K - Y, by node and equation."""
     s, n = Y.shape
-    update = follow and sweeps > 0 and ((rough and s * n <= _CHEAP_SYSTEM) or rate > _SLOW_RATE)
-    if update:
-        _secant(J, Stages(Y, K, before, step), Weights(atol, rtol))
-    fresh = update or sweeps == 0
-    if fresh:
-        _assemble(A, h, J, M)
-        if not factor(M, pivots):
-            return np.inf, fresh
     for i in range(s):
         for k in range(n):
             total = 0.0
             for j in range(s):
                 total += A[i, j] * K[j, k]
             right[i * n + k] = (y[k] - Y[i, k]) + h * total
-    substitute(M, pivots, right)
+
+
+@helper
+def newton_sweep(A, transposed, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow, last, rate):
+    """One sweep of Newton's iteration, given f in K: the size of the step, infinite if M is singular; and how.
+
+    follow : whether df/dy may change from node to node and from sweep to sweep; last : how the last sweep was done,
+    NOTHING if there was none; rate : as in `verdict`; right : (s n,), work space. At the end K holds the slopes that
+    belong to the new Y.
+    """
+    s, n = Y.shape
+    update = follow and last != NOTHING and (last == BY_SERIES or s * n <= _CHEAP_SYSTEM or rate > _SLOW_RATE)
+    if update:
+        _secant(J, Stages(Y, K, before, step), Weights(atol, rtol))
+    residual(A, y, h, Y, K, right)
+    how = BY_SERIES if last in (NOTHING, BY_SERIES) and solve_by_sweeps(h, transposed, J, right) else BY_ELIMINATION
+    if how == BY_ELIMINATION:
+        if update or last not in (BY_ELIMINATION, BY_NEW_ELIMINATION):
+            how = BY_NEW_ELIMINATION
+            assemble(A, h, J, M)
+            if not factor(M, pivots):
+                return np.inf, how
+        substitute(M, pivots, right)
     size = 0.0
     for i in range(s):
         for k in range(n):
@@ -182,7 +199,7 @@ def newton_sweep(A, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, f
         for k in range(n):
             for j in range(n):
                 K[i, k] += J[i, k, j] * step[i, j]
-    return size, fresh
+    return size, how
 
 
 @plain_helper

@@ -89,12 +89,16 @@ class _Left:
 
 
 def find(
-    f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number, Number], weight: Real
+    f: VectorField,
+    start: tuple[float, Number, Number],
+    nodes: tuple[Real, Number, Number],
+    weight: Real,
+    at: int | None = None,
 ) -> Kink | None:
     """The first kink or jump of f in a window, or None.
 
     start : its t, y, f; nodes : t (s,), and values and slopes (s, n), as they came out; weight : (n,), errors that do
-    not matter.
+    not matter; at : the node whose slope leaves the parabola, see below, where that is known, -1 if there is none.
 
     A kink spoils the values of the whole window, and the slopes with them, by little, and evenly, but at the kink. So
     the first node is looked for whose slope leaves the parabola through those before it. From there on f is followed
@@ -102,8 +106,9 @@ def find(
     """
     t, _, slopes = nodes
     scale = abs(t[-1] - start[0]) / weight
-    at = first_that_leaves(t, slopes, weight, abs(t[-1] - start[0]))
     if at is None:
+        at = first_that_leaves(t, slopes, weight, abs(t[-1] - start[0]))
+    if at is None or at < 0:
         return None
     times, along = np.append(start[0], t[:at]), np.vstack([start[2], slopes[:at]])
     for _ in range(SWEEPS):  # the path comes closer to y

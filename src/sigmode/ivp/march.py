@@ -273,7 +273,8 @@ class March:
             if kink is not None:
                 window.legendre[0] = self.f
         else:
-            kink = find(field, start, (self._t, self.Y, self.K), weight)
+            at = int(self._counts[m.LEAVES]) if self.in_compiled_code else None
+            kink = find(field, start, (self._t, self.Y, self.K), weight, at)
         if m.noise_is_due(self._counts, kink is not None) and self._look_for_noise(start, weight):
             return
         if kink is not None:

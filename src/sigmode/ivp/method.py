@@ -201,8 +201,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self._break_times = self._breaks(breaks)
         self._first, self._lost = h_abs, False
         self._march = self._new_march(h_abs)
-        # Where f is machine code the march is ahead of the steps.
-        ahead = not self._march.calls_python
+        # Where nobody can tell when f is called the march is ahead of the steps.
+        ahead = self._march.in_compiled_code and self.field.pure and not vectorized
         self._ahead = Ahead(self._march, self._basis, self.substeps) if ahead else None
         self._last: SolvedWindow | None = None
         self.nfev = self.field.nfev

@@ -22,17 +22,15 @@ def scatter(field: VectorField, start: tuple[float, Number, Number], h: float, w
     start : t, y, f; h : length with sign of the window; weight : (n,), errors that do not matter.
     """
     t, y, slope = start
-    missed = []
-    for part in PARTS:
-        run = (part * h) * AT
-        slopes = np.empty((_POINTS, y.size), dtype=y.dtype)
-        field.nodes(t + run, y + np.outer(run, slope), slopes)
-        if not np.isfinite(slopes).all():
-            return None
-        missed += [
-            abs(residual @ half).max(axis=0) for residual, half in zip(RESIDUALS, np.split(slopes, 2), strict=True)
-        ]
-    noise: Real = np.where(np.min(missed, axis=0) > STAYS * np.max(missed, axis=0), np.max(missed, axis=0), 0.0)
+    run = h * _RUNS
+    slopes = np.empty((run.size, y.size), dtype=y.dtype)
+    field.nodes(t + run, y + np.outer(run, slope), slopes)
+    if not np.isfinite(slopes).all():
+        return None
+    halves = slopes.reshape(len(PARTS), 2, -1, y.size)
+    missed = abs(RESIDUALS @ halves).max(axis=2).reshape(-1, y.size)
+    largest = missed.max(axis=0)
+    noise: Real = np.where(missed.min(axis=0) > STAYS * largest, largest, 0.0)
     noise[abs(h) * noise < NEGLIGIBLE * weight] = 0.0
     return noise if noise.any() else None
 
@@ -46,3 +44,5 @@ def _residual(x: Real) -> Real:
 # In units of a part; even points might keep step with the digits of a table.
 AT = irregular(_POINTS)
 RESIDUALS = np.array([_residual(half) for half in np.split(AT, 2)])
+# Of all parts.
+_RUNS = np.outer(PARTS, AT).ravel()

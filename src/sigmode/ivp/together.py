@@ -62,6 +62,7 @@ def together(
         at_start[part] = df_dy[:, 0]
         J, F, Z = df_dy[:, 1:].copy(), slopes[:, 1:].copy(), z[part]
         systems, pivots = np.empty((count, size, size)), np.empty((count, size), dtype=np.int64)
+        eliminated = np.zeros(count, dtype=np.int64)
         begins = now
         said, length, rate = NOT_YET, 0.0, 0.0
         for sweeps in range(_MOST_SWEEPS):
@@ -69,7 +70,7 @@ def together(
                 field.nodes(t[part].reshape(-1), Z.reshape(-1, n), F.reshape(-1, n))
             now, last = begins.copy(), length
             memory = systems, Z, pivots, *solved_to, now, right, left[part]
-            length = correct(sweeps == 0, h[part], steps[part], F, second.A, J, *memory)
+            length = correct(eliminated, h[part], steps[part], F, second.A, second.transposed, J, *memory)
             said, rate = verdict(length, sweeps, last, rate)
             if said != NOT_YET:
                 break

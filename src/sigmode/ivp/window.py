@@ -113,7 +113,7 @@ class OneSystem(Window):
             self.before, self._step, self.df_dy, empty((s, n, n)), empty((size, size)), pivots[:size], empty(size),
             self._parts, self._own, empty((n, n)), pivots[size:],
         )  # fmt: skip
-        self._still = np.zeros(n, dtype=np.int64)
+        self._still, self._zeros = np.zeros(n, dtype=np.int64), np.zeros(n)
         self._of_basis = basis.judging, basis.last_four, basis.first
 
     def answer(self, answering: Callable[[int], None], failed: Callable[[BaseException], None]) -> None:
@@ -129,7 +129,7 @@ class OneSystem(Window):
         found: int = go_on(
             self._parts_at, id(asked[0]), id(asked[1]), self._state, numbers, counts, not field.differences,
             field.constant, self.t, self.rows, self.slopes, *self._of_window, basis.nodes, basis.A,
-            *self._of_basis, self.legendre, self.atol, self.rtol, small, self._still, *y, *store,
+            basis.transposed, *self._of_basis, self.legendre, self.atol, self.rtol, small, self._still, *y, *store,
         )  # fmt: skip
         return found
 
@@ -141,14 +141,15 @@ class OneSystem(Window):
         f = slope if slope is not None else y
         follow = not field.constant
         state[:] = 0.0
+        state[between.POINTS] = s
         said = NOT_YET
         while said == NOT_YET:
             field.nodes(t, self.Y, self.K)
             said = sweep(
-                state, s, self._still, follow, judge, h, y, f, self.basis.A, self.rows, self.slopes, *self._of_window,
+                state, self._zeros, self._still, follow, judge, h, y, f, self.basis.A, self.basis.transposed, self.t, self.rows, self.slopes, *self._of_window,
                 *self._of_basis, self.legendre, self.atol, self.rtol,
             )  # fmt: skip
-        sweeps, self.step, self.rate, nlu, self.error, rises, _ = state.tolist()
+        sweeps, self.step, self.rate, nlu, self.error, rises = state[: between.RISES + 1].tolist()
         self.sweeps, self.nlu, self.rises = int(sweeps), self.nlu + int(nlu), bool(rises)
         return said == CONVERGED
 

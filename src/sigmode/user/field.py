@@ -133,6 +133,11 @@ class VectorField:
         return bool(self._whole)
 
     @property
+    def pure(self) -> bool:
+        """Whether nobody can tell how often f is called, and when, as far as is known."""
+        return self.compiled is not None or self._whole is not False
+
+    @property
     def differences(self) -> bool:
         """Whether df/dy is made by differences of f in every direction."""
         return not self.given and self._sparsity is None
