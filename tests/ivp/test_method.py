@@ -10,7 +10,7 @@ from scipy.sparse import csc_array, diags_array
 
 import sigmode as sm
 from sigmode.compiled import launch
-from sigmode.ivp import quick
+from sigmode.ivp import quick_compiled as quick
 from sigmode.ivp.march import March
 from sigmode.trial.basis import basis
 from sigmode.user.field import VectorField

@@ -20,7 +20,7 @@ from sigmode.compiled.simple import integrate, sweep, times
 from sigmode.compiled.split import by_eigenvalues
 from sigmode.compiled.whole import _grows
 from sigmode.compiled.window import CONVERGED
-from sigmode.ivp import quick as module
+from sigmode.ivp import quick_compiled as module
 from sigmode.ivp.kinks import find
 from sigmode.ivp.noise import AT, RESIDUALS, scatter
 from sigmode.trial.basis import basis
@@ -68,7 +68,7 @@ def both(monkeypatch, name, **options):
     found = sm.solve_ivp(compiled, span, y0, **options)
     used = []
     with monkeypatch.context() as patch:
-        patch.setattr("sigmode.ivp.solve_ivp.quick", lambda otherwise, *args: used.append(1) or otherwise)
+        patch.setattr("sigmode.ivp.solve_ivp.shortcut", lambda otherwise, *args: used.append(1) or otherwise)
         expected = sm.solve_ivp(compiled, span, y0, **options)
     assert used
     return found, expected
@@ -123,7 +123,7 @@ def test_options_mean_the_same(monkeypatch, options):
 def test_it_is_used_where_nobody_looks_on(monkeypatch):
     made = []
     monkeypatch.setattr(
-        module._Quick, "__call__", lambda self, *args, **options: made.append(1) or self._otherwise(*args, **options)
+        module.QuickCompiled, "__call__", lambda self, *args, **options: made.append(1) or self._otherwise(*args, **options)
     )
     fun, span, y0 = PROBLEMS["decay"]
     compiled = compiled_fun("decay")

@@ -6,12 +6,6 @@ Python hears of it where a window needs more than f: the user's df/dy, a look fo
 from __future__ import annotations
 
 import math
-from typing import Any
-
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from . import between
 from .between import onward, sweep
@@ -33,6 +27,7 @@ from .control import (
 )
 from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper
 from .march import needs_a_look, store
+from .python import ask
 from .window import NOT_YET
 
 __all__ = ["FAILED", "PARTS", "go_on"]
@@ -42,54 +37,6 @@ FAILED = -1
 # What it calls, in the order of their addresses.
 PARTS = onward, sweep
 _onward, _sweep = (by_address(part) for part in PARTS)
-
-_intrinsic: Any = intrinsic  # whose first argument is Numba's own
-_OBJECT = ir.IntType(8).as_pointer()
-_NOTHING = ir.VoidType()
-
-
-def _python(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
-    """Call a function of Python's C interface."""
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
-
-
-def _catch(builder: Any, failed: Any) -> None:
-    """Give the exception that has been raised to a function of Python, `list.append`, say."""
-    null = ir.Constant(_OBJECT, None)
-    raised = [cgutils.alloca_once_value(builder, null) for _ in range(3)]
-    _python(builder, "PyErr_Fetch", _NOTHING, *raised)
-    _python(builder, "PyErr_NormalizeException", _NOTHING, *raised)
-    kind, value, trace = (builder.load(each) for each in raised)
-    with cgutils.if_likely(builder, builder.icmp_unsigned("!=", trace, null)):
-        _python(builder, "PyException_SetTraceback", ir.IntType(32), value, trace)
-    given = _python(builder, "PyObject_CallFunctionObjArgs", _OBJECT, failed, value, null)
-    for each in (kind, value, trace, given):
-        _python(builder, "Py_DecRef", _NOTHING, each)
-
-
-@_intrinsic
-def _ask(typingctx, asked, failed, count):
-    """Call asked(count) and tell whether it came back; what it raises is given to failed(exception).
-
-    asked, failed : addresses of functions of Python. The caller has the lock of Python's interpreter.
-    """
-
-    def codegen(context, builder, signature, args):
-        null = ir.Constant(_OBJECT, None)
-        asked, failed = (builder.inttoptr(value, _OBJECT) for value in args[:2])
-        number = _python(builder, "PyLong_FromSsize_t", _OBJECT, args[2])
-        given = _python(builder, "PyObject_CallFunctionObjArgs", _OBJECT, asked, number, null)
-        _python(builder, "Py_DecRef", _NOTHING, number)
-        done = builder.icmp_unsigned("!=", given, null)
-        with builder.if_else(done, likely=True) as (came_back, raised):
-            with came_back:
-                _python(builder, "Py_DecRef", _NOTHING, given)
-            with raised:
-                _catch(builder, failed)
-        return done
-
-    return types.boolean(types.int64, types.int64, types.int64), codegen
 
 
 @helper
@@ -129,8 +76,8 @@ _OF_Y = ", ".join([*[VECTOR] * 3, INDICES, *[VECTOR] * 3])  # atol to start
 )
 def go_on(
     parts, asked, failed, state, numbers, counts, own_df_dy, constant, t, rows, slopes, before, step, df_dy, J, M,
-    pivots, right, of_error, own, small_M, small_pivots, nodes, A, transposed, judging, last_four, first, legendre, atol, rtol,
-    small, still, y, f, start, places, values, kept,
+    pivots, right, of_error, own, small_M, small_pivots, nodes, A, transposed, judging, last_four, first, legendre,
+    atol, rtol, small, still, y, f, start, places, values, kept,
 ):  # fmt: skip
     """`steer` with windows of an f of Python: go on until there is no more room for them, or Python is needed.
 
@@ -151,7 +98,7 @@ def go_on(
             state[between.POINTS], state[between.COLUMNS] = points, columns
             said = NOT_YET
             while said == NOT_YET:
-                if not _ask(asked, failed, int(state[between.POINTS])):
+                if not ask(asked, failed, int(state[between.POINTS])):
                     return FAILED
                 said = _sweep(
                     parts[1],
@@ -172,7 +119,7 @@ def go_on(
             if asks == ASK_SLOPE:
                 if counts[CUT]:
                     return asks
-                if not _ask(asked, failed, 0):
+                if not ask(asked, failed, 0):
                     return FAILED
         elif asks != ACCEPTED or store(numbers, counts, y, start, Y[s - 1], K, places, values, kept):
             return asks

@@ -12,9 +12,9 @@ import numpy as np
 
 from .control import (
     ALL_COLUMNS,
-    AT_ONCE,
     ASK_JACOBIAN,
     ASK_WINDOW,
+    AT_ONCE,
     DEGREE,
     HAS_JACOBIAN,
     INSIDE,
@@ -169,14 +169,14 @@ def _judged(h, y, f, Y, K, judging, last_four, first, df_dy, parts, own, M, pivo
 
 
 @entry(
-    f"i8({VECTOR}, {VECTOR}, {INDICES}, b1, b1, f8, {VECTOR}, {VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX}, {MATRIX},"
-    f" {MATRIX}, {MATRIX}, {MATRIX},"
+    f"i8({VECTOR}, {VECTOR}, {INDICES}, b1, b1, f8, {VECTOR}, {VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {MATRIX},"
+    f" {MATRIX}, {MATRIX}, {MATRIX}, {MATRIX},"
     f" {CUBE}, {MATRIX}, {INDICES}, {VECTOR}, {MATRIX}, {VECTOR}, {MATRIX}, {INDICES}, {MATRIX}, {MATRIX}, f8,"
     f" {MATRIX}, {VECTOR}, {VECTOR})"
 )
 def sweep(
-    state, small, still, follow, judge, h, y, f, A, transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right,
-    parts, own, small_M, small_pivots, judging, last_four, first, legendre, atol, rtol,
+    state, small, still, follow, judge, h, y, f, A, transposed, t, rows, slopes, before, step, df_dy, J, M, pivots,
+    right, parts, own, small_M, small_pivots, judging, last_four, first, legendre, atol, rtol,
 ):  # fmt: skip
     """One sweep of Newton's method, f being known at the points: what `verdict` says.
 
@@ -200,8 +200,9 @@ def sweep(
                 for m in range(n):
                     J[i, k, m] = df_dy[k, m]
     size, how = newton_sweep(
-        A, transposed, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow and not each, int(state[HOW]), state[RATE]
-    )
+        A, transposed, y, h, J, Y, K, before, step, right, atol, rtol, M, pivots, follow and not each,
+        int(state[HOW]), state[RATE],
+    )  # fmt: skip
     said, rate = verdict(size, sweeps, state[SIZE], state[RATE])
     state[SWEEPS], state[SIZE], state[RATE] = sweeps + 1, size, rate
     state[HOW] = how

@@ -45,16 +45,17 @@ def unshifted(y, f, moved, values, df_dy):
 
 
 @entry(
-    f"f8({INDICES}, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX}, {MATRIX}, f8[:, :, :, ::1], {CUBE}, {CUBE}, i8[:, ::1], {VECTOR}, {VECTOR},"
-    f" {VECTOR}, {VECTOR}, {VECTOR})"
+    f"f8({INDICES}, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX}, {MATRIX}, f8[:, :, :, ::1], {CUBE}, {CUBE}, i8[:, ::1],"
+    f" {VECTOR}, {VECTOR}, {VECTOR}, {VECTOR}, {VECTOR})"
 )
 def correct(eliminated, h, starts, slopes, A, transposed, df_dy, systems, Z, pivots, atol, rtol, now, right, left):
     """One sweep of Newton's method for the values Z (K, s, n) of all windows: its size in units of the tolerance.
 
     Each window starts where the one before it ends, now (n,) for the first one, plus starts (K, n); slopes (K, s, n) :
-    f at Z; df_dy (K, s, n, n) : at the nodes; eliminated (K,), systems (K, s n, s n), pivots (K, s n) : which
-    systems are solved by elimination, not by `solve_by_sweeps`, and their factors, kept from sweep to sweep; right (s n,) : room; left (K,) : the size of each window's step. At the end `now` is where Z ends. Infinite where
-    it cannot be done.
+    f at Z; df_dy (K, s, n, n) : at the nodes; eliminated (K,), systems (K, s n, s n), pivots (K, s n) : which systems
+    are solved by elimination, not by `solve_by_sweeps`, and their factors, kept from sweep to sweep; right (s n,) :
+    room; left (K,) : the size of each window's step. At the end `now` is where Z ends.
+    Infinite where it cannot be done.
     """
     K, s, n = Z.shape
     largest = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import control as c
 from .launch import CUBE, INDICES, MATRIX, by_address, entry, helper
-from .whole import ASK_PYTHON, FINISH_PARTS, MARCH_PARTS, SETTING, TABLES, finish, march_through
+from .whole import ASK_PYTHON, FINISH_PARTS, MARCH_PARTS, SETTING, TABLES, finish, march_through, unknown
 
 __all__ = ["MEMBER_PARTS", "after_march", "is_over", "march_of", "solve_members"]
 
@@ -31,7 +31,7 @@ def after_march(parts, address, words, places, values, slopes, setting, tables, 
     """`finish` at given times, given the addresses of `MEMBER_PARTS`."""
     return _finish(
         parts[1],
-        (parts[_OF_FINISH:], address, words, places, values, slopes, setting, tables, probe, t_eval, False),
+        (parts[_OF_FINISH:], address, words, places, values, slopes, setting, tables, probe, t_eval, False, unknown()),
     )
 
 

@@ -16,12 +16,13 @@ from .begin import begin
 from .compare import compare
 from .judge import judge
 from .kinks import looks_odd
-from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper, record
+from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper, plain_helper, record
 from .march import advance
 from .report import beside, report
 
 __all__ = [
-    "ASK_PYTHON", "FINISH_PARTS", "MARCH_PARTS", "SETTING", "TABLES", "Setting", "Tables", "finish", "march_through",
+    "ASK_PYTHON", "FINISH_PARTS", "MARCH_PARTS", "SETTING", "TABLES", "Setting", "Tables", "finish",
+    "march_through", "unknown",
 ]  # fmt: skip
 
 # What `march_through` and `finish` say where Python has to be asked: a kink, noise, f that cannot be called.
@@ -97,6 +98,8 @@ class Setting(NamedTuple):
 
 _VECTORS = frozenset({"nodes", "at_end", "w", "b", "wide_nodes", "at"})
 TABLES = record(Tables, *(VECTOR if name in _VECTORS else MATRIX for name in Tables._fields[:-1]), CUBE)
+# Of the second march, see `finish`.
+SECOND = f"Tuple(({MATRIX}, {CUBE}, {VECTOR}, {CUBE}))"
 SETTING = record(Setting, *[VECTOR] * 6, *["f8"] * 8, "i8", "b1")
 
 
@@ -176,6 +179,12 @@ def march_through(parts, address, words, t0, bound, y0, setting, tables):
             asked = ASK_PYTHON if odd else c.ACCEPTED
     stored = counts[c.STORED]
     return asked, numbers, counts, places[:stored], values[:stored], slopes[:stored]
+
+
+@plain_helper
+def unknown() -> tuple[Real, Real, Real, Real]:
+    """For `finish`, where the second march is still to be made."""
+    return np.empty((0, 0)), np.empty((0, 0, 0)), np.empty(0), np.empty((0, 0, 0))
 
 
 @helper
@@ -285,7 +294,7 @@ def _networks(place, places, values, slopes, tables):
 
 
 @helper
-def _second_march(parts, address, words, networks, last, used, setting, tables):
+def _second_march(parts, address, words, networks, last, used, setting, tables, known):
     """Windows done and calls of f, -1 where it has to be asked by Python; errors as `judge` has them; df/dy; the gap.
 
     The errors: their abscissae (L,) and values (n, L), the largest ratio to the tolerance, where, in which component,
@@ -294,15 +303,18 @@ def _second_march(parts, address, words, networks, last, used, setting, tables):
     _, _, u, start, end, h, y = networks
     K, wide, n = u.shape
     atol, rtol = setting.solved_to * used, np.maximum(setting.solved_to * setting.rtol, setting.rounding)
-    t, z, left, df_dy = np.empty((K, wide)), np.empty((K, wide, n)), np.zeros(K), np.empty((K, n, n))
-    done, calls = _compare(
-        parts[1],
-        (
-            address, words, start, end, h, y, u, tables.wide_nodes, tables.wide_A, tables.wide_transposed,
-            tables.wide_eigenvalues, tables.wide_apart, tables.wide_together, atol, rtol, setting.second_small,
-            setting.may_remain, t, z, left, df_dy,
-        ),
-    )  # fmt: skip
+    t, z, left, df_dy = known
+    done, calls = K, 0
+    if len(z) == 0:
+        t, z, left, df_dy = np.empty((K, wide)), np.empty((K, wide, n)), np.zeros(K), np.empty((K, n, n))
+        done, calls = _compare(
+            parts[1],
+            (
+                address, words, start, end, h, y, u, tables.wide_nodes, tables.wide_A, tables.wide_transposed,
+                tables.wide_eigenvalues, tables.wide_apart, tables.wide_together, atol, rtol, setting.second_small,
+                setting.may_remain, t, z, left, df_dy,
+            ),
+        )  # fmt: skip
     points = 1 + wide * done + (wide + 1 if done < K else 0)
     x, error, size, gap = np.empty(points), np.empty((n, points)), np.empty((n, points)), np.full(n, np.nan)
     if calls < 0:
@@ -323,16 +335,17 @@ def _second_march(parts, address, words, networks, last, used, setting, tables):
 
 
 @entry(
-    (INDICES, "i8", INDICES, MATRIX, CUBE, CUBE, SETTING, TABLES, "b1", VECTOR, "b1"), nogil=True,
+    (INDICES, "i8", INDICES, MATRIX, CUBE, CUBE, SETTING, TABLES, "b1", VECTOR, "b1", SECOND), nogil=True,
     result=f"Tuple((i8, Tuple((i8, i8, b1, i8)), Tuple((f8, f8, i8, b1)), {CUBE},"
     f" Tuple(({VECTOR}, {MATRIX}, {MATRIX})), Tuple(({VECTOR}, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX})),"
     f" Tuple(({VECTOR}, {MATRIX})), {VECTOR}))",
 )  # fmt: skip
-def finish(parts, address, words, places, values, slopes, setting, tables, probe, t_eval, everywhere):
+def finish(parts, address, words, places, values, slopes, setting, tables, probe, t_eval, everywhere, known):
     """What is made of the windows of a march, see `march.advance`.
 
     parts : addresses of `FINISH_PARTS`; probe : whether f is to be looked at between the nodes, if all is in order;
-    t_eval (m,) : where values are asked for, as far as the march got, unless `everywhere`: then as `report` chooses.
+    t_eval (m,) : where values are asked for, as far as the march got, unless `everywhere`: then as `report` chooses;
+    known : t, z, left, df_dy of the second march, see `compare.compare`, or empty: then it is made here.
 
     Returns: 0, or ASK_PYTHON; calls of f and windows of the second march, whether f does something that the march has
     missed, and how many df/dy have to be looked at for growth; the largest error in units of the tolerance, where,
@@ -344,7 +357,7 @@ def finish(parts, address, words, places, values, slopes, setting, tables, probe
     networks = _networks(parts[0], places, values, slopes, tables)
     V, bias, _, start, end, h, y = networks
     used = _used(y, setting)
-    done, calls, judged, df_dy, gap = _second_march(parts, address, words, networks, last, used, setting, tables)
+    done, calls, judged, df_dy, gap = _second_march(parts, address, words, networks, last, used, setting, tables, known)
     x, error, ratio, worst_at, component, alone, flagged = judged
     status = ASK_PYTHON if calls < 0 else 0
     looked = min(done + 1, K) if flagged >= 0 and status == 0 else 0

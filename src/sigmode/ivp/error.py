@@ -27,7 +27,7 @@ from .window import make_window, one_system
 
 __all__ = [
     "FOLLOWED", "MAY_REMAIN", "ROUNDING", "SOLVED_TO", "GlobalError",
-    "fastest_growth", "followed", "global_error", "unseen", "weights", "wider",
+    "at_once", "fastest_growth", "followed", "global_error", "unseen", "weights", "wider",
 ]  # fmt: skip
 
 # The comparison march has this many functions more than the solution, up to a largest number
@@ -192,13 +192,10 @@ def _together(
     u = at_windows(solution, second.nodes)
     start, h = solution.x[:-1], solution.h
     end = np.array([_end(solution, k) for k in range(len(h))])
-    t = start[:, None] + h[:, None] * second.nodes
-    t[:, -1] = end
-    t = np.minimum(np.maximum(t, np.minimum(start, end)[:, None]), np.maximum(start, end)[:, None])
-    found = together(field, second, (start, solution.y, h), u, t, solution.y[0] - carried, solved_to, small)
+    found = at_once(field, second, (start, end, h, solution.y), u, solution.y[0] - carried, solved_to, small)
     if found is None:
         return None
-    z, df_dy, left = found
+    t, z, left, df_dy = found
     size = abs(np.concatenate([solution.y[:1], u.reshape(-1, field.n)]))
     error = ROUNDING * size
     error[0] = abs(carried)
@@ -210,6 +207,30 @@ def _together(
     return _Found(
         x, error.T, size.T, len(h), u[-1, -1] - z[-1, -1], (df_dy, followed(h, solution.network.n_hidden + 1))
     )
+
+
+def at_once(
+    field: VectorField,
+    second: Basis,
+    windows: tuple[Real, Real, Real, Real],
+    u: Real,
+    first: Real,
+    solved_to: tuple[Real, Real],
+    small: Real,
+) -> tuple[Real, Real, Real, Real] | None:
+    """The second march by `together`: t (K, s), z (K, s, n), what is left (K,), df/dy (K, n, n); or None.
+
+    windows : where their nodes begin and end, (K,), their lengths (K,), and y (K, n); the rest as of `together`.
+    """
+    start, end, h, y = windows
+    t = start[:, None] + h[:, None] * second.nodes
+    t[:, -1] = end
+    t = np.minimum(np.maximum(t, np.minimum(start, end)[:, None]), np.maximum(start, end)[:, None])
+    found = together(field, second, (start, y, h), u, t, first, solved_to, small)
+    if found is None:
+        return None
+    z, df_dy, left = found
+    return t, z, left, df_dy
 
 
 def _called(

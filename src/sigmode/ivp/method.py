@@ -16,13 +16,13 @@ from ..arguments import EPS
 from ..arrays import Number, Real
 from ..callback import Stopped, tell
 from ..callback import checked as checked_callback
-from ..compiled.begin import PROBE, careful_length, length_by_bend
 from ..trial.basis import basis
 from ..trial.network import Network
 from ..user.field import VectorField
 from .ahead import Ahead, solved_at_once, steps_of
+from .first import first_length
 from .march import March
-from .setting import ABSOLUTE_FLOOR, MAX_WINDOWS, checked_first_step, march_weights, width
+from .setting import MAX_WINDOWS, checked_first_step, march_weights, width
 from .solved import SolvedWindow
 
 __all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput"]
@@ -188,13 +188,9 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self.substeps: int = asked or -(-self._basis.s // _FUNCTIONS_PER_STEP)
         self.f = self._slope()
         weights = march_weights(self.rtol, self.atol, self.n)
-        small = weights[2]
         if first_step is None:
-            # Relative to what y is or soon becomes, where `atol` is zero.
-            if not small.all():
-                soon = abs(self.y).max(initial=0.0) + abs(self.f).max(initial=0.0) * min(1.0, self._span())
-                small = np.where(small > 0.0, small, ABSOLUTE_FLOOR * np.nan_to_num(soon))
-            h_abs = self._first_length(small)
+            start = self.t, self.y, self.f
+            h_abs = first_length(self.field, start, self.t_bound, self.max_step, self._basis.s, weights[2])
         else:
             h_abs = checked_first_step(first_step, t0, t_bound)
         self._weights, self._most = weights, max_windows
@@ -225,25 +221,8 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         times = np.unique(times)
         return times if self.direction > 0.0 else times[::-1]
 
-    def _span(self) -> float:
-        return float(abs(self.t_bound - self.t))
-
     def _slope(self) -> Number:
         return self.field(self.t, self.y) if self.n else self.y
-
-    def _first_length(self, small: Number) -> float:
-        """From f and its change along itself."""
-        if not self.n or not np.isfinite(self.f).all() or not self._span():
-            return self._span()
-        longest = min(self._span(), self.max_step)
-        s = self._basis.s
-        careful, at_rest = careful_length(self.y, self.f, small, longest, s)
-        run = self.direction * PROBE * careful
-        if at_rest or self.t + run == self.t:
-            return careful
-        with np.errstate(all="ignore"):
-            moved = self.field(self.t + run, self.y + run * self.f)
-            return length_by_bend(self.y, self.f, moved, small, careful, longest, s)
 
     @property
     def window(self) -> SolvedWindow | None:

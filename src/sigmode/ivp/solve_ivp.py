@@ -26,8 +26,9 @@ from .bound import Bound, Worst
 from .events import checked_events
 from .extension import NOT_MET, Task, again, checked_t_eval, first_part
 from .method import NeuralCollocation
-from .quick import quick
+from .quick import Problem
 from .result import IvpResult
+from .shortcut import shortcut
 from .watch import Watch
 
 __all__ = ["solve_ivp"]
@@ -194,7 +195,7 @@ def _solved(task: Task, carried: Number | None = None) -> tuple[IvpResult, Numbe
 
     one: Callable[..., Attempt] = attempt
     if method is NeuralCollocation and functions is None and watch is None and carried is None:
-        one = quick(attempt, fun, t_span, y0, t_eval, (rtol, atol), controlled, max_step, options)
+        one = shortcut(attempt, Problem(fun, t_span, y0, t_eval, (rtol, atol), controlled, max_step, options))
     try:
         res = IvpResult(_solve(one, rtol, atol, controlled))
     finally:

@@ -95,8 +95,8 @@ class OneSystem(Window):
 
     Attributes
     ----------
-    t : (m,), nodes, and room for the points that tell df/dy; rows, slopes : (m, n), values and f there, of which Y and K
-        are the first ones
+    t : (m,), nodes, and room for the points that tell df/dy; rows, slopes : (m, n), values and f there, of which Y and
+        K are the first ones
     df_dy : (n, n), at the start
     """
 
@@ -146,8 +146,8 @@ class OneSystem(Window):
         while said == NOT_YET:
             field.nodes(t, self.Y, self.K)
             said = sweep(
-                state, self._zeros, self._still, follow, judge, h, y, f, self.basis.A, self.basis.transposed, self.t, self.rows, self.slopes, *self._of_window,
-                *self._of_basis, self.legendre, self.atol, self.rtol,
+                state, self._zeros, self._still, follow, judge, h, y, f, self.basis.A, self.basis.transposed, self.t,
+                self.rows, self.slopes, *self._of_window, *self._of_basis, self.legendre, self.atol, self.rtol,
             )  # fmt: skip
         sweeps, self.step, self.rate, nlu, self.error, rises = state[: between.RISES + 1].tolist()
         self.sweeps, self.nlu, self.rises = int(sweeps), self.nlu + int(nlu), bool(rises)

@@ -1,0 +1,68 @@
+"""Quick attempts with an f of Python that takes many points at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..arrays import Index, Real
+from ..compiled.python import Asked
+from ..compiled.report import beside
+from ..compiled.whole import Setting
+from ..user.field import VectorField
+from . import error
+from .attempt import Attempt
+from .first import first_length
+from .march import March
+from .quick import Problem, Quick, Second, Windows, all_windows
+from .setting import march_weights
+from .tables import bases_of
+
+__all__ = ["QuickPlain"]
+
+_NO_BREAKS = np.empty(0)
+_TINY = float(np.finfo(float).tiny)
+
+
+class QuickPlain(Quick):
+    """See `Quick`."""
+
+    def __init__(self, otherwise: Callable[..., Attempt], problem: Problem, field: VectorField) -> None:
+        """field : of f at all nodes at once."""
+        super().__init__(otherwise, problem)
+        self._field = field
+        self._asked = Asked(field.nodes, field.n)
+
+    def _code(self) -> tuple[int, Index] | None:
+        return (self._asked.address, self._asked.words) if self._field.at_once else None
+
+    def _windows(self, code: tuple[int, Index], s: int, setting: Setting, rtol: Real, atol: Real) -> Windows | None:
+        field, problem = self._field, self._problem
+        field.nfev = field.njev = 0
+        t0, bound = problem.t_span
+        weights = march_weights(rtol, atol, field.n)
+        longest = min(setting.max_step, abs(bound - t0))
+        f = field(t0, problem.y0)
+        h_abs = self._first or first_length(field, (t0, problem.y0, f), bound, longest, s, weights[2])
+        march = March(
+            bases_of(s).own, field, weights, (t0, bound), problem.y0, f, setting.max_step, self._most, h_abs,
+            _NO_BREAKS,
+        )  # fmt: skip
+        return all_windows(march, field)
+
+    def _second_march(self, windows: Windows, s: int, setting: Setting) -> Second | None:
+        bases = bases_of(s)
+        K, _, n = windows.slopes.shape
+        wide = bases.wider
+        V, bias, u, y = np.empty((K, n, s - 1)), np.empty((K, n)), np.empty((K, wide.s, n)), np.empty((K, n))
+        start, end, h = np.empty((3, K))
+        beside(*windows[:3], *bases.own.of_output, bases.transposed, V, bias, u, start, end, h, y)
+        floor = setting.relative_floor * setting.rtol * abs(y).max(axis=0)
+        used = np.where(setting.atol > 0.0, setting.atol, floor) + _TINY
+        solved_to = setting.solved_to * used, np.maximum(setting.solved_to * setting.rtol, setting.rounding)
+        field = self._field
+        before = field.nfev, field.njev
+        with np.errstate(all="ignore"):
+            found = error.at_once(field, wide, (start, end, h, y), u, y[0], solved_to, setting.second_small)
+        return None if found is None else Second(found, field.nfev - before[0], field.njev - before[1], K)

@@ -1,0 +1,45 @@
+"""Which attempts suit a problem: the quick ones, if they can do it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from ..compiled.functions import Called
+from ..user.field import VectorField, compiled_on_nodes, is_compiled
+from .attempt import Attempt
+from .march import MOST_COMPILED
+from .quick import Problem
+from .quick_compiled import QuickCompiled
+from .quick_plain import QuickPlain
+from .setting import width
+from .tables import bases_of
+from .window import one_system
+
+__all__ = ["shortcut"]
+
+_KNOWN = frozenset({"vectorized", "callback", "first_step", "max_windows"})
+
+
+def shortcut(otherwise: Callable[..., Attempt], problem: Problem) -> Callable[..., Attempt]:
+    """`otherwise`, or what does the same faster for a real problem; where it cannot go on it leaves all to that."""
+    options, (t0, bound), y0 = problem.options, problem.t_span, problem.y0
+    simple = _KNOWN.issuperset(options) and not options["vectorized"] and math.isfinite(bound) and t0 != bound
+    if not simple or not 0 < y0.size <= MOST_COMPILED or y0.dtype.kind == "c":
+        return otherwise
+    if is_compiled(problem.fun):
+        code = compiled_on_nodes(problem.fun, y0.size)
+        return QuickCompiled(otherwise, problem, code) if isinstance(code, Called) else otherwise
+    field = VectorField(problem.fun, y0.size, y0.dtype, False)
+    if not field.pure or not one_system(bases_of(width(problem.tolerances[0])).wider, field):
+        return otherwise
+    return QuickPlain(otherwise, problem, field) if _takes_many_points(field, problem) else otherwise
+
+
+def _takes_many_points(field: VectorField, problem: Problem) -> bool:
+    """Whether f can be called for many points at once; it is called at the start of the span."""
+    y = np.repeat(problem.y0[None], 2, axis=0)
+    with np.errstate(all="ignore"):
+        return field.takes_many_points(np.full(2, problem.t_span[0]), y)
