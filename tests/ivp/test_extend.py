@@ -49,7 +49,9 @@ def test_error_and_estimate_over_the_whole_span(name, tol):
     t = np.linspace(times[0], times[-1], 3001)
     true, estimate = abs(res.sol(t) - exact(t)), res.sol.error(t)
     assert (true <= 3 * (tol + tol * abs(exact(t)))).all()
-    assert 0.3 * true.max() < estimate.max() < max(4 * true.max(), tol)
+    # What rounding does to the first windows may grow by exp(15), to 4e-10, unseen.
+    rounding = 2.0**-53 * np.exp(3.0 * times[-1]) if name == "errors grow" else 0.0
+    assert 0.3 * (true.max() - rounding) < estimate.max() < max(4 * true.max(), tol)
     assert_allclose(res.error, res.sol.error(res.t))
     assert (np.diff(res.t) * np.sign(times[-1] - times[0]) > 0).all()
     assert_allclose(res.y, res.sol(res.t), rtol=1e-12, atol=1e-13)

@@ -123,7 +123,9 @@ def test_options_mean_the_same(monkeypatch, options):
 def test_it_is_used_where_nobody_looks_on(monkeypatch):
     made = []
     monkeypatch.setattr(
-        module.QuickCompiled, "__call__", lambda self, *args, **options: made.append(1) or self._otherwise(*args, **options)
+        module.QuickCompiled,
+        "__call__",
+        lambda self, *args, **options: made.append(1) or self._otherwise(*args, **options),
     )
     fun, span, y0 = PROBLEMS["decay"]
     compiled = compiled_fun("decay")

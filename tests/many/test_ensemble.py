@@ -367,6 +367,7 @@ def main():
         res = sm.solve_ensemble(compiled, (0, 1), [1.0], args=(rates,), rtol=1e-8, workers=client)
         print(np.array_equal(res.y, machine.y), end=" ")
         res = sm.solve_ensemble(dying, (0, 1), [1.0], args=(rates, str(flag)), rtol=1e-8, workers=client)
+        alone = sm.solve_ensemble(dying, (0, 1), [1.0], args=(rates, str(flag)), rtol=1e-8)
         print(np.array_equal(res.y, alone.y), res.success.all(), flag.exists())
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def go_on(
     Y, K = rows[:s], slopes[:s]
     while True:
         asks, points, columns = _onward(
-            parts[0], (numbers, counts, not own_df_dy, nodes, A, t, rows, slopes, legendre, small, still, y, f)
+            parts[0], (numbers, counts, not own_df_dy, nodes, A, t, rows, slopes, legendre, df_dy, small, still, y, f)
         )
         if asks == ASK_WINDOW:
             state[:] = 0.0

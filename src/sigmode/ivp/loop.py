@@ -61,7 +61,7 @@ def solve(
     end = at if at is not None else windows[-1].end if windows else solver.t if message else t_span[1]
     res = OptimizeResult(nfev=solver.nfev, njev=solver.njev, nlu=solver.nlu, success=finished, status=-1)
     res.message = message
-    res.noise = solver.noise_message() if solver.noise is not None else None
+    res.noise = solver.noise_message
     if finished:
         res.status, res.message = (1, _ENDED_BY_EVENT) if at is not None else (0, FINISHED)
     res.t_events, res.y_events = watched.arrays() if watched else (None, None)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import issparse
 
+from ..arguments import EPS
 from ..arrays import Index, Number, Real
 from ..compiled import control as m
 from ..compiled.asking import FAILED
@@ -27,6 +28,8 @@ MOST_COMPILED = 24
 _NOT_LOOKED_AT = np.empty(0)
 # Errors do not matter below this many times what the noise of f adds up to in a window. Not tuned.
 _NOISE = 15.0
+# What f scatters by, in units of y, is called its rounding below this. Not tuned.
+_ROUNDING = 1e3 * EPS
 # A break counts if it is this many floating-point numbers ahead. Not tuned.
 _AWAY = 2000
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
@@ -143,7 +146,7 @@ class March:
             t, Y, K = self._one.t[:points], self._one.rows[:points], self._one.slopes[:points]
             views = self._views[points] = t, Y, K, max(0, points - self._basis.s)
         self._field.nodes(*views)
-        self._counts[m.AT_ONCE] = self._field.at_once
+        self._counts[m.AT_ONCE] = self._field.at_once and self.noise is None
 
     @property
     def t(self) -> float:
@@ -165,6 +168,18 @@ class March:
         if self.t == self.bound:  # where it would have ended f was not asked for
             self._ask_slope()
         self._numbers[m.BOUND] = bound
+
+    @property
+    def noise_message(self) -> str | None:
+        """A sentence about the noise of f, as far as that was noticed, else None."""
+        if self.noise is None:
+            return None
+        worst = int(np.argmax(self.noise))
+        size = float(self.noise[worst])
+        text = f"`fun` scatters by about {size:.1g} in component {worst}, seen at t = {self.seen:.6g}."
+        if size <= _ROUNDING * max(1.0, float(abs(self.y).max())):
+            text += " That is rounding: is the solution chaotic? Then shorten the span."
+        return text
 
     @property
     def nlu(self) -> int:

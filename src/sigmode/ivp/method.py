@@ -12,7 +12,6 @@ from scipy.integrate import DenseOutput, OdeSolver
 from scipy.optimize import OptimizeResult
 
 from .. import arguments
-from ..arguments import EPS
 from ..arrays import Number, Real
 from ..callback import Stopped, tell
 from ..callback import checked as checked_callback
@@ -31,8 +30,6 @@ __all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput"]
 # "Marching").
 _FUNCTIONS_PER_STEP = 6
 STOPPED = "`callback` stopped the integration."
-# What `fun` scatters by, in units of y, is called its rounding below this. Not tuned.
-_ROUNDING = 1e3 * EPS
 
 
 class NeuralOutput(DenseOutput):  # type: ignore[misc]
@@ -234,15 +231,10 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         """How much `fun` scatters, (n,), as far as that was noticed, else None."""
         return self._march.noise
 
-    def noise_message(self) -> str:
-        """A sentence about the noise of `fun`."""
-        assert self.noise is not None
-        worst = int(np.argmax(self.noise))
-        size = float(self.noise[worst])
-        text = f"`fun` scatters by about {size:.1g} in component {worst}, seen at t = {self._march.seen:.6g}."
-        if size <= _ROUNDING * max(1.0, float(abs(self.y).max())):
-            text += " That is rounding: is the solution chaotic? Then shorten the span."
-        return text
+    @property
+    def noise_message(self) -> str | None:
+        """A sentence about the noise of `fun`, if there is any."""
+        return self._march.noise_message
 
     def go_on(self, most: int) -> tuple[list[SolvedWindow], str | None]:
         """March on by at most so many windows, one with a callback; why it ended before the end of the span, or None.
@@ -273,7 +265,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self.nfev, self.njev, self.nlu = self.field.nfev, self.field.njev, self._march.nlu
         if self.noise is not None and self.warns:
             self.warns = False
-            arguments.warn(f"{self.noise_message()} Its solution is no better than that, whatever the tolerances.")
+            arguments.warn(f"{self.noise_message} Its solution is no better than that, whatever the tolerances.")
 
     def _stopped(self) -> bool:
         """Whether `callback`, told of the last window, ends the march."""

@@ -45,7 +45,10 @@ class Problem(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """The windows of a march, see `compiled.march.advance`; why it ended early, or None; calls of f, and matrices."""
+    """The windows of a march, see `compiled.march.advance`; why it ended early, or None; calls of f, and matrices.
+
+    noise : a sentence about that of f, or None
+    """
 
     places: Real
     values: Real
@@ -54,6 +57,7 @@ class Windows(NamedTuple):
     nfev: int
     njev: int
     nlu: int
+    noise: str | None = None
 
 
 class Second(NamedTuple):
@@ -124,7 +128,8 @@ class Quick:
         res.sol = of_networks(x, y, V, bias, bases_of(s), h, *errors)
         res.error, res.gap = seen[2], gap
         return Attempt(
-            res, Worst(*worst), error.FOLLOWED * s / growing if growing else math.inf, lambda: (missed, 0)
+            res, Worst(*worst), error.FOLLOWED * s / growing if growing else math.inf, lambda: (missed, 0),
+            windows.noise,
         )  # fmt: skip
 
     def _growing(self, setting: Setting, x: Real, y: Real, h: Real, df_dy: Real, s: int) -> float:
@@ -135,22 +140,20 @@ class Quick:
         return error.fastest_growth(field, small, (x[:-1], y, h), _that_may_grow(df_dy, least, h), least)
 
 
-def all_windows(march: March, field: VectorField) -> Windows | None:
-    """Those up to the end of a march in compiled code that asks Python for kinks; None where f is noisy."""
+def all_windows(march: March, field: VectorField) -> Windows:
+    """Those up to the end of a march in compiled code that asks Python for kinks."""
     parts: list[tuple[Real, Real, Real]] = []
     why, room = None, _ROOM
-    while why is None and march.t != march.bound and march.noise is None:
-        part, stopped = march.stacked(room)
+    while why is None and march.t != march.bound:
+        part, stopped = march.stacked(room if march.noise is None else 1)
         if isinstance(stopped, Exception):
             raise stopped
         parts.append(part)
         why = stopped
         if len(part[0]) == room:  # and not a kink, at which Python has a look
             room *= _MORE_ROOM
-    if march.noise is not None:
-        return None
     places, values, slopes = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
-    return Windows(places, values, slopes, why, field.nfev, field.njev, march.nlu)
+    return Windows(places, values, slopes, why, field.nfev, field.njev, march.nlu, march.noise_message)
 
 
 def _that_may_grow(df_dy: Real, least: Real, h: Real) -> list[Any]:

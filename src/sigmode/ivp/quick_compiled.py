@@ -53,7 +53,7 @@ class QuickCompiled(Quick):
         return Windows(places, values, slopes, why, nfev, njev, nlu)
 
     def _with_looks(self, code: tuple[int, Index], s: int, longest: float, rtol: Real, atol: Real) -> Windows | None:
-        """The march once more, with Python looking at kinks; None where f is noisy, or cannot be called."""
+        """The march once more, with Python looking at kinks; None where f cannot be called."""
         fun, (t0, bound), y0 = self._problem[:3]
         field = VectorField(fun, y0.size, y0.dtype, False, said=True)
         weights = march_weights(rtol, atol, field.n)

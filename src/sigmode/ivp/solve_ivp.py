@@ -38,8 +38,9 @@ _ATTEMPTS = 6
 # A new attempt aims at this part of the tolerance, and tightens at least and at most by these factors. Not tuned.
 _AIM = 0.3
 _TIGHTEN_AT_MOST, _TIGHTEN_AT_LEAST = 1e-4, 0.1
-# An attempt whose error is not below this part of the best one is the last. Not tuned.
-_PROGRESS = 0.5
+# The second attempt whose error is not below this part of the best one is the last: where errors grow a million times
+# one may be small, or large, by chance. Not tuned.
+_PROGRESS, _MOST_IN_VAIN = 0.5, 2
 # Windows per span where a first solution was seen to step over something. Not tuned.
 _LOOKING_CLOSER = 100
 # A window may be this much longer than growth allows. Not tuned.
@@ -212,21 +213,21 @@ def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controll
     factor, longest = 1.0, math.inf
     best: Any = None
     worst = Worst(math.inf, 0.0, 0)
-    nfev = njev = nlu = 0
-    noise: str | None = None
+    nfev = njev = nlu = in_vain = 0
+    noise: str | None = None  # of the best
     for number in range(1, _ATTEMPTS + 1):
         tolerances = {"rtol": rtol, "atol": atol}
         if factor != 1.0:
             tolerances = {"rtol": np.maximum(factor * rtol, SMALLEST_RTOL), "atol": factor * atol}
         tried = attempt(factor, longest, number, **tolerances)
-        res, now, noise = tried.res, tried.worst, tried.noise
+        res, now = tried.res, tried.worst
         nfev, njev, nlu = nfev + int(res.nfev), njev + int(res.njev), nlu + int(res.nlu)
         if tried.stopped:
             best, worst = res, now
             break
-        gained = now.ratio < _PROGRESS * worst.ratio
+        in_vain = 0 if now.ratio < _PROGRESS * worst.ratio else in_vain + 1
         if best is None or (res.status >= 0 and now.ratio < worst.ratio):
-            best, worst = res, now
+            best, worst, noise = res, now, tried.noise
         if not controlled or res.status < 0:
             break
         if tried.longest < _LONG_ENOUGH * longest:  # what grows so fast within a window was damped
@@ -241,7 +242,7 @@ def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controll
             longest = abs(res.sol.x[-1] - res.sol.x[0]) / _LOOKING_CLOSER  # the same again, looking closer
             best, worst = None, Worst(math.inf, 0.0, 0)
             continue
-        if noise or not (gained or number == 1) or (factor * rtol <= SMALLEST_RTOL).any():
+        if tried.noise or in_vain == _MOST_IN_VAIN or (factor * rtol <= SMALLEST_RTOL).any():
             break  # noise, rounding, or an error that the tolerance does not govern
         factor *= min(_TIGHTEN_AT_LEAST, max(_TIGHTEN_AT_MOST, _AIM / now.ratio))
         factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
