@@ -137,8 +137,8 @@ def test_callbacks_know_the_span_the_attempt_and_the_phase():
         lorenz,
         (0, 20),
         [1.0, 1.0, 1.0],
-        rtol=1e-5,
-        atol=1e-5,
+        rtol=1e-4,
+        atol=1e-4,
         callback=lambda intermediate_result: seen.append(intermediate_result),
     )
     assert res.success

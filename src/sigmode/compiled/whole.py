@@ -99,7 +99,7 @@ class Setting(NamedTuple):
 _VECTORS = frozenset({"nodes", "at_end", "w", "b", "wide_nodes", "at"})
 TABLES = record(Tables, *(VECTOR if name in _VECTORS else MATRIX for name in Tables._fields[:-1]), CUBE)
 # Of the second march, see `finish`.
-SECOND = f"Tuple(({MATRIX}, {CUBE}, {VECTOR}, {CUBE}))"
+SECOND = f"Tuple(({MATRIX}, {CUBE}, {VECTOR}, {CUBE}, i8))"
 SETTING = record(Setting, *[VECTOR] * 6, *["f8"] * 8, "i8", "b1")
 
 
@@ -182,9 +182,9 @@ def march_through(parts, address, words, t0, bound, y0, setting, tables):
 
 
 @plain_helper
-def unknown() -> tuple[Real, Real, Real, Real]:
+def unknown() -> tuple[Real, Real, Real, Real, int]:
     """For `finish`, where the second march is still to be made."""
-    return np.empty((0, 0)), np.empty((0, 0, 0)), np.empty(0), np.empty((0, 0, 0))
+    return np.empty((0, 0)), np.empty((0, 0, 0)), np.empty(0), np.empty((0, 0, 0)), 0
 
 
 @helper
@@ -303,8 +303,8 @@ def _second_march(parts, address, words, networks, last, used, setting, tables, 
     _, _, u, start, end, h, y = networks
     K, wide, n = u.shape
     atol, rtol = setting.solved_to * used, np.maximum(setting.solved_to * setting.rtol, setting.rounding)
-    t, z, left, df_dy = known
-    done, calls = K, 0
+    t, z, left, df_dy, done = known
+    calls = 0
     if len(z) == 0:
         t, z, left, df_dy = np.empty((K, wide)), np.empty((K, wide, n)), np.zeros(K), np.empty((K, n, n))
         done, calls = _compare(
@@ -345,7 +345,8 @@ def finish(parts, address, words, places, values, slopes, setting, tables, probe
 
     parts : addresses of `FINISH_PARTS`; probe : whether f is to be looked at between the nodes, if all is in order;
     t_eval (m,) : where values are asked for, as far as the march got, unless `everywhere`: then as `report` chooses;
-    known : t, z, left, df_dy of the second march, see `compare.compare`, or empty: then it is made here.
+    known : t, z, left, df_dy of the second march, see `compare.compare`, and windows that are done, or empty: then it
+    is made here.
 
     Returns: 0, or ASK_PYTHON; calls of f and windows of the second march, whether f does something that the march has
     missed, and how many df/dy have to be looked at for growth; the largest error in units of the tolerance, where,

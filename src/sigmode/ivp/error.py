@@ -18,7 +18,7 @@ from ..compiled.report import PROBES, STANDS_OUT
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
-from ..trial.windows import at_windows, values_and_slopes, window_values
+from ..trial.windows import at_windows, values_and_slopes
 from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
@@ -27,7 +27,7 @@ from .window import make_window, one_system
 
 __all__ = [
     "FOLLOWED", "MAY_REMAIN", "ROUNDING", "SOLVED_TO", "GlobalError",
-    "at_once", "fastest_growth", "followed", "global_error", "unseen", "weights", "wider",
+    "at_once", "fastest_growth", "followed", "global_error", "one_by_one", "unseen", "weights", "wider",
 ]  # fmt: skip
 
 # The comparison march has this many functions more than the solution, up to a largest number
@@ -97,20 +97,49 @@ def global_error(
     """
     second = basis(wider(solution.network.n_hidden + 1))
     solved_to = weights(atol, rtol)
+    least = followed(solution.h, solution.network.n_hidden + 1)
     before = field.nfev, field.njev
     carried = np.zeros_like(solution.y[0]) if carried is None else carried
+    end = np.array([_end(solution, k) for k in range(len(solution.h))])
+    windows = solution.x[:-1], end, solution.h, solution.y
     with np.errstate(all="ignore"):
-        found = _compiled(solution, field, second, solved_to, small, carried) if field.n <= MOST_COMPILED else None
+        u = at_windows(solution, second.nodes)
+        found = _compiled(field, second, windows, u, solved_to, small, carried) if field.n <= MOST_COMPILED else None
         if found is None:
             field.nfev, field.njev = before
+            first = solution.y[0] - carried
             if watch is None and field.at_once and field.differences and one_system(second, field):
-                found = _together(solution, field, second, solved_to, small, carried)
-            found = found or _called(solution, field, second, solved_to, small, watch, carried)
-    starts = solution.x[:-1], solution.y, solution.h
-    growing = fastest_growth(field, small, starts, *found.growth)
+                found = at_once(field, second, windows, u, first, solved_to, small)
+            found = found or one_by_one(field, second, windows, u, first, solved_to, small, watch)
+    growing = fastest_growth(field, small, (solution.x[:-1], solution.y, solution.h), found.df_dy, least)
     longest = FOLLOWED * (solution.network.n_hidden + 1) / growing if growing else np.inf
     calls = field.nfev - before[0], field.njev - before[1], found.nlu
-    return GlobalError(*found[:3], *calls, found.gap, longest, second.s)
+    return GlobalError(*_errors(solution, found, solved_to, carried), *calls, _gap(found), longest, second.s)
+
+
+def _errors(
+    solution: Solution, found: _Found, solved_to: tuple[Real, Real], carried: Number
+) -> tuple[Number, Number, Number]:
+    """x (L,), errors (n, L) and |y| there, see `GlobalError`."""
+    u, t, z, left, done = found[:5]
+    n = u.shape[2]
+    atol, rtol = solved_to
+    size = abs(np.concatenate([solution.y[:1], u[: done + 1].reshape(-1, n)]))
+    uncertain = np.repeat(left[:done], u.shape[1])[:, None] * (atol + rtol * size[1 : 1 + done * u.shape[1]])
+    error = abs(u - z)[:done].reshape(-1, n) + uncertain + ROUNDING * size[1 : 1 + done * u.shape[1]]
+    x, errors = [solution.x[:1], t[: done + 1].ravel()], [abs(carried)[None], error]
+    if done < len(u):
+        x.append(solution.x[-1:])
+        errors.append(np.full((u.shape[1] + 1, n), np.inf))
+        size = np.concatenate([size, abs(u[-1, -1:])])
+    return np.concatenate(x), np.concatenate(errors).T, size.T
+
+
+def _gap(found: _Found) -> Number:
+    """The solution minus the better one at its end."""
+    if found.done < len(found.u):
+        return np.full(found.u.shape[2], np.nan)
+    return np.asarray(found.u[-1, -1] - found.z[-1, -1])
 
 
 def _end(solution: Solution, k: int) -> float:
@@ -122,14 +151,19 @@ def _end(solution: Solution, k: int) -> float:
 
 
 class _Found(NamedTuple):
-    """x, error, size, gap : as of `GlobalError`; nlu : matrices; growth : df/dy of windows, what each follows."""
+    """A second march beside a first one, u (K, s, n).
 
-    x: Number
-    error: Number
-    size: Number
+    t (K, s), z (K, s, n), left (K,) : as of `compare.compare`; done : windows that are solved; df_dy : at the start of
+    each window, or None where that is the one before; nlu : matrices.
+    """
+
+    u: Number
+    t: Real
+    z: Number
+    left: Real
+    done: int
+    df_dy: Iterable[Any]
     nlu: int
-    gap: Number
-    growth: tuple[Iterable[Any], Real]
 
 
 def wider(s: int) -> int:
@@ -148,146 +182,105 @@ def followed(h: Real, s: int) -> Real:
     return np.asarray(FOLLOWED * s / np.maximum(lengths, np.append(0.0, lengths[:-1])))
 
 
+_Windows = tuple[Real, Real, Real, Number]  # where their nodes begin and end, (K,), their lengths (K,), and y (K, n)
+
+
 def _compiled(
-    solution: Solution, field: VectorField, second: Basis, solved_to: tuple[Real, Real], small: Real, carried: Number
+    field: VectorField,
+    second: Basis,
+    windows: _Windows,
+    u: Number,
+    solved_to: tuple[Real, Real],
+    small: Real,
+    carried: Number,
 ) -> _Found | None:
     """The second march in compiled code; None where f has to be called from Python."""
     words = field.compiled.words() if field.compiled and field.differences else None
     if words is None or field.compiled is None:
         return None
-    atol, rtol = solved_to
-    u = at_windows(solution, second.nodes)
-    start = solution.x[:-1]
-    end = np.array([_end(solution, k) for k in range(len(start))])
+    start, end, h, y = windows
     K, s, n = u.shape
     t, z, left, df_dy = np.empty((K, s)), np.empty_like(u), np.zeros(K), np.empty((K, n, n))
     # Moved as a whole, since the second march starts each window at u + (z - y), which starts at z = y.
     done, calls = compare(
-        field.compiled.address, words, start, end, solution.h, solution.y - carried, u - carried, second.nodes,
-        second.A, second.transposed, *second.split, atol, rtol, np.ascontiguousarray(small, dtype=float), MAY_REMAIN,
-        t, z, left, df_dy,
+        field.compiled.address, words, start, end, h, y - carried, u - carried, second.nodes, second.A,
+        second.transposed, *second.split, *solved_to, np.ascontiguousarray(small, dtype=float), MAY_REMAIN, t, z, left,
+        df_dy,
     )  # fmt: skip
     if calls < 0:
         return None
     field.nfev += calls
     field.njev += min(done + 1, K)
-    uncertain = left[:, None, None] * (atol + rtol * abs(u)) + ROUNDING * abs(u)
-    error = (abs(u - z) + uncertain)[:done].reshape(-1, n)
-    pieces, errors = [solution.x[:1], t[:done].ravel()], [abs(carried)[None], error]
-    sizes = [solution.y[:1], u[: done + 1].reshape(-1, n)]
-    gap = u[-1, -1] - z[-1, -1]
-    if done < K:
-        gap = np.full(n, np.nan)
-        pieces += [t[done], solution.x[-1:]]
-        errors.append(np.full((s + 1, n), np.inf))
-        sizes.append(u[-1, -1:])
-    growth = df_dy[: min(done + 1, K)], followed(solution.h, solution.network.n_hidden + 1)
-    return _Found(np.concatenate(pieces), np.concatenate(errors).T, abs(np.concatenate(sizes)).T, 0, gap, growth)
+    return _Found(u, t, z, left, done, df_dy[: min(done + 1, K)], 0)
 
 
-def _together(
-    solution: Solution, field: VectorField, second: Basis, solved_to: tuple[Real, Real], small: Real, carried: Number
-) -> _Found | None:
-    """The second march in a few calls of f for all windows; None where it is not found that way."""
-    u = at_windows(solution, second.nodes)
-    start, h = solution.x[:-1], solution.h
-    end = np.array([_end(solution, k) for k in range(len(h))])
-    found = at_once(field, second, (start, end, h, solution.y), u, solution.y[0] - carried, solved_to, small)
-    if found is None:
-        return None
-    t, z, left, df_dy = found
-    size = abs(np.concatenate([solution.y[:1], u.reshape(-1, field.n)]))
-    error = ROUNDING * size
-    error[0] = abs(carried)
-    error[1:] += abs(u - z).reshape(-1, field.n)
-    if left.any():
-        atol, rtol = solved_to
-        error[1:] += np.repeat(left, second.s)[:, None] * (atol + rtol * size[1:])
-    x = np.append(solution.x[:1], t)
-    return _Found(
-        x, error.T, size.T, len(h), u[-1, -1] - z[-1, -1], (df_dy, followed(h, solution.network.n_hidden + 1))
-    )
+def _nodes(second: Basis, windows: _Windows) -> Real:
+    """The nodes of windows, (K, s), none of them outside."""
+    start, end, h, _ = windows
+    t = start[:, None] + h[:, None] * second.nodes
+    t[:, -1] = end
+    return np.minimum(np.maximum(t, np.minimum(start, end)[:, None]), np.maximum(start, end)[:, None])
 
 
 def at_once(
     field: VectorField,
     second: Basis,
-    windows: tuple[Real, Real, Real, Real],
+    windows: _Windows,
     u: Real,
     first: Real,
     solved_to: tuple[Real, Real],
     small: Real,
-) -> tuple[Real, Real, Real, Real] | None:
-    """The second march by `together`: t (K, s), z (K, s, n), what is left (K,), df/dy (K, n, n); or None.
-
-    windows : where their nodes begin and end, (K,), their lengths (K,), and y (K, n); the rest as of `together`.
-    """
-    start, end, h, y = windows
-    t = start[:, None] + h[:, None] * second.nodes
-    t[:, -1] = end
-    t = np.minimum(np.maximum(t, np.minimum(start, end)[:, None]), np.maximum(start, end)[:, None])
+) -> _Found | None:
+    """The second march from `first` on by `together`; None where it is not found that way."""
+    start, _, h, y = windows
+    t = _nodes(second, windows)
     found = together(field, second, (start, y, h), u, t, first, solved_to, small)
     if found is None:
         return None
     z, df_dy, left = found
-    return t, z, left, df_dy
+    return _Found(u, t, z, left, len(u), df_dy, len(u))
 
 
-def _called(
-    solution: Solution,
+def one_by_one(
     field: VectorField,
     second: Basis,
+    windows: _Windows,
+    u: Number,
+    first: Number,
     solved_to: tuple[Real, Real],
     small: Real,
-    watch: Callback | None,
-    carried: Number,
+    watch: Callback | None = None,
 ) -> _Found:
-    """The second march window by window."""
-    n = field.n
+    """The second march from `first` on, window by window."""
+    start, end, h, y = windows
     window = make_window(second, field, *solved_to)
-    least = followed(solution.h, solution.network.n_hidden + 1)
-    pieces, errors, sizes = [solution.x[:1]], [abs(carried)[None]], [abs(solution.y[:1])]
-    z = solution.y[0] - carried
-    gap = carried
-    df_dy = None
-    growth: list[Any] = []
-    for k, start in enumerate(solution.x[:-1]):
-        h = float(solution.h[k])
-        end = _end(solution, k)
-        t = start + h * second.nodes
-        t[-1] = end
-        t = np.clip(t, min(start, end), max(start, end))
-        u = window_values(solution, k, second.nodes).T
+    t, z, left = _nodes(second, windows), np.empty_like(u), np.zeros(len(u))
+    now, done, df_dy = first, len(u), None
+    matrices: list[Any] = []
+    for k in range(len(u)):
+        at, length = float(start[k]), float(h[k])
         if df_dy is None:
-            slope = field(float(start), z)
-            df_dy = field.jacobian(float(start), z, slope, h * slope, small, (z == 0.0) & (slope == 0.0))
-            growth.append(df_dy)
+            slope = field(at, now)
+            df_dy = field.jacobian(at, now, slope, length * slope, small, (now == 0.0) & (slope == 0.0))
+            matrices.append(df_dy)
         else:
-            growth.append(None)
-        window.Y[:] = u + (z - solution.y[k])
-        solved = window.solve(t, z, h, df_dy)
+            matrices.append(None)
+        window.Y[:] = u[k] + (now - y[k])
+        solved = window.solve(t[k], now, length, df_dy)
         if not solved and np.isfinite(window.Y).all():  # secants may have led astray: once more from where they led
-            solved = window.solve(t, z, h, df_dy)
-        left = 0.0 if solved else window.step
-        pieces.append(t)
-        sizes.append(abs(u))
-        if not left < MAY_REMAIN:
-            pieces.append(solution.x[-1:])
-            sizes.append(sizes[-1][-1:])
-            errors.append(np.full((t.size + 1, n), np.inf))
-            gap = np.full(n, np.nan)
+            solved = window.solve(t[k], now, length, df_dy)
+        left[k] = 0.0 if solved else window.step
+        z[k] = window.Y
+        if not left[k] < MAY_REMAIN:
+            done = k
             break
-        uncertain = left * (window.atol + window.rtol * abs(u)) + ROUNDING * abs(u)
-        errors.append(abs(u - window.Y) + uncertain)
-        z = window.Y[-1].copy()
-        gap = u[-1] - z
-        if k + 1 < len(solution.y) and end != solution.x[k + 1]:
-            z += solution.y[k + 1] - u[-1]  # across the gap at a kink
-        tell(watch, t=float(end), y=z.copy(), nfev=field.nfev, t0=float(solution.x[0]), t_bound=float(solution.x[-1]))
-        if n <= CHEAP_JACOBIAN or window.sweeps > 3:
+        now = z[k, -1].copy()
+        if k + 1 < len(u) and end[k] != start[k + 1]:
+            now += y[k + 1] - u[k, -1]  # across the gap at a kink
+        tell(watch, t=float(end[k]), y=now.copy(), nfev=field.nfev, t0=float(start[0]), t_bound=float(end[-1]))
+        if field.n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
-    joined = np.concatenate(errors).T, np.concatenate(sizes).T
-    return _Found(np.concatenate(pieces), *joined, window.nlu, gap, (growth, least))
+    return _Found(u, t, z, left, done, matrices, window.nlu)
 
 
 def fastest_growth(

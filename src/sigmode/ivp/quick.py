@@ -63,7 +63,7 @@ class Windows(NamedTuple):
 class Second(NamedTuple):
     """What `finish` is to know of the second march; calls of f, of df/dy, and matrices that it does not count."""
 
-    known: tuple[Real, Real, Real, Real]
+    known: tuple[Real, Real, Real, Real, int]
     nfev: int
     njev: int
     nlu: int
@@ -88,9 +88,12 @@ class Quick:
         """The march; None where this is not enough."""
         raise NotImplementedError
 
-    def _second_march(self, windows: Windows, s: int, setting: Setting) -> Second | None:
-        """Beside the first; None where it has to be made otherwise."""
+    def _second_march(self, windows: Windows, s: int, setting: Setting) -> Second:
+        """Beside the first, if `finish` is not to make it."""
         raise NotImplementedError
+
+    def _raise_what_f_raised(self) -> None:
+        """Raise an exception of f that compiled code was not let through."""
 
     def __call__(self, factor: float, longest: float, number: int, rtol: Real, atol: Real) -> Attempt:
         """See `Attempts`."""
@@ -105,15 +108,16 @@ class Quick:
         limits = {"max_step": min(self._longest, longest), "max_windows": self._most}
         setting = setting_of(*problem.tolerances, n, problem.controlled, self._first, limits, factor)
         windows = self._windows(code, s, setting, rtol, atol)
-        second = self._second_march(windows, s, setting) if windows is not None and len(windows.places) else None
-        if windows is None or second is None:
+        if windows is None or not len(windows.places):
             return None
+        second = self._second_march(windows, s, setting)
         everywhere, probe = problem.t_eval is None, windows.why is None and math.isinf(longest)
         status, of_second, worst, df_dy, seen, networks, errors, gap = finish(
             addresses_of(FINISH_PARTS), *code, *windows[:3], setting, tables_of(s), probe,
             _NOTHING if everywhere else problem.t_eval, everywhere, second.known,
         )  # fmt: skip
         calls, done, missed, looked = of_second
+        self._raise_what_f_raised()
         if status == ASK_PYTHON:
             return None
         x, h, y, V, bias = networks

@@ -34,7 +34,7 @@ class QuickCompiled(Quick):
         words = self._called.words()
         return None if words is None else (self._called.address, words)
 
-    def _second_march(self, windows: Windows, s: int, setting: Setting) -> Second | None:
+    def _second_march(self, windows: Windows, s: int, setting: Setting) -> Second:
         return Second(unknown(), 0, 0, 0)
 
     def _windows(self, code: tuple[int, Index], s: int, setting: Setting, rtol: Real, atol: Real) -> Windows | None:

@@ -1,4 +1,4 @@
-"""Quick attempts with an f of Python that takes many points at once."""
+"""Quick attempts with an f of Python: the march is one compiled call that asks Python for f alone."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ class QuickPlain(Quick):
     """See `Quick`."""
 
     def __init__(self, otherwise: Callable[..., Attempt], problem: Problem, field: VectorField) -> None:
-        """field : of f at all nodes at once."""
         super().__init__(otherwise, problem)
         self._field = field
         self._asked = Asked(field.nodes, field.n)
 
     def _code(self) -> tuple[int, Index] | None:
-        return (self._asked.address, self._asked.words) if self._field.at_once else None
+        return self._asked.address, self._asked.words
+
+    def _raise_what_f_raised(self) -> None:
+        if self._asked.failed:
+            raise self._asked.failed.pop()
 
     def _windows(self, code: tuple[int, Index], s: int, setting: Setting, rtol: Real, atol: Real) -> Windows | None:
         field, problem = self._field, self._problem
@@ -51,8 +54,8 @@ class QuickPlain(Quick):
         )  # fmt: skip
         return all_windows(march, field)
 
-    def _second_march(self, windows: Windows, s: int, setting: Setting) -> Second | None:
-        bases = bases_of(s)
+    def _second_march(self, windows: Windows, s: int, setting: Setting) -> Second:
+        field, bases = self._field, bases_of(s)
         K, _, n = windows.slopes.shape
         wide = bases.wider
         V, bias, u, y = np.empty((K, n, s - 1)), np.empty((K, n)), np.empty((K, wide.s, n)), np.empty((K, n))
@@ -61,8 +64,13 @@ class QuickPlain(Quick):
         floor = setting.relative_floor * setting.rtol * abs(y).max(axis=0)
         used = np.where(setting.atol > 0.0, setting.atol, floor) + _TINY
         solved_to = setting.solved_to * used, np.maximum(setting.solved_to * setting.rtol, setting.rounding)
-        field = self._field
+        given = field, wide, (start, end, h, y), u, y[0], solved_to, setting.second_small
         before = field.nfev, field.njev
         with np.errstate(all="ignore"):
-            found = error.at_once(field, wide, (start, end, h, y), u, y[0], solved_to, setting.second_small)
-        return None if found is None else Second(found, field.nfev - before[0], field.njev - before[1], K)
+            found = error.at_once(*given) if field.at_once else None
+            found = found or error.one_by_one(*given)
+        df_dy = np.zeros((K, n, n))
+        for k, matrix in enumerate(found.df_dy):
+            df_dy[k] = matrix if matrix is not None else df_dy[k - 1]
+        known = found.t, found.z, found.left, df_dy, found.done
+        return Second(known, field.nfev - before[0], field.njev - before[1], found.nlu)

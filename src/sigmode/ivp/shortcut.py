@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
-
 from ..compiled.functions import Called
 from ..user.field import VectorField, compiled_on_nodes, is_compiled
 from .attempt import Attempt
@@ -33,13 +31,5 @@ def shortcut(otherwise: Callable[..., Attempt], problem: Problem) -> Callable[..
         code = compiled_on_nodes(problem.fun, y0.size)
         return QuickCompiled(otherwise, problem, code) if isinstance(code, Called) else otherwise
     field = VectorField(problem.fun, y0.size, y0.dtype, False)
-    if not field.pure or not one_system(bases_of(width(problem.tolerances[0])).wider, field):
-        return otherwise
-    return QuickPlain(otherwise, problem, field) if _takes_many_points(field, problem) else otherwise
-
-
-def _takes_many_points(field: VectorField, problem: Problem) -> bool:
-    """Whether f can be called for many points at once; it is called at the start of the span."""
-    y = np.repeat(problem.y0[None], 2, axis=0)
-    with np.errstate(all="ignore"):
-        return field.takes_many_points(np.full(2, problem.t_span[0]), y)
+    small = one_system(bases_of(width(problem.tolerances[0])).wider, field)
+    return QuickPlain(otherwise, problem, field) if small else otherwise

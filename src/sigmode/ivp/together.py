@@ -43,8 +43,6 @@ def together(
     """
     start, y, h = windows
     K, s, n = u.shape
-    if _is_too_stiff(field, windows, small):
-        return None
     size = s * n
     z, at_start, left = u.copy(), np.empty((K, n, n)), np.empty(K)
     # Where a window starts, relative to the end of the one before: apart at kinks.
@@ -60,6 +58,8 @@ def together(
         rows = np.concatenate([y[part, None], u[part]], axis=1)
         slopes, df_dy = _with_derivatives(field, moments, rows, h[part], small)
         at_start[part] = df_dy[:, 0]
+        if not (abs(h[part, None, None] * at_start[part]) < _TOO_STIFF).all():
+            return None
         J, F, Z = df_dy[:, 1:].copy(), slopes[:, 1:].copy(), z[part]
         systems, pivots = np.empty((count, size, size)), np.empty((count, size), dtype=np.int64)
         eliminated = np.zeros(count, dtype=np.int64)
@@ -79,14 +79,6 @@ def together(
         elif not length < _ROUNDING:
             return None
     return z, at_start, left
-
-
-def _is_too_stiff(field: VectorField, windows: tuple[Real, Real, Real], small: Real) -> bool:
-    """Whether the longest window is."""
-    longest = int(np.argmax(abs(windows[2])))
-    t, y, h = float(windows[0][longest]), windows[1][longest], float(windows[2][longest])
-    slope = field(t, y)
-    return bool(abs(h * field.jacobian(t, y, slope, h * slope, small)).max() > _TOO_STIFF)
 
 
 def _with_derivatives(field: VectorField, t: Real, y: Real, h: Real, small: Real) -> tuple[Real, Real]:

@@ -132,10 +132,6 @@ class VectorField:
         """Whether all points of many windows may go into one call, as far as is known."""
         return bool(self._whole)
 
-    def takes_many_points(self, t: Real, Y: Real) -> bool:
-        """Whether all points may go into one call: tried at some, t (m,), Y (m, n), if that is not known yet."""
-        return self._whole is not False and (self.at_once or self._try_whole(t, Y, np.empty(Y.shape)))
-
     @property
     def pure(self) -> bool:
         """Whether nobody can tell how often f is called, and when, as far as is known."""
