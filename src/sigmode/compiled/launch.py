@@ -199,7 +199,12 @@ class Entry(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it on one thread."""
-        return self.serial(*args, **kwargs)
+        try:
+            return self.serial(*args, **kwargs)
+        except SystemError as error:  # Numba's wrapper runs Python code, and goes on where that is interrupted
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise error.__cause__ from None
+            raise
 
     @functools.cached_property
     def serial(self) -> Callable[..., R]:

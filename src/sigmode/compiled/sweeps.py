@@ -6,8 +6,10 @@ exponential function: A integrates (docs/windows.md). They need no call of f.
 
 from __future__ import annotations
 
+import numpy as np
+
 from .launch import helper, inlined
-from .vectors import LANES, aligned, at_least, eight, fused, largest, load, row_times, store
+from .vectors import LANES, aligned, eight, fused, larger, largest, load, row_times, store
 
 __all__ = ["solve_by_sweeps"]
 
@@ -35,11 +37,11 @@ def _times_h_A_J(h, transposed, J, term, product):
 
 @inlined
 def _add(term, total, k):
-    """Add a row of the term to the sum; the largest numbers of both."""
+    """Add a row of the term to the sum; the largest numbers of both, infinite for NaN."""
     of_term, of_total = eight(0.0), eight(0.0)
     for at in range(0, term.shape[1], LANES):
         summed = load(total, k, at) + load(term, k, at)
-        of_term, of_total = at_least(abs(load(term, k, at)), of_term), at_least(abs(summed), of_total)
+        of_term, of_total = larger(of_term, abs(load(term, k, at))), larger(of_total, abs(summed))
         store(total, k, at, summed)
     return largest(of_term), largest(of_total)
 
@@ -66,7 +68,7 @@ def solve_by_sweeps(h, transposed, J, right):
         done, size = True, 0.0
         for k in range(n):
             of_term, of_total = _add(term, total, k)
-            done = done and of_term <= _LEFT_OUT * of_total
+            done = done and of_term <= _LEFT_OUT * of_total < np.inf
             size = max(size, of_term)
         if done:
             for k in range(n):

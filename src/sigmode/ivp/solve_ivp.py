@@ -38,9 +38,9 @@ _ATTEMPTS = 6
 # A new attempt aims at this part of the tolerance, and tightens at least and at most by these factors. Not tuned.
 _AIM = 0.3
 _TIGHTEN_AT_MOST, _TIGHTEN_AT_LEAST = 1e-4, 0.1
-# The second attempt whose error is not below this part of the best one is the last: where errors grow a million times
+# The third attempt whose error is not below this part of the best one is the last: where errors grow a million times
 # one may be small, or large, by chance. Not tuned.
-_PROGRESS, _MOST_IN_VAIN = 0.5, 2
+_PROGRESS, _MOST_IN_VAIN = 0.5, 3
 # Windows per span where a first solution was seen to step over something. Not tuned.
 _LOOKING_CLOSER = 100
 # A window may be this much longer than growth allows. Not tuned.

@@ -1,0 +1,157 @@
+"""f of Python: a march that asks Python for f alone, against the long way and against closed forms."""
+
+import math
+import os
+import signal
+import threading
+import traceback
+
+import numpy as np
+import pytest
+import scipy.integrate
+from numpy.testing import assert_allclose, assert_array_equal
+
+import sigmode as sm
+from sigmode.ivp import quick_plain
+from sigmode.ivp.march import March
+
+PROBLEMS = {
+    "decay": (lambda t, y: -y, (0.0, 5.0), [1.0]),
+    "backwards": (lambda t, y: [-y[0] + math.sin(t)], (3.0, -2.0), [1.0]),
+    "Lotka-Volterra": (lambda t, y: (1.5 * y[0] - y[0] * y[1], -3 * y[1] + y[0] * y[1]), (0.0, 15.0), [10.0, 5.0]),
+    "pendulum": (lambda t, y: [y[1], -math.sin(y[0])], (0.0, 10.0), [2.0, 0.0]),
+    "kink": (lambda t, y: [abs(math.sin(t)) - y[0]], (0.0, 7.0), [0.5]),
+    "branch": (lambda t, y: [1.0 if t < 1.0 / 3.0 else -y[0]], (0.0, 2.0), [0.0]),
+    "stiff": (lambda t, y: [-1e5 * (y[0] - math.cos(t))], (0.0, 3.0), [0.0]),
+    "at rest": (lambda t, y: [y[1], 0.0, -y[2]], (0.0, 4.0), [0.0, 0.0, 1.0]),
+    "six": (lambda t, y: np.roll(y, 1) - 2.0 * y + np.sin(t), (0.0, 6.0), np.arange(6.0)),
+}
+
+
+def impure(fun, calls):
+    """The same function, which notes its calls."""
+
+    def noting(t, y):
+        calls.append(t)
+        return fun(t, y)
+
+    return noting
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-10])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_as_the_long_way(monkeypatch, name, rtol):
+    fun, span, y0 = PROBLEMS[name]
+    options = {"rtol": rtol, "atol": 1e-2 * rtol, "t_eval": np.linspace(*span, 50)}
+    quick = sm.solve_ivp(fun, span, y0, **options)
+    with monkeypatch.context() as patch:
+        patch.setattr("sigmode.ivp.solve_ivp.shortcut", lambda otherwise, *args: otherwise)
+        long = sm.solve_ivp(fun, span, y0, **options)
+    assert quick.success
+    assert long.success
+    bound = 2.0 * (1e-2 * rtol + rtol * abs(long.y).max(axis=1, keepdims=True))
+    assert (abs(quick.y - long.y) <= bound).all()
+    assert (abs(quick.error - long.error) <= bound).all()
+    assert_array_equal(quick.t, long.t)
+    assert sorted(quick) == sorted(long)
+
+
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_one_t_and_one_y_for_what_notes_its_calls(name):
+    fun, span, y0 = PROBLEMS[name]
+    calls = []
+    res = sm.solve_ivp(impure(fun, calls), span, y0, rtol=1e-6, atol=1e-8)
+    pure = sm.solve_ivp(fun, span, y0, rtol=1e-6, atol=1e-8)
+    assert res.success
+    assert all(isinstance(t, float) for t in calls)
+    assert min(span) <= min(calls) <= max(calls) <= max(span)
+    assert 0.3 * len(calls) < res.nfev <= len(calls)  # those for differences do not count
+    at = np.linspace(*span, 40)
+    assert_allclose(res.sol(at), pure.sol(at), rtol=0, atol=2e-6 * (1e-2 + abs(pure.y).max()))
+
+
+def test_df_dy_of_each_node_saves_sweeps():
+    """Newton's steps with it are few: less calls for whole windows, and what the iteration leaves is far below."""
+    fun, span, y0 = PROBLEMS["Lotka-Volterra"]
+    counted = {}
+    for pure in (True, False):
+        original, asked = March._answer, []
+        March._answer = lambda self, points, asked=asked, original=original: (
+            asked.append(points) or original(self, points)
+        )
+        try:
+            sm.solve_ivp(fun if pure else impure(fun, []), span, y0, rtol=1e-8, atol=1e-10)
+        finally:
+            March._answer = original
+        counted[pure] = len([points for points in asked if points])
+    assert counted[True] < 0.85 * counted[False]
+
+
+@pytest.mark.parametrize("kind", [ValueError, ZeroDivisionError, SystemExit, KeyboardInterrupt, StopIteration])
+@pytest.mark.parametrize("pure", [True, False])
+@pytest.mark.parametrize("method", ["sigmode", "scipy"])
+def test_exceptions_come_from_f(kind, pure, method):
+    run = sm.solve_ivp if method == "sigmode" else scipy.integrate.solve_ivp
+    for at in (1, 2, 7, 60, 300, 900):
+        calls, raised = [], kind("no more")
+
+        def fun(t, y, calls=calls, at=at, raised=raised):
+            calls.append(t)
+            if len(calls) == at:
+                raise raised
+            return [y[1], -math.sin(y[0])]
+
+        with pytest.raises(kind) as caught:
+            run(fun, (0, 30), [1.0, 0.0], method=sm.NeuralCollocation, rtol=1e-8, atol=1e-10)
+        assert caught.value is raised
+        assert "in fun" in "".join(traceback.format_exception(caught.value))
+        assert len(calls) == at
+    if pure:  # found out by a call for many points, it is what single calls raise
+        with pytest.raises(ZeroDivisionError):
+            run(lambda t, y: [1.0 / (1 if t < 1.0 else 0)], (0, 2), [0.0], method=sm.NeuralCollocation)
+
+
+def solve_again_and_again(fun):
+    for _ in range(100):
+        sm.solve_ivp(fun, (0, 3000), [2.0, 0.0], rtol=1e-6)
+
+
+def test_an_interrupt_ends_a_solve():
+    def fun(t, y):
+        return [y[1], 1000.0 * (1.0 - y[0] ** 2) * y[1] - y[0]]
+
+    for delay in (0.001, 0.004, 0.011, 0.03):
+        timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            solve_again_and_again(fun)
+        timer.join()
+
+
+def test_f_may_solve_a_problem_itself():
+    def fun(t, y):
+        inner = sm.solve_ivp(lambda s, z: -z, (0.0, 1.0), [y[0]], rtol=1e-9, atol=1e-12)
+        return [-inner.y[0, -1]]
+
+    res = sm.solve_ivp(fun, (0, 2), [1.0], rtol=1e-6, atol=1e-8)
+    assert res.success
+    assert_allclose(res.y[0, -1], math.exp(-2.0 * math.exp(-1.0)), rtol=1e-5)
+
+
+def test_no_other_march_where_f_is_noisy(monkeypatch):
+    """The march notes the noise and goes on."""
+    marches = []
+    original = quick_plain.March
+
+    monkeypatch.setattr(quick_plain, "March", lambda *given: marches.append(1) or original(*given))
+    res = sm.solve_ivp(lambda t, y: np.round(-y + np.sin(t), 4), (0, 5), [1.0], rtol=1e-6, atol=1e-6)
+    assert "scatters by about" in res.message
+    assert 1 <= len(marches) <= 2
+
+
+@pytest.mark.parametrize("tol", 10.0 ** -np.arange(3.0, 7.1, 0.5))
+def test_luck_does_not_decide_where_errors_grow_a_million_times(tol):
+    """An attempt may be far better than the next one, by chance, and still not good enough."""
+    lorenz = lambda t, y: [10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]]
+    res = sm.solve_ivp(lorenz, (0, 20), [1.0, 1.0, 1.0], rtol=tol, atol=tol)
+    assert res.success
