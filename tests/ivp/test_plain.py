@@ -155,3 +155,49 @@ def test_luck_does_not_decide_where_errors_grow_a_million_times(tol):
     lorenz = lambda t, y: [10 * (y[1] - y[0]), y[0] * (28 - y[2]) - y[1], y[0] * y[1] - 8 / 3 * y[2]]
     res = sm.solve_ivp(lorenz, (0, 20), [1.0, 1.0, 1.0], rtol=tol, atol=tol)
     assert res.success
+
+
+def thrown(t, y):
+    return [y[2], y[3], 0.0, -9.81]
+
+
+def ground(t, y):
+    return y[1]
+
+
+ground.terminal, ground.direction = True, -1
+
+
+@pytest.mark.parametrize("t_eval", [None, np.linspace(0.5, 12, 24)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_events_end_the_march(t_eval, count):
+    """f is not called behind the window in which it ends, and the result is cut off where it ends."""
+    calls = []
+    hit = lambda t, y: math.sin(t)
+    hit.terminal = count
+    fun = impure(lambda t, y: [-y[1], y[0]], calls)
+    res = sm.solve_ivp(fun, (0.5, 1000), [1.0, 0.0], events=[hit, lambda t, y: y[0]], rtol=1e-8, t_eval=t_eval)
+    end = count * math.pi
+    assert (res.status, res.success) == (1, True)
+    assert res.message == "A termination event occurred."
+    assert_allclose(res.t_events[0], math.pi * np.arange(1, count + 1), rtol=1e-13)
+    assert_allclose(res.t_events[1], 0.5 + math.pi * (np.arange(len(res.t_events[1])) + 0.5), rtol=1e-7)
+    assert max(calls) < end + 20.0
+    assert res.sol.span == (0.5, res.t_events[0][-1])
+    assert_allclose(res.y, [np.cos(res.t - 0.5), np.sin(res.t - 0.5)], atol=1e-7)
+    assert res.error.shape == res.y.shape
+    assert (res.error[:, 1:] > 0.0).all()
+    assert t_eval is None or (res.t == t_eval[t_eval <= end]).all()
+    assert t_eval is not None or res.t[-1] == res.t_events[0][-1]
+
+
+def test_a_throw_by_the_long_way_and_the_short_one(monkeypatch):
+    given = (thrown, (0, 100), [0.0, 1.0, 50.0, 50.0])
+    quick = sm.solve_ivp(*given, events=ground)
+    with monkeypatch.context() as patch:
+        patch.setattr("sigmode.ivp.solve_ivp.shortcut", lambda otherwise, *args: otherwise)
+        long = sm.solve_ivp(*given, events=ground)
+    assert_allclose(quick.t_events[0], (50.0 + math.sqrt(2500.0 + 2 * 9.81)) / 9.81, rtol=1e-6)
+    assert_allclose(quick.t_events[0], long.t_events[0], rtol=1e-9)
+    assert_allclose(quick.y_events[0], long.y_events[0], rtol=1e-6, atol=1e-9)
+    assert (quick.status, quick.message) == (long.status, long.message)

@@ -202,8 +202,11 @@ class Entry(Generic[P, R]):
         try:
             return self.serial(*args, **kwargs)
         except SystemError as error:  # Numba's wrapper runs Python code, and goes on where that is interrupted
-            if isinstance(error.__cause__, KeyboardInterrupt):
-                raise error.__cause__ from None
+            cause: BaseException | None = error
+            while isinstance(cause, SystemError):
+                cause = cause.__cause__
+            if isinstance(cause, KeyboardInterrupt):
+                raise cause from None
             raise
 
     @functools.cached_property

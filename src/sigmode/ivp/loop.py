@@ -17,11 +17,11 @@ from .events import Event, Events
 from .method import NeuralCollocation
 from .solved import SolvedWindow
 
-__all__ = ["FINISHED", "solve"]
+__all__ = ["ENDED_BY_EVENT", "FINISHED", "solve"]
 
 # SciPy's words.
 FINISHED = "The solver successfully reached the end of the integration interval."
-_ENDED_BY_EVENT = "A termination event occurred."
+ENDED_BY_EVENT = "A termination event occurred."
 # Windows that are marched on by at a time, without events and, for a compiled f, with events: these may end it before.
 # Not tuned.
 _MANY, _FEW = 64, 4
@@ -63,7 +63,7 @@ def solve(
     res.message = message
     res.noise = solver.noise_message
     if finished:
-        res.status, res.message = (1, _ENDED_BY_EVENT) if at is not None else (0, FINISHED)
+        res.status, res.message = (1, ENDED_BY_EVENT) if at is not None else (0, FINISHED)
     res.t_events, res.y_events = watched.arrays() if watched else (None, None)
     if not windows:
         sol = constant(t_span[0], end, solver.y)

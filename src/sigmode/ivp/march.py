@@ -56,7 +56,7 @@ class March:
     Attributes
     ----------
     y, f : (n,), value and slope where the march is; y_start : the value at the start of the last window
-    Y, K : (s, n), values and slopes at the nodes of the last window
+    basis : of the windows; Y, K : (s, n), values and slopes at the nodes of the last one
     noise : (n,), how much f scatters, as far as that was noticed, or None; seen : where that was
     """
 
@@ -78,7 +78,7 @@ class March:
         weights : atol, rtol, and what does not matter in y, (n,) each; h_abs : the first length; breaks : times at
         which f is not smooth, in the order of the march.
         """
-        self._basis, self._field, self._small = basis, field, weights[2]
+        self.basis, self._field, self._small = basis, field, weights[2]
         self.y, self.f, self.y_start = y, f, y
         self._df_dy: Any = None
         self.noise: Real | None = None
@@ -111,7 +111,7 @@ class March:
 
     def _make_memory(self, weights: tuple[Real, Real, Real], address: int, words: Index) -> None:
         """The arrays that `advance` works with."""
-        basis, n = self._basis, self._field.n
+        basis, n = self.basis, self._field.n
         self._counts[m.SIMPLE] = 1  # many calls of f cost less than one matrix
         vectors = [np.array(values, dtype=np.float64) for values in (weights[2], self.y, self.f, self.y)]
         self.y, self.f, self.y_start = vectors[1:]
@@ -144,7 +144,7 @@ class March:
         if views is None:
             assert self._one is not None
             t, Y, K = self._one.t[:points], self._one.rows[:points], self._one.slopes[:points]
-            views = self._views[points] = t, Y, K, max(0, points - self._basis.s)
+            views = self._views[points] = t, Y, K, max(0, points - self.basis.s)
         self._field.nodes(*views)
         self._counts[m.AT_ONCE] = self._field.at_once and self.noise is None
 
@@ -245,7 +245,7 @@ class March:
             elif asked in (m.ASK_SLOPE, m.AT_BOUND):
                 self._accept(asked == m.ASK_SLOPE)
                 if not self.in_compiled_code:  # nothing else comes of it
-                    m.steer(self._numbers, self._counts, self._field.n, self._basis.nodes, self._t, self.f)
+                    m.steer(self._numbers, self._counts, self._field.n, self.basis.nodes, self._t, self.f)
                     return None
             else:
                 return None if asked == m.ACCEPTED else self._why(asked)
@@ -323,7 +323,7 @@ class March:
             return True
         h = abs(self.h)
         try:
-            damped = np.linalg.solve(np.eye(noise.size) - self.h / (2 * self._basis.s) * df_dy, h * noise)
+            damped = np.linalg.solve(np.eye(noise.size) - self.h / (2 * self.basis.s) * df_dy, h * noise)
         except np.linalg.LinAlgError:
             return True
         return bool((abs(damped) > NEGLIGIBLE * weight).any())
@@ -350,7 +350,7 @@ class March:
         if not self._counts[m.HAS_JACOBIAN] and not np.isfinite(self.f).all():
             self._numbers[m.BAD_T], self._counts[m.BAD] = self.t, int(np.argmin(np.isfinite(self.f)))
             return m.NOT_FINITE
-        found = m.steer(self._numbers, self._counts, self._field.n, self._basis.nodes, self._t, _NOT_LOOKED_AT)
+        found = m.steer(self._numbers, self._counts, self._field.n, self.basis.nodes, self._t, _NOT_LOOKED_AT)
         return int(found)
 
     def _jacobian(self) -> bool:

@@ -18,7 +18,8 @@ from ..user.growth import fastest
 from . import error
 from .attempt import Attempt
 from .bound import Worst
-from .loop import FINISHED
+from .events import Event, Events
+from .loop import ENDED_BY_EVENT, FINISHED
 from .march import March
 from .setting import MAX_WINDOWS, checked_first_step, width
 from .tables import addresses_of, bases_of, of_networks, setting_of, tables_of
@@ -42,12 +43,14 @@ class Problem(NamedTuple):
     controlled: bool
     max_step: float
     options: dict[str, Any]
+    events: list[Event] | None = None
 
 
 class Windows(NamedTuple):
     """The windows of a march, see `compiled.march.advance`; why it ended early, or None; calls of f, and matrices.
 
-    noise : a sentence about that of f, or None
+    noise : a sentence about that of f, or None; events : what was found of them; at : where a terminal one ended the
+    march, in its last window, or None
     """
 
     places: Real
@@ -58,6 +61,8 @@ class Windows(NamedTuple):
     njev: int
     nlu: int
     noise: str | None = None
+    events: Events | None = None
+    at: float | None = None
 
 
 class Second(NamedTuple):
@@ -70,7 +75,7 @@ class Second(NamedTuple):
 
 
 class Quick:
-    """Attempts at a real problem, without events and callbacks."""
+    """Attempts at a real problem that nobody looks on at."""
 
     def __init__(self, otherwise: Callable[..., Attempt], problem: Problem) -> None:
         """otherwise : the attempts that all is left to where this cannot go on."""
@@ -128,9 +133,13 @@ class Quick:
         res = OptimizeResult(t=seen[0], y=seen[1], status=-1 if why else 0, success=not why, message=why or FINISHED)
         res.nfev, res.nlu = windows.nfev + second.nfev + calls, windows.nlu + second.nlu
         res.njev = windows.njev + (second.njev or min(done + 1, len(h)))
-        res.t_events = res.y_events = None
+        res.t_events, res.y_events = windows.events.arrays() if windows.events else (None, None)
         res.sol = of_networks(x, y, V, bias, bases_of(s), h, *errors)
         res.error, res.gap = seen[2], gap
+        if windows.at is not None:
+            if not worst[0] <= 1.0:  # perhaps behind the event
+                return None
+            _end_at(res, windows.at, everywhere)
         return Attempt(
             res, Worst(*worst), error.FOLLOWED * s / growing if growing else math.inf, lambda: (missed, 0),
             windows.noise,
@@ -142,6 +151,19 @@ class Quick:
         least = error.followed(h, s)
         small = np.where(setting.atol > 0.0, setting.atol / np.maximum(setting.rtol, SMALLEST_RTOL), 0.0)
         return error.fastest_growth(field, small, (x[:-1], y, h), _that_may_grow(df_dy, least, h), least)
+
+
+def _end_at(res: OptimizeResult, at: float, everywhere: bool) -> None:
+    """Cut a result off at a terminal event, which becomes its last time if these are its own."""
+    res.status, res.message = 1, ENDED_BY_EVENT
+    res.sol.x[-1] = at
+    before = (res.t - at) * (1.0 if res.sol.h[0] > 0.0 else -1.0)
+    inside = before < 0.0 if everywhere else before <= 0.0
+    res.t, res.y, res.error = res.t[inside], res.y[:, inside], res.error[:, inside]
+    if everywhere:
+        res.t = np.append(res.t, at)
+        res.y = np.column_stack([res.y, res.sol(at)])
+        res.error = np.column_stack([res.error, res.sol.error(at)])
 
 
 def all_windows(march: March, field: VectorField) -> Windows:

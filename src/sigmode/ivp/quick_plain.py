@@ -13,10 +13,12 @@ from ..compiled.whole import Setting
 from ..user.field import VectorField
 from . import error
 from .attempt import Attempt
+from .events import Events
 from .first import first_length
-from .march import March
+from .march import Accepted, March
 from .quick import Problem, Quick, Second, Windows, all_windows
 from .setting import march_weights
+from .solved import SolvedWindow
 from .tables import bases_of
 
 __all__ = ["QuickPlain"]
@@ -52,7 +54,9 @@ class QuickPlain(Quick):
             bases_of(s).own, field, weights, (t0, bound), problem.y0, f, setting.max_step, self._most, h_abs,
             _NO_BREAKS,
         )  # fmt: skip
-        return all_windows(march, field)
+        if problem.events is None:
+            return all_windows(march, field)
+        return _up_to_an_event(march, field, Events(problem.events, t0, problem.y0))
 
     def _second_march(self, windows: Windows, s: int, setting: Setting) -> Second:
         field, bases = self._field, bases_of(s)
@@ -74,3 +78,21 @@ class QuickPlain(Quick):
             df_dy[k] = matrix if matrix is not None else df_dy[k - 1]
         known = found.t, found.z, found.left, df_dy, found.done
         return Second(known, field.nfev - before[0], field.njev - before[1], found.nlu)
+
+
+def _up_to_an_event(march: March, field: VectorField, events: Events) -> Windows:
+    """The windows up to the one in which a terminal event is, or to the end: f is not called behind that."""
+    parts: list[tuple[Real, Real, Real]] = []
+    why = at = None
+    while why is None and at is None and march.t != march.bound:
+        part, stopped = march.stacked(1)
+        if isinstance(stopped, Exception):
+            raise stopped
+        why = stopped
+        for place, (y_start, y, y_end), K in zip(part[0].tolist(), *part[1:], strict=True):
+            window = SolvedWindow(Accepted(place[0], place[1], place[2], y_start, y, y_end, K), march.basis)
+            at = events.look(window, window.end)
+        parts.append(part)
+    places, values, slopes = map(np.concatenate, zip(*parts, strict=True))
+    counts = field.nfev, field.njev, march.nlu
+    return Windows(places, values, slopes, None if at is not None else why, *counts, march.noise_message, events, at)

@@ -28,6 +28,8 @@ def shortcut(otherwise: Callable[..., Attempt], problem: Problem) -> Callable[..
     if not simple or not 0 < y0.size <= MOST_COMPILED or y0.dtype.kind == "c":
         return otherwise
     if is_compiled(problem.fun):
+        if problem.events is not None:
+            return otherwise
         code = compiled_on_nodes(problem.fun, y0.size)
         return QuickCompiled(otherwise, problem, code) if isinstance(code, Called) else otherwise
     field = VectorField(problem.fun, y0.size, y0.dtype, False)

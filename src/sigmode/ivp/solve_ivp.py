@@ -195,8 +195,9 @@ def _solved(task: Task, carried: Number | None = None) -> tuple[IvpResult, Numbe
         return Attempts(run, Bound(y0, rtol, atol, carried), watch)(*given, **tolerances)
 
     one: Callable[..., Attempt] = attempt
-    if method is NeuralCollocation and functions is None and watch is None and carried is None:
-        one = shortcut(attempt, Problem(fun, t_span, y0, t_eval, (rtol, atol), controlled, max_step, options))
+    if method is NeuralCollocation and watch is None and carried is None:
+        problem = Problem(fun, t_span, y0, t_eval, (rtol, atol), controlled, max_step, options, functions)
+        one = shortcut(attempt, problem)
     try:
         res = IvpResult(_solve(one, rtol, atol, controlled))
     finally:
