@@ -164,6 +164,7 @@ def onward(numbers, counts, differences, nodes, A, t, rows, slopes, legendre, df
             _times(A, slopes[:s], numbers[H], y, rows[:s])
             points = s + columns
             if counts[AT_ONCE] and differences and _is_mild(numbers[H], df_dy):
+                _at_rest(y, f, counts[PARTIAL] == 1, still)
                 points = _at_each_node(s, points, numbers[H], small, still, t, rows, slopes)
             return asked, points, columns
         return asked, 0, 0

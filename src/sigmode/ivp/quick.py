@@ -85,6 +85,9 @@ class Quick:
         self._first = 0.0 if first_step is None else checked_first_step(first_step, *problem.t_span)
         self._most = arguments.count(problem.options.get("max_windows", MAX_WINDOWS), "max_windows")
 
+    # What `finish` calls.
+    _parts: tuple[Any, ...] = FINISH_PARTS
+
     def _code(self) -> tuple[int, Index] | None:
         """The address of f, and what it is given, as `functions.Called` has them; None where it cannot be called."""
         raise NotImplementedError
@@ -118,7 +121,7 @@ class Quick:
         second = self._second_march(windows, s, setting)
         everywhere, probe = problem.t_eval is None, windows.why is None and math.isinf(longest)
         status, of_second, worst, df_dy, seen, networks, errors, gap = finish(
-            addresses_of(FINISH_PARTS), *code, *windows[:3], setting, tables_of(s), probe,
+            addresses_of(self._parts), *code, *windows[:3], setting, tables_of(s), probe,
             _NOTHING if everywhere else problem.t_eval, everywhere, second.known,
         )  # fmt: skip
         calls, done, missed, looked = of_second

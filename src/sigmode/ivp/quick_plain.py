@@ -7,9 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ..arrays import Index, Real
+from ..compiled.compare import compare
 from ..compiled.python import Asked
 from ..compiled.report import beside
-from ..compiled.whole import Setting
+from ..compiled.whole import FINISH_PARTS, Setting
 from ..user.field import VectorField
 from . import error
 from .attempt import Attempt
@@ -29,6 +30,9 @@ _TINY = float(np.finfo(float).tiny)
 
 class QuickPlain(Quick):
     """See `Quick`."""
+
+    # `compare`, which makes the second march of compiled f, is not needed: it takes long to compile.
+    _parts = tuple(part if part is not compare else None for part in FINISH_PARTS)
 
     def __init__(self, otherwise: Callable[..., Attempt], problem: Problem, field: VectorField) -> None:
         super().__init__(otherwise, problem)

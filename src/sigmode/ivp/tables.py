@@ -87,9 +87,9 @@ def _setting(
 
 
 @functools.cache
-def addresses_of(parts: tuple[Entry[..., Any], ...]) -> Index:
-    """Where the machine code of entries is."""
-    return np.array([part.address for part in parts])
+def addresses_of(parts: tuple[Entry[..., Any] | None, ...]) -> Index:
+    """Where the machine code of entries is; zero for those that are not needed."""
+    return np.array([part.address if part else 0 for part in parts])
 
 
 def of_networks(
