@@ -201,3 +201,18 @@ def test_a_throw_by_the_long_way_and_the_short_one(monkeypatch):
     assert_allclose(quick.t_events[0], long.t_events[0], rtol=1e-9)
     assert_allclose(quick.y_events[0], long.y_events[0], rtol=1e-6, atol=1e-9)
     assert (quick.status, quick.message) == (long.status, long.message)
+
+
+def test_an_attempt_with_wrong_calls_for_many_points_is_made_again(monkeypatch):
+    """Single nodes are compared; the look between the nodes, at the latest, sees what they missed."""
+    monkeypatch.setattr("sigmode.user.field.is_pure", lambda *given: True)
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        c, end, rtol = rng.uniform(0.5, 4.0), rng.uniform(4.0, 6.0), 10.0 ** rng.uniform(-6, -2)
+        res = sm.solve_ivp(
+            lambda t, y, c: -y + (np.max(t) > c), (0, end), [0.2] * 3, args=(c,), rtol=rtol, atol=1e-2 * rtol
+        )
+        before = 0.2 * math.exp(-c)
+        exact = np.where(res.t < c, 0.2 * np.exp(-res.t), 1.0 + (before - 1.0) * np.exp(-(res.t - c)))
+        assert res.success
+        assert_allclose(res.y, np.tile(exact, (3, 1)), rtol=0, atol=3.1 * rtol)

@@ -35,6 +35,8 @@ PURE = {
     "fills": filled,
     "closure": closing(3.0),
     "default": lambda t, y, k=2.0: -k * y,
+    "built in": lambda t, y: [min(1.0, 2.0), sum([y[0], y[1]])],
+    "along an axis": lambda t, y: -y * np.sum(y, axis=0),
 }
 
 
@@ -70,6 +72,10 @@ class Callable:
 
 
 IMPURE = {
+    "smallest": lambda t, y: y if np.min(y) < 1.0 else -y,
+    "a method": lambda t, y: y / y.max(),
+    "of t": lambda t, y: -y + (np.max(t) > 1.0),
+    "norm": lambda t, y: y / np.linalg.norm(y),
     "appends": counting, "writes an array": in_place, "prints": printing, "global": remembering, "default": with_list,
     "object": Callable(), "method": Callable().__call__, "closure": closing(SEEN),
     "other modules": lambda t, y: cmath.sin(t) * y, "not for arrays": lambda t, y: math.gamma(t) * y,

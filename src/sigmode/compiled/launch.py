@@ -205,9 +205,7 @@ class Entry(Generic[P, R]):
             cause: BaseException | None = error
             while isinstance(cause, SystemError):
                 cause = cause.__cause__
-            if isinstance(cause, KeyboardInterrupt):
-                raise cause from None
-            raise
+            raise error if cause is None else cause from None
 
     @functools.cached_property
     def serial(self) -> Callable[..., R]:

@@ -42,6 +42,10 @@ class QuickPlain(Quick):
     def _code(self) -> tuple[int, Index] | None:
         return self._asked.address, self._asked.words
 
+    def _is_refuted(self) -> bool:
+        refuted, self._field.was_wrong = self._field.was_wrong, False
+        return refuted
+
     def _raise_what_f_raised(self) -> None:
         if self._asked.failed:
             raise self._asked.failed.pop()
@@ -49,6 +53,7 @@ class QuickPlain(Quick):
     def _windows(self, code: tuple[int, Index], s: int, setting: Setting, rtol: Real, atol: Real) -> Windows | None:
         field, problem = self._field, self._problem
         field.nfev = field.njev = 0
+        field.compare_anew()
         t0, bound = problem.t_span
         weights = march_weights(rtol, atol, field.n)
         longest = min(setting.max_step, abs(bound - t0))

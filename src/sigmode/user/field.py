@@ -88,6 +88,8 @@ class VectorField:
         The machine code of f.
     given, constant : bool
         Whether df/dy comes from the user, and whether it is one matrix for all t and y.
+    was_wrong : bool
+        Whether calls for many points turned out to be wrong after some that seemed to be right.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class VectorField:
         # The same for arrays, where that is another function.
         self._alike = None if vectorized or self._whole is False else alike(*_parts(fun))
         self._turn, self._mixed = 0, False
+        self.was_wrong = False
         self._shape = (n,)
         code = None if vectorized or self.dtype.kind == "c" else on_nodes(*_parts(fun), n)
         self.compiled = code if isinstance(code, Called) else None
@@ -276,14 +279,22 @@ class VectorField:
                 for i in self._compared(t.size):
                     single = self._single(float(t[i]), Y[i].copy())
                     if not _same(single, K[i]):
-                        self._whole = False
-                        return False
+                        return self._not_whole()
         except Exception:
-            self._whole = False
-            return False
+            return self._not_whole()
         self._whole = True
         self._turn += 1
         return True
+
+    def _not_whole(self) -> bool:
+        """Call it point by point from now on."""
+        self.was_wrong = self.was_wrong or bool(self._whole)
+        self._whole = False
+        return False
+
+    def compare_anew(self) -> None:
+        """Compare all points of the next call for many with single calls, as those of the first one."""
+        self._whole = self._whole and None
 
     def _take(self, value: Any, rows: Number) -> None:
         """Write what f returned for many points to rows (n, m)."""

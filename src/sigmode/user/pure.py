@@ -30,12 +30,18 @@ _NOT_OF_NUMPY = {
     "setflags", "sort", "tofile",
 }  # fmt: skip
 _KEYWORDS = {"out", "copy"}
+# What NumPy makes one number of many with, unless it is told an axis: of all points, where there are many. In a branch,
+# `if np.min(y) < 1`, only the points beside it would tell.
+_OF_ALL_POINTS = {
+    "all", "allclose", "amax", "amin", "any", "argmax", "argmin", "array_equal", "average", "count_nonzero", "max",
+    "mean", "median", "min", "nanmax", "nanmean", "nanmin", "nansum", "norm", "prod", "ptp", "std", "sum", "var",
+}  # fmt: skip
 # Functions that call functions, at most. Not tuned.
 _DEPTH = 3
 
 
 def is_pure(fun: Any, args: tuple[Any, ...] = (), depth: int = _DEPTH) -> bool:
-    """Whether `fun` is made of arithmetic, NumPy and `math` alone, with constants that nothing can change.
+    """Whether `fun` is arithmetic, NumPy and `math` alone, with constants that nothing can change, and for one point.
 
     A cautious look at its code: anything unknown says no. A function that notes its calls in a list, draws, prints or
     has a state of its own must see what `scipy.integrate.solve_ivp` promises, one t and one y.
@@ -65,7 +71,8 @@ def is_pure(fun: Any, args: tuple[Any, ...] = (), depth: int = _DEPTH) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _in_code(code: CodeType) -> tuple[tuple[str, ...], bool, bool]:
-    """The names in a function's code, whether it writes to parts of arrays, and whether it leaves no traces.
+    """The names in a function's code, whether it writes to parts of arrays, and whether it is one of a point, without
+    traces.
 
     Kept for the functions that were seen last: looking takes as long as a few windows.
     """
@@ -73,7 +80,9 @@ def _in_code(code: CodeType) -> tuple[tuple[str, ...], bool, bool]:
     operations = {instruction.opname for instruction in instructions}
     writes = "STORE_SUBSCR" in operations or any(each.argrepr.endswith("=") for each in instructions)  # a[0] = , a +=
     keywords = {name for names in code.co_consts if isinstance(names, tuple) for name in names if isinstance(name, str)}
-    return code.co_names, writes, not (operations & _LEAVES_TRACES or keywords & _KEYWORDS)
+    attributes = {each.argval for each in instructions if each.opname in ("LOAD_ATTR", "LOAD_METHOD")}
+    of_all = bool(attributes & _OF_ALL_POINTS) and "axis" not in keywords
+    return code.co_names, writes, not (operations & _LEAVES_TRACES or keywords & _KEYWORDS or of_all)
 
 
 def _is_constant(value: Any, depth: int) -> bool:
