@@ -21,7 +21,7 @@ from ..user.field import VectorField
 from .ahead import Ahead, solved_at_once, steps_of
 from .first import first_length
 from .march import March
-from .setting import MAX_WINDOWS, checked_first_step, march_weights, width
+from .setting import MAX_WINDOWS, checked_breaks, checked_first_step, march_weights, width
 from .solved import SolvedWindow
 
 __all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput"]
@@ -191,7 +191,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         else:
             h_abs = checked_first_step(first_step, t0, t_bound)
         self._weights, self._most = weights, max_windows
-        self._break_times = self._breaks(breaks)
+        self._break_times = checked_breaks(breaks, self.direction)
         self._first, self._lost = h_abs, False
         self._march = self._new_march(h_abs)
         # Where nobody can tell when f is called the march is ahead of the steps.
@@ -207,16 +207,6 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
             self._basis, self.field, self._weights, span, self.y, self.f, self.max_step, self._most, h_abs,
             self._break_times,
         )  # fmt: skip
-
-    def _breaks(self, breaks: ArrayLike | None) -> Real:
-        """In the order of the march."""
-        if breaks is None:
-            return np.empty(0)
-        times: Real = np.atleast_1d(arguments.numbers(breaks, "breaks", "(m,)", real=True))
-        arguments.one_dimensional(times, "breaks")
-        arguments.finite(times, "`breaks`")
-        times = np.unique(times)
-        return times if self.direction > 0.0 else times[::-1]
 
     def _slope(self) -> Number:
         return self.field(self.t, self.y) if self.n else self.y

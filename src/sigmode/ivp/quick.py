@@ -100,6 +100,10 @@ class Quick:
         """Beside the first, if `finish` is not to make it."""
         raise NotImplementedError
 
+    def _field_of(self, y: Real) -> VectorField:
+        """f, at points like y (., n)."""
+        return VectorField(self._problem.fun, y.shape[1], y.dtype, False, said=True)
+
     def _is_refuted(self) -> bool:
         """Whether f turned out to have been called in a wrong way."""
         return False
@@ -156,7 +160,7 @@ class Quick:
 
     def _growing(self, setting: Setting, x: Real, y: Real, h: Real, df_dy: Real, s: int) -> float:
         """The fastest growth of errors that is too fast to be followed, or zero."""
-        field = VectorField(self._problem.fun, y.shape[1], y.dtype, False, said=True)
+        field = self._field_of(y)
         least = error.followed(h, s)
         small = np.where(setting.atol > 0.0, setting.atol / np.maximum(setting.rtol, SMALLEST_RTOL), 0.0)
         return error.fastest_growth(field, small, (x[:-1], y, h), _that_may_grow(df_dy, least, h), least)

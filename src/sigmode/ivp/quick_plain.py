@@ -18,13 +18,12 @@ from .events import Events
 from .first import first_length
 from .march import Accepted, March
 from .quick import Problem, Quick, Second, Windows, all_windows
-from .setting import march_weights
+from .setting import checked_breaks, march_weights
 from .solved import SolvedWindow
 from .tables import bases_of
 
 __all__ = ["QuickPlain"]
 
-_NO_BREAKS = np.empty(0)
 _TINY = float(np.finfo(float).tiny)
 
 
@@ -38,9 +37,14 @@ class QuickPlain(Quick):
         super().__init__(otherwise, problem)
         self._field = field
         self._asked = Asked(field.nodes, field.n)
+        (t0, bound), breaks = problem.t_span, problem.options.get("breaks")
+        self._breaks = checked_breaks(breaks, bound - t0)
 
     def _code(self) -> tuple[int, Index] | None:
         return self._asked.address, self._asked.words
+
+    def _field_of(self, y: Real) -> VectorField:
+        return self._field
 
     def _is_refuted(self) -> bool:
         refuted, self._field.was_wrong = self._field.was_wrong, False
@@ -61,7 +65,7 @@ class QuickPlain(Quick):
         h_abs = self._first or first_length(field, (t0, problem.y0, f), bound, longest, s, weights[2])
         march = March(
             bases_of(s).own, field, weights, (t0, bound), problem.y0, f, setting.max_step, self._most, h_abs,
-            _NO_BREAKS,
+            self._breaks,
         )  # fmt: skip
         if problem.events is None:
             return all_windows(march, field)

@@ -6,12 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import arguments
 from ..arguments import EPS
 from ..arrays import Real
 
-__all__ = ["ABSOLUTE_FLOOR", "MAX_WINDOWS", "checked_first_step", "march_weights", "width"]
+__all__ = ["ABSOLUTE_FLOOR", "MAX_WINDOWS", "checked_breaks", "checked_first_step", "march_weights", "width"]
 
 # Functions per window: 2 for each digit of rtol and 2 more, between 6 and 22. They resolve what the tolerance asks for
 # on windows of about s/3 radians of an oscillation (docs/decisions.md, "Marching").
@@ -42,6 +43,17 @@ def march_weights(rtol: Real, atol: Real, n: int) -> tuple[Real, Real, Real]:
     absolute = np.maximum(_PART_OF_TOLERANCE * atol * ones, _TINY)  # none may vanish
     relative = np.maximum(_PART_OF_TOLERANCE * rtol, _LEAST_RTOL) * ones
     return absolute, relative, np.where(rtol > 0, atol / rtol, 0.0) * ones
+
+
+def checked_breaks(breaks: ArrayLike | None, direction: float) -> Real:
+    """A user's `breaks`, in the order of the march."""
+    if breaks is None:
+        return np.empty(0)
+    times: Real = np.atleast_1d(arguments.numbers(breaks, "breaks", "(m,)", real=True))
+    arguments.one_dimensional(times, "breaks")
+    arguments.finite(times, "`breaks`")
+    times = np.unique(times)
+    return times if direction > 0.0 else times[::-1]
 
 
 def checked_first_step(first_step: Any, t0: float, t_bound: float) -> float:
