@@ -125,8 +125,8 @@ _MANY_SWEEPS = 8
 # sweeps are below these. Not tuned.
 CHEAP_JACOBIAN = 10
 _FAST_RATE, _FEW_SWEEPS = 0.05, 5
-# The march is stuck if 2000 windows gain less than 1e-6 of the span. Not tuned.
-_STUCK_WINDOWS, _STUCK_GAIN = 2000, 1e-6
+# The march is stuck if 2000 windows gain less than 1e-5 of the span. Not tuned.
+_STUCK_WINDOWS, _STUCK_GAIN = 2000, 1e-5
 
 
 @plain_helper

@@ -32,6 +32,7 @@ _NOISE = 15.0
 _ROUNDING = 1e3 * EPS
 # A break counts if it is this many floating-point numbers ahead. Not tuned.
 _AWAY = 2000
+_LIMIT = "The limit of {most} windows (`max_windows`) was reached at t = {t:.6g}: does `fun` jump to and fro there?"
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
 
 
@@ -421,5 +422,7 @@ def why_it_ended(asked: int, t: float, bad_t: float, component: int, most: int) 
     if asked == m.NOT_FINITE:
         return f"`fun` returned a value that is not finite at t = {bad_t:.6g}, component {component}."
     if asked == m.LIMIT:
-        return f"The limit of {most} windows (`max_windows`) was reached."
+        return (
+            f"The limit of {most} windows (`max_windows`) was reached at t = {t:.6g}: does `fun` jump to and fro there?"
+        )
     return _TOO_SMALL if asked == m.TOO_SMALL else _STUCK.format(t=t)

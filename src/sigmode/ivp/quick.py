@@ -143,10 +143,11 @@ class Quick:
         if looked and not growing and probe:  # noise of df/dy: then f was not looked at between the nodes
             return None
         why = windows.why
-        res = OptimizeResult(t=seen[0], y=seen[1], status=-1 if why else 0, success=not why, message=why or FINISHED)
-        res.nfev, res.nlu = windows.nfev + second.nfev + calls, windows.nlu + second.nlu
-        res.njev = windows.njev + (second.njev or min(done + 1, len(h)))
+        res = OptimizeResult(nfev=windows.nfev + second.nfev + calls)
+        res.njev, res.nlu = windows.njev + (second.njev or min(done + 1, len(h))), windows.nlu + second.nlu
+        res.success, res.status, res.message = not why, -1 if why else 0, why or FINISHED
         res.t_events, res.y_events = windows.events.arrays() if windows.events else (None, None)
+        res.t, res.y = seen[0], seen[1]
         res.sol = of_networks(x, y, V, bias, bases_of(s), h, *errors)
         res.error, res.gap = seen[2], gap
         if windows.at is not None:

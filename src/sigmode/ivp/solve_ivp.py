@@ -163,7 +163,7 @@ def solve_ivp(
         _check_method(method)
         if error_control == "global":
             raise ValueError(
-                f"`method` {method!r} has no estimate of its global error: use NeuralCollocation or "
+                f"`method` {method!r} has no estimate of its global error: leave `method` away, or use "
                 "error_control='local'."
             )
         if progress:
