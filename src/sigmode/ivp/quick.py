@@ -14,7 +14,6 @@ from ..arguments import SMALLEST_RTOL
 from ..arrays import Index, Real
 from ..compiled.whole import ASK_PYTHON, FINISH_PARTS, Setting, finish
 from ..user.field import VectorField
-from ..user.growth import fastest
 from . import error
 from .attempt import Attempt
 from .bound import Worst
@@ -164,7 +163,7 @@ class Quick:
         field = self._field_of(y)
         least = error.followed(h, s)
         small = np.where(setting.atol > 0.0, setting.atol / np.maximum(setting.rtol, SMALLEST_RTOL), 0.0)
-        return error.fastest_growth(field, small, (x[:-1], y, h), _that_may_grow(df_dy, least, h), least)
+        return error.fastest_growth(field, small, (x[:-1], y, h), df_dy, least)
 
 
 def _end_at(res: OptimizeResult, at: float, everywhere: bool) -> None:
@@ -194,13 +193,3 @@ def all_windows(march: March, field: VectorField) -> Windows:
             room *= _MORE_ROOM
     places, values, slopes = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
     return Windows(places, values, slopes, why, field.nfev, field.njev, march.nlu, march.noise_message)
-
-
-def _that_may_grow(df_dy: Real, least: Real, h: Real) -> list[Any]:
-    """df/dy of the windows in which an eigenvalue allows too much growth, of the others None."""
-    found: list[Any] = [None] * len(df_dy)
-    at = np.flatnonzero(abs(df_dy).sum(axis=2).max(axis=1) > least[: len(df_dy)])
-    growth = fastest(df_dy[at] * np.sign(h[at, None, None]))
-    for k in at[growth > least[at]].tolist():
-        found[k] = df_dy[k]
-    return found
