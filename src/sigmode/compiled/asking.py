@@ -15,8 +15,6 @@ from .control import (
     ASK_SLOPE,
     ASK_WINDOW,
     AT_BOUND,
-    BAD,
-    BAD_T,
     CUT,
     ERROR,
     NLU,
@@ -26,7 +24,7 @@ from .control import (
     H,
 )
 from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper
-from .march import needs_a_look, store
+from .march import find_bad, needs_a_look, store
 from .python import ask
 from .window import NOT_YET
 
@@ -40,19 +38,6 @@ _onward, _sweep = (by_address(part) for part in PARTS)
 
 
 @helper
-def _find_bad(numbers, counts, t, K, before):
-    """The first node and component where f, as it came, is not finite; else where Newton's step is not."""
-    counts[BAD] = -1
-    for slopes in (before, K):
-        for i in range(slopes.shape[0]):
-            for k in range(slopes.shape[1]):
-                if not math.isfinite(slopes[i, k]):
-                    counts[BAD] = k
-                    numbers[BAD_T] = t[i]
-                    return
-
-
-@helper
 def _note(numbers, counts, state, t, K, before):
     """What `sweep` has found out about a window."""
     counts[SWEEPS] = int(state[between.SWEEPS])
@@ -61,7 +46,7 @@ def _note(numbers, counts, state, t, K, before):
     numbers[RATE] = state[between.RATE]
     numbers[ERROR] = state[between.ERROR]
     if math.isnan(numbers[ERROR]):
-        _find_bad(numbers, counts, t, K, before)
+        find_bad(numbers, counts, t[: len(K)], K.T, before.T)
 
 
 _OF_WINDOW = ", ".join([VECTOR, *[MATRIX] * 5, CUBE, MATRIX, INDICES, VECTOR])  # t to right

@@ -80,7 +80,7 @@ from .window import (
     stay_at_rest,
 )
 
-__all__ = ["advance", "needs_a_look", "store"]
+__all__ = ["advance", "find_bad", "needs_a_look", "store"]
 
 
 @inlined
@@ -112,7 +112,7 @@ def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K):
 
 
 @helper
-def _find_bad(numbers, counts, t, K, before):
+def find_bad(numbers, counts, t, K, before):
     """The first node and component where f, as it came, is not finite; else where Newton's step is not. In rows."""
     counts[BAD] = -1
     for rows in (before, K):
@@ -195,7 +195,7 @@ def _solve(
         if counts[SIMPLE]:  # the same window by Newton's method
             by_newton(counts)
         else:
-            _find_bad(numbers, counts, t, slopes, earlier)
+            find_bad(numbers, counts, t, slopes, earlier)
     return True
 
 
