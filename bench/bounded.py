@@ -50,10 +50,10 @@ def loosest(name: str, method: str, rtol: float) -> Callable[[], Any] | None:
     return None
 
 
-def medians(runs: dict[str, Callable[[], Any]]) -> dict[str, float]:
+def medians(runs: dict[str, Callable[[], Any]], rounds: int = ROUNDS) -> dict[str, float]:
     """Seconds of each, in turns."""
     times: dict[str, list[float]] = {label: [] for label in runs}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for label, run in runs.items():
             start = time.perf_counter()
             run()

@@ -9,12 +9,11 @@ defaults. Beside it are true errors at the end, relative to the largest value, a
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from bounded import medians
 from scipy.integrate import solve_ivp
 
 import sigmode as sm
@@ -78,13 +77,7 @@ def main() -> None:
         exact = solve_ivp(fun, span, y0, method="DOP853", rtol=1e-12, atol=1e-12, **options)
         scale = abs(exact.y).max(axis=1)
         errors = {label: float((abs(run().y[:, -1] - exact.y[:, -1]) / scale).max()) for label, run in runs.items()}
-        times: dict[str, list[float]] = {label: [] for label in runs}
-        for _ in range(ROUNDS):
-            for label, run in runs.items():
-                start = time.perf_counter()
-                run()
-                times[label].append(time.perf_counter() - start)
-        rk45, ours, method = (statistics.median(times[label]) for label in runs)
+        rk45, ours, method = medians(runs, ROUNDS).values()
         print(
             f"| {name} | {1e3 * rk45:.2f} ms | {ours / rk45:.1f} | {method / rk45:.1f} | {errors['RK45']:.0e} |"
             f" {errors['ours']:.0e} |"
