@@ -37,7 +37,7 @@ TARGETS = (1e-6, 1e-9)
 LADDER = 10.0 ** -np.arange(3.0, 13.25, 0.5)
 MOST_STEPS = 300_000  # of the compiled solvers
 SLOW = 0.4  # seconds: tighter tolerances are left out
-ROUNDS, LEAST_ROUNDS, LONG, SHORT = 7, 3, 0.05, 5e-4  # LEAST_ROUNDS of LONG runs; those below SHORT run several times
+ROUNDS, LEAST_ROUNDS, LONG, SHORT = 7, 3, 0.05, 5e-3  # LEAST_ROUNDS of LONG runs; those below SHORT run several times
 NEARLY = 10.0
 OURS, PEERS = "ours", ("numbalsoda lsoda", "numbalsoda dop853")
 
@@ -298,7 +298,7 @@ def medians(name: str, runs: dict[tuple[str, float], Run], rough: dict[tuple[str
         for key, run in runs.items():
             if k >= LEAST_ROUNDS and rough[key] > LONG:
                 continue
-            times = max(1, min(50, int(SHORT / rough[key])))
+            times = max(1, min(100, int(SHORT / rough[key])))
             rtol, atol = key[1], PROBLEMS[name].atol * key[1]
             start = time.perf_counter()
             for _ in range(times):
