@@ -67,6 +67,8 @@ def no_tuple(args: Any) -> TypeError:
 
 def number(value: Any, name: str, kind: str = "number") -> float:
     """A real number."""
+    if type(value) is float:
+        return value
     try:
         return float(np.asarray(value).item() + 0.0)  # which text is not
     except (TypeError, ValueError):
@@ -129,7 +131,7 @@ def numbers(value: Any, name: str, shape: str, real: bool = False, advice: str =
         array = np.array(value)
         if array.dtype.kind not in "fiubc":
             raise TypeError
-        array = array.astype(complex if array.dtype.kind == "c" else float)
+        array = array.astype(complex if array.dtype.kind == "c" else float, copy=False)
     except (TypeError, ValueError):
         kind = "real numbers" if real else "numbers"
         raise WrongKind(f"`{name}` must be {kind} of shape {shape}, got {value!r}.") from None
@@ -146,9 +148,9 @@ def one_dimensional(array: Number, name: str) -> None:
 
 def finite(array: Number, what: str) -> None:
     """No infinity and no NaN in it; what : how it is called, "`x`"."""
-    bad = ~np.isfinite(array)
-    if bad.any():
-        raise ValueError(f"All components of {what} must be finite, got {array[bad][0]}.")
+    good = np.isfinite(array)
+    if not good.all():
+        raise ValueError(f"All components of {what} must be finite, got {array[~good][0]}.")
 
 
 def tolerances(rtol: ArrayLike, atol: ArrayLike, n: int) -> tuple[Real, Real]:

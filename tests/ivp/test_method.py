@@ -346,8 +346,8 @@ class TestCompiledWithArgs:
             seen.append(field.compiled is not None)
 
         monkeypatch.setattr(March, "__init__", watched)
-        through = quick.march_through
-        monkeypatch.setattr(quick, "march_through", lambda *given: seen.append(True) or through(*given))
+        through = quick.solve_alone
+        monkeypatch.setattr(quick, "solve_alone", lambda *given: seen.append(True) or through(*given))
         made = None
         for args in ((1.0, 2, np.ones((2, 2))), (2.0, 3, np.full((2, 2), 0.5))):
             options = {"method": sm.NeuralCollocation, "rtol": 1e-8, "atol": 1e-10}

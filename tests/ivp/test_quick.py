@@ -13,12 +13,12 @@ import sigmode as sm
 from sigmode.compiled.begin import begin
 from sigmode.compiled.between import _judged
 from sigmode.compiled.functions import on_nodes
+from sigmode.compiled.growth import _powers_decay, grows
 from sigmode.compiled.kinks import looks_odd
 from sigmode.compiled.local_error import local_error, room_for_error
 from sigmode.compiled.series import continue_rows, continued
 from sigmode.compiled.simple import integrate, sweep, times
 from sigmode.compiled.split import by_eigenvalues
-from sigmode.compiled.whole import _grows
 from sigmode.compiled.window import CONVERGED
 from sigmode.ivp import quick_compiled as module
 from sigmode.ivp.kinks import find
@@ -177,10 +177,10 @@ def rows_of(b, values, behind):
 class TestParts:
     """Pieces of compiled code against NumPy or against the same in Python."""
 
-    @pytest.mark.parametrize("n", [1, 2, 3, 4])
+    @pytest.mark.parametrize("n", [1, 2, 3, 4, 8])
     def test_growth_is_that_of_the_eigenvalues(self, n):
         rng = np.random.default_rng(n)
-        run = numba.njit(lambda *args: _grows(*args))
+        run = numba.njit(lambda *args: grows(*args))
         df_dy = rng.standard_normal((500, n, n)) - 0.5 * np.sqrt(n) * np.eye(n)
         h = np.ones(1)
         found = [run(J[None], h, 1, 0.3) for J in df_dy]
@@ -188,6 +188,19 @@ class TestParts:
         assert 50 < sum(found) < 450
         assert not run(np.full((1, n, n), np.nan), h, 1, 0.3)
         assert [run(1e-150 * J[None], h, 1, 0.3e-150) for J in df_dy] == found
+
+    @pytest.mark.parametrize("n", [4, 8, 11])
+    def test_powers_decay_where_all_eigenvalues_lie_to_the_left(self, n):
+        rng = np.random.default_rng(n)
+        run = numba.njit(lambda J: _powers_decay(J))
+        random = rng.standard_normal((500, n, n)) - 0.9 * np.sqrt(n) * np.eye(n)
+        left = np.array([np.linalg.eigvals(J).real.max() < 0.0 for J in random])
+        assert not any(run(J) for J in random[~left])
+        assert np.mean([run(J) for J in random[left]]) > 0.95
+        turned = [np.linalg.qr(rng.standard_normal((n, n)))[0] for _ in range(50)]
+        stiff = [Q * -(10.0 ** rng.uniform(-6.0, 0.0, n)) @ Q.T for Q in turned]
+        assert np.mean([run(J) for J in stiff]) > 0.9
+        assert not any(run(J - 1.1 * np.linalg.eigvalsh(J).max() * np.eye(n)) for J in stiff)
 
     @pytest.mark.parametrize(("s", "n"), [(6, 1), (8, 2), (14, 3), (21, 5)])
     def test_products_by_vectors(self, s, n):

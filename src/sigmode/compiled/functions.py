@@ -8,7 +8,6 @@ need no other code.
 from __future__ import annotations
 
 import functools
-import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ from numba.extending import intrinsic, overload
 from ..arrays import Index, Number
 from .launch import helper, inlined
 from .lending import lent
+from .words import kinds_of, unpacker, words_of
 
 __all__ = ["Called", "call", "call_at_nodes", "is_dispatcher", "on_block", "on_nodes"]
 
@@ -40,7 +40,7 @@ class Called:
 
     def __init__(self, address: int, args: tuple[Any, ...], kinds: tuple[Any, ...], layer: Any) -> None:
         self.address, self._args, self._kinds, self._layer = address, args, kinds, layer
-        self._fixed = None if any(isinstance(kind, types.Array) for kind in kinds) else _words(args, kinds)
+        self._fixed = None if any(isinstance(kind, types.Array) for kind in kinds) else words_of(args, kinds)
 
     def words(self) -> Index | None:
         """`args` as the machine code reads them; None where an array has become one of another type meanwhile."""
@@ -49,91 +49,11 @@ class Called:
         arrays = ((value, kind) for value, kind in zip(self._args, self._kinds, strict=True) if hasattr(value, "ndim"))
         if any(numba.typeof(value) != kind for value, kind in arrays):
             return None
-        return _words(self._args, self._kinds)
+        return words_of(self._args, self._kinds)
 
     def with_args(self, args: tuple[Any, ...]) -> Index | None:
         """The words of other `args`; None where their types differ. What they point to is the caller's to keep."""
-        return _words(args, self._kinds) if _kinds_of(args) == self._kinds else None
-
-
-# ---------------------------------------------------------------------------------------------------------
-# `args` in memory: one int64 per number, for an array its address, its shape and its strides. An array is described
-# anew at every call: it may have been resized in place.
-
-_NUMBERS = (types.Boolean, types.Integer, types.Float)
-
-
-def _kinds_of(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    """The types that Numba gives to `args`; None if there are others than real numbers and arrays of them."""
-    try:
-        kinds = tuple(numba.typeof(value) for value in args)
-    except (ValueError, NumbaError):
-        return None
-    for kind in kinds:
-        number = kind.dtype if isinstance(kind, types.Array) else kind
-        if not isinstance(number, _NUMBERS) or getattr(number, "bitwidth", 8) > 64 or number == types.float16:
-            return None
-        if isinstance(kind, types.Array) and not (kind.ndim and kind.aligned):
-            return None
-    return kinds
-
-
-def _words(args: tuple[Any, ...], kinds: tuple[Any, ...]) -> Index:
-    words: list[int] = []
-    for value, kind in zip(args, kinds, strict=True):
-        if isinstance(kind, types.Array):
-            words += [value.__array_interface__["data"][0], *value.shape, *value.strides]
-        elif isinstance(kind, types.Float):
-            bits = struct.pack("d", float(value)) if kind.bitwidth == 64 else struct.pack("fxxxx", float(value))
-            words.append(struct.unpack("q", bits)[0])
-        else:
-            words.append((int(value) + 2**63) % 2**64 - 2**63)
-    return np.array(words, dtype=np.int64)
-
-
-def _unpacker(kinds: tuple[Any, ...]) -> Any:
-    """A compiled function that makes a tuple of these types of the words that `_words` wrote."""
-
-    @intrinsic
-    def unpack(typingctx, words):
-        made = types.Tuple(kinds)
-
-        def codegen(context, builder, signature, arguments):
-            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-            word = lambda i: builder.load(cgutils.gep_inbounds(builder, data, i))
-            values, at = [], 0
-            for kind in kinds:
-                count = 1 + 2 * kind.ndim if isinstance(kind, types.Array) else 1
-                make = _array_of if isinstance(kind, types.Array) else _number_of
-                values.append(make(context, builder, kind, [word(at + i) for i in range(count)]))
-                at += count
-            return context.make_tuple(builder, made, values)
-
-        return made(words), codegen
-
-    return unpack
-
-
-def _number_of(context: Any, builder: Any, kind: Any, words: list[Any]) -> Any:
-    as_value = context.get_value_type(kind)
-    if isinstance(kind, types.Float):
-        bits = words[0] if kind.bitwidth == 64 else builder.trunc(words[0], ir.IntType(32))
-        return builder.bitcast(bits, as_value)
-    return words[0] if as_value.width == 64 else builder.trunc(words[0], as_value)
-
-
-def _array_of(context: Any, builder: Any, kind: Any, words: list[Any]) -> Any:
-    """An array that does not own its memory, given its address, its shape and its strides."""
-    array = context.make_array(kind)(context, builder)
-    context.populate_array(
-        array,
-        data=builder.inttoptr(words[0], array.data.type),
-        shape=cgutils.pack_array(builder, words[1 : 1 + kind.ndim]),
-        strides=cgutils.pack_array(builder, words[1 + kind.ndim :]),
-        itemsize=context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype))),
-        meminfo=None,
-    )
-    return array._getvalue()
+        return words_of(args, self._kinds) if kinds_of(args) == self._kinds else None
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -204,7 +124,7 @@ def _put_compiled(value, out):
 
 
 def _block_layer(fun: Any, kinds: tuple[Any, ...], out: Any) -> Any:
-    unpack = _unpacker(kinds)
+    unpack = unpacker(kinds)
 
     @njit(types.boolean(_X, _Y, _ARGS, out), no_cpython_wrapper=True)  # type: ignore[call-overload]
     def layer(x, y, words, out):
@@ -245,7 +165,7 @@ def _nodes_layer(fun: Any, kinds: tuple[Any, ...], n: int, own: bool = False) ->
 
     own : whether Python may keep the y that f gets, which code inside `with objmode()` may do.
     """
-    unpack, room_for_y, room_for_f = _unpacker(kinds), _room_for(n, own), _room_for(n, own)
+    unpack, room_for_y, room_for_f = unpacker(kinds), _room_for(n, own), _room_for(n, own)
 
     @njit(types.boolean(_X, _NODES, _ARGS, _NODES), no_cpython_wrapper=True)  # type: ignore[call-overload]
     def layer(t, y, words, out):
@@ -300,7 +220,7 @@ def _machine_code(
     """
     if not is_dispatcher(fun):
         return None
-    kinds = _kinds_of(args)
+    kinds = kinds_of(args)
     if kinds is None:
         return "`args` hold something else than real numbers and arrays of them as Numba has them"
     if fun.targetoptions.get("forceobj"):
@@ -312,7 +232,12 @@ def _machine_code(
         return None
     if not alone and _launches(layer):
         return _PARALLEL
-    return Called(_address_of(layer), args, kinds, layer)
+    return Called(_address_of(layer), args, kinds, layer) if args else _without_args(layer)
+
+
+@functools.lru_cache(maxsize=256)
+def _without_args(layer: Any) -> Called:
+    return Called(_address_of(layer), (), (), layer)
 
 
 @functools.lru_cache(maxsize=256)
@@ -340,10 +265,9 @@ def _layer_of(fun: Any, kinds: Any, points: Any, name: str, make: Callable[..., 
     """The layer around `fun`, made once for each of its compilations; None where Numba cannot compile it."""
     layers: dict[Any, Any] = fun.__dict__.setdefault("_sigmode_layers", {})
     made, layer = layers.get((name, kinds), (None, None))
-    if made is not None and any(
-        made is each for each in fun.overloads.values()
-    ):  # looking it up takes ten times as long
-        return layer
+    for each in fun.overloads.values():  # looking it up takes ten times as long
+        if each is made:
+            return layer
     signature = (*points, *kinds)
     if (name, kinds) not in layers or made is not fun.overloads.get(signature):  # `fun.recompile()` makes another one
         try:

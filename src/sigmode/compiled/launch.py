@@ -142,8 +142,8 @@ def _name(function: Callable[..., Any], parallel: bool) -> str:
     return f"{function.__qualname__}_{'parallel' if parallel else 'serial'}"
 
 
-def _compiled(function: Callable[..., Any], signature: Any, parallel: bool, nogil: bool = False) -> Callable[..., Any]:
-    """Compile `function` for its one signature, or load it from the disk cache.
+def _compiled(function: Callable[..., Any], signature: Any, parallel: bool, **flags: bool) -> Callable[..., Any]:
+    """Compile `function` for its one signature, or load it from the disk cache; flags : more of Numba's.
 
     Numba calls the cached file after ``__qualname__``: a copy under another name makes two variants of one function,
     and old files are never taken for new ones.
@@ -155,7 +155,7 @@ def _compiled(function: Callable[..., Any], signature: Any, parallel: bool, nogi
         numba.get_num_threads()  # makes the symbol known that machine code from the disk looks for
     copy = types.FunctionType(function.__code__, function.__globals__, function.__name__)
     copy.__qualname__ = f"{_name(function, parallel)}_{_SOURCES}"
-    compile_it = functools.partial(njit, signature, parallel=parallel, nogil=nogil, no_cfunc_wrapper=True, **_EXACT)
+    compile_it = functools.partial(njit, signature, parallel=parallel, no_cfunc_wrapper=True, **flags, **_EXACT)
     with _no_garbage_collection():
         try:
             kernel = compile_it(cache=True)(copy)
@@ -191,10 +191,11 @@ class Entry(Generic[P, R]):
     One function is compiled twice where it is worth it: for one thread, where `prange` is `range`, and for several.
     """
 
-    def __init__(self, function: Callable[P, R], signature: Any, nogil: bool = False) -> None:
+    def __init__(self, function: Callable[P, R], signature: Any, **flags: bool) -> None:
+        """flags : of Numba."""
         functools.update_wrapper(self, function)
         self.__name__ = function.__name__
-        self._function, self.signature, self._nogil = function, signature, nogil
+        self._function, self.signature, self._flags = function, signature, flags
         self._spent = 0.0  # seconds that several threads might have shortened
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -210,12 +211,12 @@ class Entry(Generic[P, R]):
     @functools.cached_property
     def serial(self) -> Callable[..., R]:
         """The variant for one thread."""
-        return _compiled(self._function, self.signature, False, self._nogil)
+        return _compiled(self._function, self.signature, False, **self._flags)
 
     @functools.cached_property
     def parallel(self) -> Callable[..., R]:
         """The variant for several threads; for functions with a `prange` only."""
-        return _compiled(self._function, self.signature, True, self._nogil)
+        return _compiled(self._function, self.signature, True, **self._flags)
 
     @functools.cached_property
     def address(self) -> int:
@@ -275,19 +276,20 @@ ENTRIES: list[Entry[..., Any]] = []
 
 
 def entry(
-    signature: str | tuple[Any, ...], nogil: bool = False, result: str = ""
+    signature: str | tuple[Any, ...], nogil: bool = False, result: str = "", python: bool = True
 ) -> Callable[[Callable[P, R]], Entry[P, R]]:
     """Make an entry of a function; `signature` in Numba's notation, or a tuple of types, records among them.
 
     nogil : whether other threads of Python may run meanwhile; result : the type of what is returned, beside a tuple of
-    types, where the entry is to be called by its address.
+    types, where the entry is to be called by its address; python : whether Python calls it at all: what many records
+    and arrays are made of for it takes seconds to compile.
     """
     types_of: Any = signature if isinstance(signature, str) else tuple(map(_parsed, signature))
     if result:
         types_of = _parsed(result)(*types_of)
 
     def decorate(function: Callable[P, R]) -> Entry[P, R]:
-        made = Entry(function, types_of, nogil)
+        made = Entry(function, types_of, nogil=nogil, no_cpython_wrapper=not python)
         ENTRIES.append(made)
         return made
 

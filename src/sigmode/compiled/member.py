@@ -27,12 +27,15 @@ def march_of(parts, address, words, t0, bound, y0, setting, tables):
 
 
 @helper
-def after_march(parts, address, words, places, values, slopes, setting, tables, probe, t_eval):
-    """`finish` at given times, given the addresses of `MEMBER_PARTS`."""
+def after_march(parts, address, words, places, values, slopes, setting, tables, probe, t_eval, everywhere, known):
+    """`finish`, given the addresses of `MEMBER_PARTS`."""
     return _finish(
         parts[1],
-        (parts[_OF_FINISH:], address, words, places, values, slopes, setting, tables, probe, t_eval, False, unknown()),
-    )
+        (
+            parts[_OF_FINISH:], address, words, places, values, slopes, setting, tables, probe, t_eval, everywhere,
+            known,
+        ),
+    )  # fmt: skip
 
 
 @helper
@@ -45,7 +48,7 @@ def _one(parts, address, words, t0, bound, y0, t_eval, setting, tables, y_out, e
     if not is_over(asked) or len(slopes) == 0:
         return ASK_PYTHON, numbers, counts
     status, of_second, worst, _, seen, _, _, _ = after_march(
-        parts, address, words, places, values, slopes, setting, tables, asked == c.ACCEPTED, t_eval
+        parts, address, words, places, values, slopes, setting, tables, asked == c.ACCEPTED, t_eval, False, unknown()
     )
     calls, _, missed, looked = of_second
     unsure = setting.controlled and (looked > 0 or not worst[0] <= 1.0)

@@ -9,7 +9,7 @@ from .launch import INDICES, VECTOR, by_address, entry, helper
 from .member import MEMBER_PARTS, after_march, is_over, march_of
 from .report import beside, report
 from .tangent import tangents
-from .whole import ASK_PYTHON, SETTING, TABLES
+from .whole import ASK_PYTHON, SETTING, TABLES, unknown
 
 __all__ = ["SHOT_PARTS", "shoot"]
 
@@ -103,7 +103,7 @@ def shoot(parts, address, words, moved_words, runs, t0, bound, y0, t_eval, setti
     by = np.empty((K, N)), np.empty((K, N, s - 1)), np.empty((K, N))
     if status == c.ACCEPTED:
         status, of_second, _, _, found, networks, error, _ = after_march(
-            parts, address, words, places, values, slopes, setting, tables, False, t_eval
+            parts, address, words, places, values, slopes, setting, tables, False, t_eval, False, unknown()
         )
         _, seen, off = found
         x, h, y, V, bias = networks

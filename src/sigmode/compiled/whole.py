@@ -5,7 +5,6 @@ The parts are called by their addresses: linked, they would be compiled once mor
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from ..arrays import Real
 from . import control as c
 from .begin import begin
 from .compare import compare
+from .growth import grows
 from .judge import judge
 from .kinks import looks_odd
 from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper, plain_helper, record
@@ -130,7 +130,7 @@ def _doubled(kept, more):
 
 
 @entry(
-    (INDICES, "i8", INDICES, "f8", "f8", VECTOR, SETTING, TABLES), nogil=True,
+    (INDICES, "i8", INDICES, "f8", "f8", VECTOR, SETTING, TABLES), python=False,
     result=f"Tuple((i8, {VECTOR}, {INDICES}, {MATRIX}, {CUBE}, {CUBE}))",
 )  # fmt: skip
 def march_through(parts, address, words, t0, bound, y0, setting, tables):
@@ -198,64 +198,6 @@ def _used(y, setting):
         floor = setting.relative_floor * setting.rtol[k] * largest
         used[k] = (setting.atol[k] if setting.atol[k] > 0.0 else floor) + _TINY
     return used
-
-
-@helper
-def _at_most(J):
-    """A bound of the real parts of the eigenvalues, the smaller one of two logarithmic norms; NaN if J is not finite.
-
-    Source: Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I, theorem I.10.5.
-    """
-    n = J.shape[0]
-    by_rows, by_columns = -np.inf, -np.inf
-    for k in range(n):
-        row = column = J[k, k]
-        for j in range(n):
-            if j != k:
-                row += abs(J[k, j])
-                column += abs(J[j, k])
-        if not (math.isfinite(row) and math.isfinite(column)):
-            return np.nan
-        by_rows, by_columns = max(by_rows, row), max(by_columns, column)
-    return min(by_rows, by_columns)
-
-
-@helper
-def _all_decay(J):
-    """Whether no eigenvalue has a positive real part: up to three equations by the coefficients of their polynomial.
-
-    Source: Gantmacher, The Theory of Matrices II, ch. XV, the criterion of Routh and Hurwitz.
-    """
-    n = J.shape[0]
-    if n == 1:
-        return J[0, 0] <= 0.0
-    if n > 3:
-        return np.linalg.eigvals(J.astype(np.complex128)).real.max() <= 0.0
-    trace, minors = J[0, 0] + J[1, 1], J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
-    if n == 2:
-        return trace <= 0.0 and minors >= 0.0
-    determinant = minors * J[2, 2]
-    determinant += J[0, 2] * (J[1, 0] * J[2, 1] - J[1, 1] * J[2, 0])
-    determinant -= J[1, 2] * (J[0, 0] * J[2, 1] - J[0, 1] * J[2, 0])
-    trace += J[2, 2]
-    minors += J[0, 0] * J[2, 2] - J[0, 2] * J[2, 0] + J[1, 1] * J[2, 2] - J[1, 2] * J[2, 1]
-    return trace <= 0.0 and minors >= 0.0 and determinant <= 0.0 and trace * minors <= determinant
-
-
-@helper
-def _grows(df_dy, h, looked, followed):
-    """Whether df/dy allows errors to grow faster than can be followed, as `ivp.error.fastest_growth`."""
-    n = df_dy.shape[1]
-    for m in range(looked):
-        least = followed / max(abs(h[m]), abs(h[m - 1]) if m > 0 else 0.0)
-        J = math.copysign(1.0, h[m]) * df_dy[m]
-        if not _at_most(J) > least:
-            continue
-        for k in range(n):
-            J[k, k] -= least
-        if not _all_decay(J / np.abs(J).max()):  # products of entries must not underflow
-            return True
-    return False
 
 
 @helper
@@ -335,7 +277,7 @@ def _second_march(parts, address, words, networks, last, used, setting, tables, 
 
 
 @entry(
-    (INDICES, "i8", INDICES, MATRIX, CUBE, CUBE, SETTING, TABLES, "b1", VECTOR, "b1", SECOND), nogil=True,
+    (INDICES, "i8", INDICES, MATRIX, CUBE, CUBE, SETTING, TABLES, "b1", VECTOR, "b1", SECOND), python=False,
     result=f"Tuple((i8, Tuple((i8, i8, b1, i8)), Tuple((f8, f8, i8, b1)), {CUBE},"
     f" Tuple(({VECTOR}, {MATRIX}, {MATRIX})), Tuple(({VECTOR}, {VECTOR}, {MATRIX}, {CUBE}, {MATRIX})),"
     f" Tuple(({VECTOR}, {MATRIX})), {VECTOR}))",
@@ -362,7 +304,7 @@ def finish(parts, address, words, places, values, slopes, setting, tables, probe
     x, error, ratio, worst_at, component, alone, flagged = judged
     status = ASK_PYTHON if calls < 0 else 0
     looked = min(done + 1, K) if flagged >= 0 and status == 0 else 0
-    looked = looked if _grows(df_dy, h, looked, setting.followed) else 0
+    looked = looked if grows(df_dy, h, looked, setting.followed) else 0
     in_order = status == 0 and setting.controlled and ratio <= 1.0 and looked == 0
     missed, probes, points, found = _report(
         parts[3],

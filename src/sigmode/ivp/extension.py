@@ -154,11 +154,11 @@ def checked_t_eval(t_eval: ArrayLike | None, t_span: tuple[float, float]) -> Num
     if array.size == 0:
         return array
     low, high = min(t_span), max(t_span)
-    if not (array.min() >= low and array.max() <= high):  # NaN, too
-        raise ValueError("Values in `t_eval` are not within `t_span`.")
     before, behind = (array[:-1], array[1:]) if t_span[1] >= t_span[0] else (array[1:], array[:-1])
-    if not (before < behind).all():
-        raise ValueError("Values in `t_eval` are not properly sorted.")
+    in_order = bool((before < behind).all())  # which NaN is not
+    if not (in_order and low <= array[0] <= high and low <= array[-1] <= high):
+        outside = not (array.min() >= low and array.max() <= high)
+        raise ValueError(f"Values in `t_eval` are not {'within `t_span`' if outside else 'properly sorted'}.")
     return array
 
 

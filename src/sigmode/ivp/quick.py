@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,7 +13,10 @@ from scipy.optimize import OptimizeResult
 from .. import arguments
 from ..arguments import SMALLEST_RTOL
 from ..arrays import Index, Real
-from ..compiled.whole import ASK_PYTHON, FINISH_PARTS, Setting, finish
+from ..compiled.alone import ALONE_PARTS, Counts, Networks, Numbers, finish_alone
+from ..compiled.whole import ASK_PYTHON
+from ..trial.network import Network
+from ..trial.solution import Solution
 from ..user.field import VectorField
 from . import error
 from .attempt import Attempt
@@ -20,10 +24,10 @@ from .bound import Worst
 from .events import Event, Events
 from .loop import ENDED_BY_EVENT, FINISHED
 from .march import March
-from .setting import MAX_WINDOWS, checked_first_step, width
-from .tables import addresses_of, bases_of, of_networks, setting_of, tables_of
+from .setting import MAX_WINDOWS, checked_first_step
+from .tables import Wanted, addresses_of, wanted
 
-__all__ = ["Problem", "Quick", "Second", "Windows", "all_windows"]
+__all__ = ["Ended", "Problem", "Quick", "Seen", "Windows", "all_windows"]
 
 # Windows that there is room for at first where the march may stop to ask Python, four times as many the next time. Not
 # tuned.
@@ -45,16 +49,13 @@ class Problem(NamedTuple):
     events: list[Event] | None = None
 
 
-class Windows(NamedTuple):
-    """The windows of a march, see `compiled.march.advance`; why it ended early, or None; calls of f, and matrices.
+class Ended(NamedTuple):
+    """Why a march ended early, or None; calls of f, df/dy, and matrices that are not counted elsewhere.
 
     noise : a sentence about that of f, or None; events : what was found of them; at : where a terminal one ended the
     march, in its last window, or None
     """
 
-    places: Real
-    values: Real
-    slopes: Real
     why: str | None
     nfev: int
     njev: int
@@ -64,17 +65,27 @@ class Windows(NamedTuple):
     at: float | None = None
 
 
-class Second(NamedTuple):
-    """What `finish` is to know of the second march; calls of f, of df/dy, and matrices that it does not count."""
+class Windows(NamedTuple):
+    """The windows of a march, see `compiled.march.advance`."""
 
-    known: tuple[Real, Real, Real, Real, int]
-    nfev: int
-    njev: int
-    nlu: int
+    places: Real
+    values: Real
+    slopes: Real
+
+
+class Seen(NamedTuple):
+    """Whether f is to be looked at between the nodes; times at which the solution is, or `everywhere`."""
+
+    probe: bool
+    t_eval: Real
+    everywhere: bool
 
 
 class Quick:
     """Attempts at a real problem that nobody looks on at."""
+
+    # Whose addresses `finish_alone` is given.
+    _parts: tuple[Any, ...] = ALONE_PARTS
 
     def __init__(self, otherwise: Callable[..., Attempt], problem: Problem) -> None:
         """otherwise : the attempts that all is left to where this cannot go on."""
@@ -84,20 +95,22 @@ class Quick:
         self._first = 0.0 if first_step is None else checked_first_step(first_step, *problem.t_span)
         self._most = arguments.count(problem.options.get("max_windows", MAX_WINDOWS), "max_windows")
 
-    # What `finish` calls.
-    _parts: tuple[Any, ...] = FINISH_PARTS
+    def _found(self, want: Wanted, rtol: Real, atol: Real, seen: Seen) -> tuple[Ended, Any] | None:
+        """How the march ended, and what `solve_alone` returns; None where this is not enough.
 
-    def _code(self) -> tuple[int, Index] | None:
-        """The address of f, and what it is given, as `functions.Called` has them; None where it cannot be called."""
+        rtol, atol : of the march.
+        """
         raise NotImplementedError
 
-    def _windows(self, code: tuple[int, Index], s: int, setting: Setting, rtol: Real, atol: Real) -> Windows | None:
-        """The march; None where this is not enough."""
-        raise NotImplementedError
-
-    def _second_march(self, windows: Windows, s: int, setting: Setting) -> Second:
-        """Beside the first, if `finish` is not to make it."""
-        raise NotImplementedError
+    def _finished(
+        self, code: tuple[int, Index], want: Wanted, ended: Ended, windows: Windows, known: Any, seen: Seen
+    ) -> Any:
+        """The same of a march that is known; known : of the second one, see `whole.finish`."""
+        (address, words), (places, values, slopes), (probe, t_eval, everywhere) = code, windows, seen
+        return finish_alone(
+            addresses_of(self._parts), address, words, places, values, slopes, want.words, want.tables,
+            probe and ended.why is None, t_eval, everywhere, known,
+        )  # fmt: skip
 
     def _field_of(self, y: Real) -> VectorField:
         """f, at points like y (., n)."""
@@ -116,54 +129,57 @@ class Quick:
         return self._otherwise(factor, longest, number, rtol=rtol, atol=atol) if found is None else found
 
     def _attempt(self, factor: float, longest: float, rtol: Real, atol: Real) -> Attempt | None:
-        code, problem = self._code(), self._problem
-        if code is None:
-            return None
-        s, n = width(rtol), problem.y0.size
-        limits = {"max_step": min(self._longest, longest), "max_windows": self._most}
-        setting = setting_of(*problem.tolerances, n, problem.controlled, self._first, limits, factor)
-        windows = self._windows(code, s, setting, rtol, atol)
-        if windows is None or not len(windows.places):
-            return None
-        second = self._second_march(windows, s, setting)
-        everywhere, probe = problem.t_eval is None, windows.why is None and math.isinf(longest)
-        status, of_second, worst, df_dy, seen, networks, errors, gap = finish(
-            addresses_of(self._parts), *code, *windows[:3], setting, tables_of(s), probe,
-            _NOTHING if everywhere else problem.t_eval, everywhere, second.known,
+        problem = self._problem
+        max_step = min(self._longest, longest)
+        want = wanted(
+            *problem.tolerances, problem.y0.size, factor, problem.controlled, self._first, max_step, self._most
         )  # fmt: skip
-        calls, done, missed, looked = of_second
+        everywhere, probe = problem.t_eval is None, math.isinf(longest)
+        seen = Seen(probe, _NOTHING if problem.t_eval is None else problem.t_eval, everywhere)
+        found = self._found(want, rtol, atol, seen)
         self._raise_what_f_raised()
         if self._is_refuted():
             return self._attempt(factor, longest, rtol, atol)
-        if status == ASK_PYTHON:
+        if found is None or found[1][0][0] == ASK_PYTHON:
             return None
-        x, h, y, V, bias = networks
-        growing = self._growing(setting, x, y, h, df_dy[:looked], s) if looked else 0.0
-        if looked and not growing and probe:  # noise of df/dy: then f was not looked at between the nodes
-            return None
-        why = windows.why
-        res = OptimizeResult(nfev=windows.nfev + second.nfev + calls)
-        res.njev, res.nlu = windows.njev + (second.njev or min(done + 1, len(h))), windows.nlu + second.nlu
-        res.success, res.status, res.message = not why, -1 if why else 0, why or FINISHED
-        res.t_events, res.y_events = windows.events.arrays() if windows.events else (None, None)
-        res.t, res.y = seen[0], seen[1]
-        res.sol = of_networks(x, y, V, bias, bases_of(s), h, *errors)
-        res.error, res.gap = seen[2], gap
-        if windows.at is not None:
-            if not worst[0] <= 1.0:  # perhaps behind the event
+        ended, (in_order, numbers, t, y, off, vector) = found
+        counts, worst = Counts(*in_order), Numbers(*numbers)
+        networks = Networks.of(vector, counts, problem.y0.size, want.s)
+        growing = self._growing(want, networks) if counts.looked else 0.0
+        if counts.looked and not growing and probe and not ended.why:
+            return None  # noise of df/dy: f was not looked at between the nodes
+        res = OptimizeResult(
+            t=t, y=y, sol=_solution(networks, want.s), t_events=None, y_events=None, nfev=ended.nfev + counts.nfev,
+            njev=ended.njev + counts.njev, nlu=ended.nlu + counts.nlu, status=-1 if ended.why else 0,
+            message=ended.why or FINISHED, success=not ended.why, error=off, gap=networks.gap,
+        )  # fmt: skip
+        if ended.events:
+            res.t_events, res.y_events = ended.events.arrays()
+        if ended.at is not None:
+            if not worst.ratio <= 1.0:  # perhaps behind the event
                 return None
-            _end_at(res, windows.at, everywhere)
+            _end_at(res, ended.at, everywhere)
         return Attempt(
-            res, Worst(*worst), error.FOLLOWED * s / growing if growing else math.inf, lambda: (missed, 0),
-            windows.noise,
+            res, Worst(worst.ratio, worst.at, counts.component, bool(counts.alone)),
+            error.FOLLOWED * want.s / growing if growing else math.inf, lambda: (bool(counts.missed), 0), ended.noise,
         )  # fmt: skip
 
-    def _growing(self, setting: Setting, x: Real, y: Real, h: Real, df_dy: Real, s: int) -> float:
+    def _growing(self, want: Wanted, found: Networks) -> float:
         """The fastest growth of errors that is too fast to be followed, or zero."""
-        field = self._field_of(y)
-        least = error.followed(h, s)
+        field, setting = self._field_of(found.y), want.setting
+        least = error.followed(found.h, want.s)
         small = np.where(setting.atol > 0.0, setting.atol / np.maximum(setting.rtol, SMALLEST_RTOL), 0.0)
-        return error.fastest_growth(field, small, (x[:-1], y, h), df_dy, least)
+        return error.fastest_growth(field, small, (found.x[:-1], found.y, found.h), found.df_dy, least)
+
+
+@functools.lru_cache(maxsize=64)
+def _network(n: int, units: int) -> Network:
+    return Network(n, units, output_bias=True)
+
+
+def _solution(found: Networks, s: int) -> Solution:
+    network = _network(found.y.shape[1], s - 1)
+    return Solution(found.x, found.y, found.theta, network, found.error_x, found.error, found.h)
 
 
 def _end_at(res: OptimizeResult, at: float, everywhere: bool) -> None:
@@ -179,7 +195,7 @@ def _end_at(res: OptimizeResult, at: float, everywhere: bool) -> None:
         res.error = np.column_stack([res.error, res.sol.error(at)])
 
 
-def all_windows(march: March, field: VectorField) -> Windows:
+def all_windows(march: March, field: VectorField) -> tuple[Ended, Windows]:
     """Those up to the end of a march in compiled code that asks Python for kinks."""
     parts: list[tuple[Real, Real, Real]] = []
     why, room = None, _ROOM
@@ -192,4 +208,5 @@ def all_windows(march: March, field: VectorField) -> Windows:
         if len(part[0]) == room:  # and not a kink, at which Python has a look
             room *= _MORE_ROOM
     places, values, slopes = parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))
-    return Windows(places, values, slopes, why, field.nfev, field.njev, march.nlu, march.noise_message)
+    ended = Ended(why, field.nfev, field.njev, march.nlu, march.noise_message)
+    return ended, Windows(places, values, slopes)

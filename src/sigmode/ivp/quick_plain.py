@@ -3,35 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import Index, Real
-from ..compiled.compare import compare
+from ..arrays import Real
+from ..compiled.alone import ALONE_PARTS, Counts
+from ..compiled.judge import judge
 from ..compiled.python import Asked
-from ..compiled.report import beside
-from ..compiled.whole import FINISH_PARTS, Setting
+from ..compiled.report import beside, report
+from ..compiled.whole import Setting, finish
 from ..user.field import VectorField
 from . import error
 from .attempt import Attempt
 from .events import Events
 from .first import first_length
 from .march import Accepted, March
-from .quick import Problem, Quick, Second, Windows, all_windows
+from .quick import Ended, Problem, Quick, Seen, Windows, all_windows
 from .setting import checked_breaks, march_weights
 from .solved import SolvedWindow
-from .tables import bases_of
+from .tables import Wanted, bases_of
 
 __all__ = ["QuickPlain"]
 
 _TINY = float(np.finfo(float).tiny)
+_NJEV = Counts._fields.index("njev")
+
+
+class Second(NamedTuple):
+    """Calls of f, of df/dy, and matrices of the second march."""
+
+    nfev: int
+    njev: int
+    nlu: int
 
 
 class QuickPlain(Quick):
     """See `Quick`."""
 
-    # `compare`, which makes the second march of compiled f, is not needed: it takes long to compile.
-    _parts = tuple(part if part is not compare else None for part in FINISH_PARTS)
+    # What marches is not needed: it takes long to compile.
+    _parts = tuple(part if part in (finish, beside, judge, report) else None for part in ALONE_PARTS)
 
     def __init__(self, otherwise: Callable[..., Attempt], problem: Problem, field: VectorField) -> None:
         super().__init__(otherwise, problem)
@@ -39,9 +50,6 @@ class QuickPlain(Quick):
         self._asked = Asked(field.nodes, field.n)
         (t0, bound), breaks = problem.t_span, problem.options.get("breaks")
         self._breaks = checked_breaks(breaks, bound - t0)
-
-    def _code(self) -> tuple[int, Index] | None:
-        return self._asked.address, self._asked.words
 
     def _field_of(self, y: Real) -> VectorField:
         return self._field
@@ -54,30 +62,46 @@ class QuickPlain(Quick):
         if self._asked.failed:
             raise self._asked.failed.pop()
 
-    def _windows(self, code: tuple[int, Index], s: int, setting: Setting, rtol: Real, atol: Real) -> Windows | None:
+    def _found(self, want: Wanted, rtol: Real, atol: Real, seen: Seen) -> tuple[Ended, Any] | None:
+        ended, windows = self._march(want, rtol, atol)
+        if not len(windows.places):
+            return None
+        second, known = self._second_march(windows, want.s, want.setting)
+        code = self._asked.address, self._asked.words
+        counts, *rest = self._finished(code, want, ended, windows, known, seen)
+        if second.njev:  # counted already
+            counts = (*counts[:_NJEV], 0, *counts[_NJEV + 1 :])
+        ended = ended._replace(
+            nfev=ended.nfev + second.nfev, njev=ended.njev + second.njev, nlu=ended.nlu + second.nlu
+        )  # fmt: skip
+        return ended, (counts, *rest)
+
+    def _march(self, want: Wanted, rtol: Real, atol: Real) -> tuple[Ended, Windows]:
         field, problem = self._field, self._problem
         field.nfev = field.njev = 0
         field.compare_anew()
         t0, bound = problem.t_span
         weights = march_weights(rtol, atol, field.n)
-        longest = min(setting.max_step, abs(bound - t0))
+        max_step = want.setting.max_step
+        longest = min(max_step, abs(bound - t0))
         f = field(t0, problem.y0)
-        h_abs = self._first or first_length(field, (t0, problem.y0, f), bound, longest, s, weights[2])
+        h_abs = self._first or first_length(field, (t0, problem.y0, f), bound, longest, want.s, weights[2])
         march = March(
-            bases_of(s).own, field, weights, (t0, bound), problem.y0, f, setting.max_step, self._most, h_abs,
+            bases_of(want.s).own, field, weights, (t0, bound), problem.y0, f, max_step, self._most, h_abs,
             self._breaks,
         )  # fmt: skip
         if problem.events is None:
             return all_windows(march, field)
         return _up_to_an_event(march, field, Events(problem.events, t0, problem.y0))
 
-    def _second_march(self, windows: Windows, s: int, setting: Setting) -> Second:
+    def _second_march(self, windows: Windows, s: int, setting: Setting) -> tuple[Second, Any]:
+        """What it took, and what `finish` is to know of it."""
         field, bases = self._field, bases_of(s)
         K, _, n = windows.slopes.shape
         wide = bases.wider
         V, bias, u, y = np.empty((K, n, s - 1)), np.empty((K, n)), np.empty((K, wide.s, n)), np.empty((K, n))
         start, end, h = np.empty((3, K))
-        beside(*windows[:3], *bases.own.of_output, bases.transposed, V, bias, u, start, end, h, y)
+        beside(*windows, *bases.own.of_output, bases.transposed, V, bias, u, start, end, h, y)
         floor = setting.relative_floor * setting.rtol * abs(y).max(axis=0)
         used = np.where(setting.atol > 0.0, setting.atol, floor) + _TINY
         solved_to = setting.solved_to * used, np.maximum(setting.solved_to * setting.rtol, setting.rounding)
@@ -90,10 +114,10 @@ class QuickPlain(Quick):
         for k, matrix in enumerate(found.df_dy):
             df_dy[k] = matrix if matrix is not None else df_dy[k - 1]
         known = found.t, found.z, found.left, df_dy, found.done
-        return Second(known, field.nfev - before[0], field.njev - before[1], found.nlu)
+        return Second(field.nfev - before[0], field.njev - before[1], found.nlu), known
 
 
-def _up_to_an_event(march: March, field: VectorField, events: Events) -> Windows:
+def _up_to_an_event(march: March, field: VectorField, events: Events) -> tuple[Ended, Windows]:
     """The windows up to the one in which a terminal event is, or to the end: f is not called behind that."""
     parts: list[tuple[Real, Real, Real]] = []
     why = at = None
@@ -108,4 +132,5 @@ def _up_to_an_event(march: March, field: VectorField, events: Events) -> Windows
         parts.append(part)
     places, values, slopes = map(np.concatenate, zip(*parts, strict=True))
     counts = field.nfev, field.njev, march.nlu
-    return Windows(places, values, slopes, None if at is not None else why, *counts, march.noise_message, events, at)
+    ended = Ended(None if at is not None else why, *counts, march.noise_message, events, at)
+    return ended, Windows(places, values, slopes)

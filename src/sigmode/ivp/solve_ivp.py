@@ -36,7 +36,7 @@ __all__ = ["solve_ivp"]
 # Solutions, each with tighter tolerances than the one before, until the estimated error is small enough. Not tuned.
 _ATTEMPTS = 6
 # A new attempt aims at this part of the tolerance, and tightens at least and at most by these factors. Not tuned.
-_AIM = 0.3
+_AIM = 0.1
 _TIGHTEN_AT_MOST, _TIGHTEN_AT_LEAST = 1e-4, 0.1
 # The third attempt whose error is not below this part of the best one is the last: where errors grow a million times
 # one may be small, or large, by chance. Not tuned.

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..arguments import SMALLEST_RTOL
 from ..arrays import Index, Real
+from ..compiled.alone import setting_words, tables_words
 from ..compiled.launch import Entry
 from ..compiled.whole import Setting, Tables
 from ..trial.basis import Basis, basis, padded
@@ -20,7 +21,7 @@ from .bound import RELATIVE_FLOOR
 from .noise import AT, RESIDUALS
 from .setting import ABSOLUTE_FLOOR, MAX_WINDOWS, march_weights, width
 
-__all__ = ["Bases", "addresses_of", "bases_of", "of_networks", "setting_of", "tables_of"]
+__all__ = ["Bases", "Wanted", "addresses_of", "bases_of", "of_networks", "setting_of", "tables_of", "wanted"]
 
 
 class Bases(NamedTuple):
@@ -65,25 +66,45 @@ def setting_of(
 ) -> Setting:
     """What compiled code is asked for: errors within atol + rtol |y|, by a march with `factor` times these tolerances.
 
-    first : the length of the first window, zero if it is to be chosen.
+    rtol, atol : () or (n,); first : the length of the first window, zero if it is to be chosen.
     """
-    ones = np.ones(n)
-    limits = float(options.get("max_step", math.inf)), int(options.get("max_windows", MAX_WINDOWS))
-    return _setting((rtol * ones).tobytes(), (atol * ones).tobytes(), controlled, first, *limits, factor)
+    rtol, atol = rtol * np.ones(n), atol * np.ones(n)
+    march_rtol = np.maximum(factor * rtol, SMALLEST_RTOL)
+    return Setting(
+        *march_weights(march_rtol, factor * atol, n), atol, rtol, np.where(atol > 0.0, atol / rtol, 0.0),
+        RELATIVE_FLOOR, ABSOLUTE_FLOOR, factor * error.SOLVED_TO, error.ROUNDING, error.MAY_REMAIN,
+        error.FOLLOWED * width(march_rtol), first, float(options.get("max_step", math.inf)),
+        int(options.get("max_windows", MAX_WINDOWS)), controlled,
+    )  # fmt: skip
+
+
+class Wanted(NamedTuple):
+    """What `compiled.alone` is asked for, also in words, with s functions per window."""
+
+    setting: Setting
+    words: Index
+    tables: Index
+    s: int
+
+
+def wanted(rtol: Real, atol: Real, n: int, *limits: Any) -> Wanted:
+    """rtol, atol : () or (n,); limits : factor, controlled, first, max_step, max_windows, see `setting_of`.
+
+    Many problems are solved with the same tolerances, one after the other.
+    """
+    return _wanted(rtol.tobytes(), atol.tobytes(), n, *limits)
 
 
 @functools.lru_cache(maxsize=64)
-def _setting(
-    rtol_bytes: bytes, atol_bytes: bytes, controlled: bool, first: float, max_step: float, most: int, factor: float
-) -> Setting:
-    """See above: many problems are solved with the same tolerances, one after the other."""
-    rtol, atol = np.frombuffer(rtol_bytes).copy(), np.frombuffer(atol_bytes).copy()
-    march_rtol = np.maximum(factor * rtol, SMALLEST_RTOL)
-    return Setting(
-        *march_weights(march_rtol, factor * atol, rtol.size), atol, rtol, np.where(atol > 0.0, atol / rtol, 0.0),
-        RELATIVE_FLOOR, ABSOLUTE_FLOOR, factor * error.SOLVED_TO, error.ROUNDING, error.MAY_REMAIN,
-        error.FOLLOWED * width(march_rtol), first, max_step, most, controlled,
-    )  # fmt: skip
+def _wanted(
+    rtol_bytes: bytes, atol_bytes: bytes, n: int, factor: float, controlled: bool, first: float, max_step: float,
+    most: int,
+) -> Wanted:  # fmt: skip
+    rtol, atol = np.frombuffer(rtol_bytes), np.frombuffer(atol_bytes)
+    limits = {"max_step": max_step, "max_windows": most}
+    setting = setting_of(rtol, atol, n, controlled, first, limits, factor)
+    s = width(np.maximum(factor * rtol, SMALLEST_RTOL))
+    return Wanted(setting, setting_words(setting), tables_words(tables_of(s)), s)
 
 
 @functools.cache
