@@ -12,8 +12,10 @@ import scipy.integrate
 from numpy.testing import assert_allclose, assert_array_equal
 
 import sigmode as sm
-from sigmode.ivp import quick_plain
+from sigmode.ivp import error, quick_plain
 from sigmode.ivp.march import March
+from sigmode.ivp.quick_plain import QuickPlain
+from sigmode.user.field import VectorField
 
 PROBLEMS = {
     "decay": (lambda t, y: -y, (0.0, 5.0), [1.0]),
@@ -216,3 +218,41 @@ def test_an_attempt_with_wrong_calls_for_many_points_is_made_again(monkeypatch):
         exact = np.where(res.t < c, 0.2 * np.exp(-res.t), 1.0 + (before - 1.0) * np.exp(-(res.t - c)))
         assert res.success
         assert_allclose(res.y, np.tile(exact, (3, 1)), rtol=0, atol=3.1 * rtol)
+
+
+def rober(t, y):
+    a, b, c = -0.04 * y[0], 1e4 * y[1] * y[2], 3e7 * y[1] ** 2
+    return np.array([a + b, -a - b - c, c])
+
+
+class TestGrowth:
+    """Growth of errors that differences to one side show is looked at again by differences to both."""
+
+    @staticmethod
+    def found(fun, y, h, small=0.0, s=10):
+        y = np.array(y)
+        field = VectorField(fun, y.size, y.dtype, False)
+        slope, small = field(0.0, y), np.full(y.size, small)
+        J = field.jacobian(0.0, y, slope, np.zeros(y.size), small)
+        starts = np.zeros(1), y[None], np.array([h])
+        by_eye = np.linalg.eigvals(J).real.max()
+        return by_eye, error.fastest_growth(field, small, starts, J[None], error.followed(starts[2], s))
+
+    def test_what_is_conserved_does_not_grow(self):
+        by_eye, found = self.found(rober, [2.25773281e-8, 9.03093145e-14, 0.999999977], 7.8e9, small=1e-3)
+        assert by_eye > error.FOLLOWED * 10 / 7.8e9
+        assert found == 0.0
+
+    def test_f_need_not_be_defined_on_both_sides(self):
+        for root in (math.sqrt, np.sqrt):
+            fun = lambda t, y, root=root: [5.0 * y[0] + root(y[1]), 0.0]
+            assert_allclose(self.found(fun, [1.0, 0.0], 5.0, small=1e-3)[1], 5.0)
+
+    def test_one_attempt_is_enough(self, monkeypatch):
+        seen = []
+        attempt = QuickPlain._attempt
+        monkeypatch.setattr(QuickPlain, "_attempt", lambda *given: seen.append(attempt(*given)) or seen[-1])
+        res = sm.solve_ivp(rober, (0, 1e11), [1.0, 0.0, 0.0], rtol=1e-4, atol=1e-7)
+        assert res.success
+        assert len(seen) == 1
+        assert seen[0].missed()[1] > 0  # f was looked at between the nodes

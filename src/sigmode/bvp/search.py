@@ -168,6 +168,8 @@ class Search:
         self.judgement = None
         self.mesh, self.state, self.reason = failed
         if not self._sensible(guess[1]):
+            if self.reason.startswith(not_finite("")[:-1]):  # what overflows after it has diverged does not converge
+                self.reason = Newton.STALLED.value
             self.mesh, self.state = guess
         return UNSOLVED
 

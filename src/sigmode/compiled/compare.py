@@ -11,7 +11,7 @@ from .lending import keep, lend
 from .simple import at_rest, call_once, differences, goes_on, norm, settled, sweep
 from .split import by_eigenvalues
 from .vectors import aligned
-from .window import CONVERGED, converged, stay_at_rest
+from .window import CONVERGED, converged, rounding, stay_at_rest
 
 __all__ = ["compare"]
 
@@ -103,7 +103,7 @@ def _beside(
         for c in range(n):
             for i in range(s):
                 z[k, i, c] = rows[0, c, i]
-            now[c] = z[k, s - 1, c]
+            now[c] = z[k, s - 1, c] + rounding(k, z[k, s - 1, c])
             if k + 1 < K:
                 now[c] += y[k + 1, c] - u[k, s - 1, c]  # across the gap at a kink, if there is one
         if not left[k] < may_remain:

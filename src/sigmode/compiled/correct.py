@@ -8,7 +8,7 @@ from .dense import factor, substitute
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry
 from .simple import FORWARD_STEP
 from .sweeps import solve_by_sweeps
-from .window import assemble, residual
+from .window import assemble, residual, rounding
 
 __all__ = ["correct", "shifted", "unshifted"]
 
@@ -51,10 +51,10 @@ def unshifted(y, f, moved, values, df_dy):
 def correct(eliminated, h, starts, slopes, A, transposed, df_dy, systems, Z, pivots, atol, rtol, now, right, left):
     """One sweep of Newton's method for the values Z (K, s, n) of all windows: its size in units of the tolerance.
 
-    Each window starts where the one before it ends, now (n,) for the first one, plus starts (K, n); slopes (K, s, n) :
-    f at Z; df_dy (K, s, n, n) : at the nodes; eliminated (K,), systems (K, s n, s n), pivots (K, s n) : which systems
-    are solved by elimination, not by `solve_by_sweeps`, and their factors, kept from sweep to sweep; right (s n,) :
-    room; left (K,) : the size of each window's step. At the end `now` is where Z ends.
+    Each window starts where the one before it ends, now (n,) for the first one, plus starts (K, n) and a rounding
+    error; slopes (K, s, n) : f at Z; df_dy (K, s, n, n) : at the nodes; eliminated (K,), systems (K, s n, s n), pivots
+    (K, s n) : which systems are solved by elimination, not by `solve_by_sweeps`, and their factors, kept from sweep to
+    sweep; right (s n,) : room; left (K,) : the size of each window's step. At the end `now` is where Z ends.
     Infinite where it cannot be done.
     """
     K, s, n = Z.shape
@@ -85,5 +85,5 @@ def correct(eliminated, h, starts, slopes, A, transposed, df_dy, systems, Z, piv
         left[w] = size
         largest = max(largest, size)
         for k in range(n):
-            now[k] = Z[w, s - 1, k]
+            now[k] = Z[w, s - 1, k] + rounding(w, Z[w, s - 1, k])
     return largest

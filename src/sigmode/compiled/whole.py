@@ -211,8 +211,8 @@ def _interpolate(x, bound, points, error):
         run = x[i + 1] - x[i]
         for k in range(len(error)):
             rise = (bound[k, i + 1] - bound[k, i]) / run if run != 0.0 else 0.0
-            # infinite from a point on
-            error[k, j] = bound[k, i] + rise * (points[j] - x[i]) if points[j] != x[i] else bound[k, i]
+            here = points[j] == x[i] or not bound[k, i] < np.inf  # infinite from a point on
+            error[k, j] = bound[k, i] if here else bound[k, i] + rise * (points[j] - x[i])
 
 
 @helper

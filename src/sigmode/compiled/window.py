@@ -7,7 +7,7 @@ small: one thread.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,7 @@ __all__ = [
     "newton_sweep",
     "of_values",
     "residual",
+    "rounding",
     "stay_at_rest",
     "verdict",
     "weighed",
@@ -40,6 +41,8 @@ __all__ = [
 
 # What Newton's iteration says after a sweep.
 NOT_YET, CONVERGED, HOPELESS = range(3)
+
+_EPS = float(np.finfo(float).eps)
 
 # How a sweep solves its system: there was none yet; by a series; by the matrices of an earlier one; by new ones.
 NOTHING, BY_SERIES, BY_ELIMINATION, BY_NEW_ELIMINATION = range(4)
@@ -151,6 +154,16 @@ def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, fl
     if converged(sweeps, size, now, max(now, rate) if sweeps > 1 else now):
         return CONVERGED, now
     return (HOPELESS if _hopeless(sweeps, size, now) else NOT_YET), now
+
+
+@plain_helper
+def rounding(window: int, value: Any) -> Any:
+    """What the second march adds to a value at the end of a window: one unit of the last place, up and down in turns.
+
+    Where errors grow, those of rounding do. The first march has them, the second one, which starts each window from
+    the values of the first, may have the same.
+    """
+    return (_EPS if window % 2 else -_EPS) * value
 
 
 @helper

@@ -15,6 +15,7 @@ from ..callback import Callback, tell
 from ..compiled.compare import compare
 from ..compiled.control import CHEAP_JACOBIAN
 from ..compiled.report import PROBES, STANDS_OUT
+from ..compiled.window import rounding
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
@@ -22,7 +23,7 @@ from ..trial.windows import at_windows, values_and_slopes
 from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
-from .together import together
+from .together import at_starts, together
 from .window import make_window, one_system
 
 __all__ = [
@@ -44,7 +45,8 @@ _MOST_EQUATIONS_FOR_GROWTH = 50
 # Growth by e**(s/2) in a window is still followed; faster growth is damped as decay is (docs/decisions.md, "Growth
 # limits the windows").
 FOLLOWED = 0.5
-# Relative step of differences that noise of f hardly reaches. Not tuned.
+# Relative step of differences, to both sides, that noise of f hardly reaches: those to one side may show growth where
+# something is conserved (ROBER to 1e11). Not tuned.
 _COARSE_STEP = 1e-3
 
 
@@ -257,9 +259,14 @@ def one_by_one(
     t, z, left = _nodes(second, windows), np.empty_like(u), np.zeros(len(u))
     now, done, df_dy = first, len(u), None
     matrices: list[Any] = []
+    all_at_once = field.at_once and field.differences and one_system(second, field)
+    known = at_starts(field, start, y, h, small) if all_at_once else None
     for k in range(len(u)):
         at, length = float(start[k]), float(h[k])
-        if df_dy is None:
+        if known is not None:
+            df_dy = known[k]
+            matrices.append(df_dy)
+        elif df_dy is None:
             slope = field(at, now)
             df_dy = field.jacobian(at, now, slope, length * slope, small, (now == 0.0) & (slope == 0.0))
             matrices.append(df_dy)
@@ -274,7 +281,7 @@ def one_by_one(
         if not left[k] < MAY_REMAIN:
             done = k
             break
-        now = z[k, -1].copy()
+        now = z[k, -1] + rounding(k, z[k, -1])
         if k + 1 < len(u) and end[k] != start[k + 1]:
             now += y[k + 1] - u[k, -1]  # across the gap at a kink
         tell(watch, t=float(end[k]), y=now.copy(), nfev=field.nfev, t0=float(start[0]), t_bound=float(end[-1]))
@@ -297,11 +304,22 @@ def fastest_growth(
     for k, matrix in enumerate(df_dy):
         growth = _growth(matrix, least[k], starts[2][k]) if matrix is not None else 0.0
         if growth and field.differences:
-            t, y = float(starts[0][k]), starts[1][k]
-            coarse = field.jacobian(t, y, field(t, y), np.zeros(field.n), small, relative=_COARSE_STEP)
+            coarse = _coarse(field, float(starts[0][k]), starts[1][k], small)
             growth = min(growth, _growth(coarse, least[k], starts[2][k]))
         found = max(found, growth)
     return found
+
+
+def _coarse(field: VectorField, t: float, y: Number, small: Real) -> Any:
+    """df/dy by differences to both sides; to the side to which y goes where f is not defined on the other one."""
+    slope, rest = field(t, y), np.zeros(field.n)
+    ahead = field.jacobian(t, y, slope, rest, small, relative=_COARSE_STEP)
+    try:
+        behind = field.jacobian(t, y, slope, rest, small, relative=-_COARSE_STEP)
+    except Exception:  # of f, which nobody would have called there
+        return ahead
+    both = 0.5 * (ahead + behind)
+    return both if issparse(both) or np.isfinite(both).all() else ahead
 
 
 def _that_may_grow(df_dy: Real, least: Real, h: Real) -> list[Any]:

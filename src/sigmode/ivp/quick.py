@@ -14,7 +14,7 @@ from .. import arguments
 from ..arguments import SMALLEST_RTOL
 from ..arrays import Index, Real
 from ..compiled.alone import ALONE_PARTS, Counts, Networks, Numbers, finish_alone
-from ..compiled.whole import ASK_PYTHON
+from ..compiled.whole import ASK_PYTHON, Setting
 from ..trial.network import Network
 from ..trial.solution import Solution
 from ..user.field import VectorField
@@ -27,12 +27,13 @@ from .march import March
 from .setting import MAX_WINDOWS, checked_first_step
 from .tables import Wanted, addresses_of, wanted
 
-__all__ = ["Ended", "Problem", "Quick", "Seen", "Windows", "all_windows"]
+__all__ = ["Ended", "Problem", "Quick", "Seen", "Windows", "all_windows", "used_atol"]
 
 # Windows that there is room for at first where the march may stop to ask Python, four times as many the next time. Not
 # tuned.
 _ROOM, _MORE_ROOM = 64, 4
 _NOTHING = np.empty(0)
+_TINY = float(np.finfo(float).tiny)
 
 
 class Problem(NamedTuple):
@@ -146,12 +147,13 @@ class Quick:
         counts, worst = Counts(*in_order), Numbers(*numbers)
         networks = Networks.of(vector, counts, problem.y0.size, want.s)
         growing = self._growing(want, networks) if counts.looked else 0.0
-        if counts.looked and not growing and probe and not ended.why:
-            return None  # noise of df/dy: f was not looked at between the nodes
-        res = OptimizeResult(
-            t=t, y=y, sol=_solution(networks, want.s), t_events=None, y_events=None, nfev=ended.nfev + counts.nfev,
-            njev=ended.njev + counts.njev, nlu=ended.nlu + counts.nlu, status=-1 if ended.why else 0,
-            message=ended.why or FINISHED, success=not ended.why, error=off, gap=networks.gap,
+        missed = lambda: (bool(counts.missed), 0)
+        if counts.looked and not growing:  # an error of df/dy: f was not looked at between the nodes
+            missed = lambda: self._misses_something(want.setting, res.sol)
+        res = OptimizeResult(  # its fields in the order of SciPy's
+            nfev=ended.nfev + counts.nfev, njev=ended.njev + counts.njev, nlu=ended.nlu + counts.nlu,
+            success=not ended.why, status=-1 if ended.why else 0, message=ended.why or FINISHED, t_events=None,
+            y_events=None, t=t, y=y, sol=_solution(networks, want.s), error=off, gap=networks.gap,
         )  # fmt: skip
         if ended.events:
             res.t_events, res.y_events = ended.events.arrays()
@@ -161,8 +163,15 @@ class Quick:
             _end_at(res, ended.at, everywhere)
         return Attempt(
             res, Worst(worst.ratio, worst.at, counts.component, bool(counts.alone)),
-            error.FOLLOWED * want.s / growing if growing else math.inf, lambda: (bool(counts.missed), 0), ended.noise,
+            error.FOLLOWED * want.s / growing if growing else math.inf, missed, ended.noise,
         )  # fmt: skip
+
+    def _misses_something(self, setting: Setting, solution: Solution) -> tuple[bool, int]:
+        """See `Attempt.missed`."""
+        field = self._field_of(solution.y)
+        before = field.nfev
+        missed = error.unseen(solution, field, used_atol(setting, solution.y), setting.rtol) is not None
+        return missed, field.nfev - before
 
     def _growing(self, want: Wanted, found: Networks) -> float:
         """The fastest growth of errors that is too fast to be followed, or zero."""
@@ -170,6 +179,12 @@ class Quick:
         least = error.followed(found.h, want.s)
         small = np.where(setting.atol > 0.0, setting.atol / np.maximum(setting.rtol, SMALLEST_RTOL), 0.0)
         return error.fastest_growth(field, small, (found.x[:-1], found.y, found.h), found.df_dy, least)
+
+
+def used_atol(setting: Setting, y: Real) -> Real:
+    """The `atol` that errors are measured by, given y (K, n) where windows start."""
+    floor = setting.relative_floor * setting.rtol * abs(y).max(axis=0)
+    return np.where(setting.atol > 0.0, setting.atol, floor) + _TINY
 
 
 @functools.lru_cache(maxsize=64)

@@ -19,14 +19,13 @@ from .attempt import Attempt
 from .events import Events
 from .first import first_length
 from .march import Accepted, March
-from .quick import Ended, Problem, Quick, Seen, Windows, all_windows
+from .quick import Ended, Problem, Quick, Seen, Windows, all_windows, used_atol
 from .setting import checked_breaks, march_weights
 from .solved import SolvedWindow
 from .tables import Wanted, bases_of
 
 __all__ = ["QuickPlain"]
 
-_TINY = float(np.finfo(float).tiny)
 _NJEV = Counts._fields.index("njev")
 
 
@@ -102,9 +101,10 @@ class QuickPlain(Quick):
         V, bias, u, y = np.empty((K, n, s - 1)), np.empty((K, n)), np.empty((K, wide.s, n)), np.empty((K, n))
         start, end, h = np.empty((3, K))
         beside(*windows, *bases.own.of_output, bases.transposed, V, bias, u, start, end, h, y)
-        floor = setting.relative_floor * setting.rtol * abs(y).max(axis=0)
-        used = np.where(setting.atol > 0.0, setting.atol, floor) + _TINY
-        solved_to = setting.solved_to * used, np.maximum(setting.solved_to * setting.rtol, setting.rounding)
+        solved_to = (
+            setting.solved_to * used_atol(setting, y),
+            np.maximum(setting.solved_to * setting.rtol, setting.rounding),
+        )
         given = field, wide, (start, end, h, y), u, y[0], solved_to, setting.second_small
         before = field.nfev, field.njev
         with np.errstate(all="ignore"):

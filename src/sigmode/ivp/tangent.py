@@ -33,7 +33,7 @@ def differentiated(sol: Solution, of_f: Derivatives, estimate: bool) -> Solution
     bases = bases_of(sol.network.n_hidden + 1)
     own, wider = bases.own, bases.wider
     K, N = len(sol.h), n * columns
-    values, _, slopes = _along(sol, own, of_f, False)
+    values, _, slopes = _along(sol, own, of_f, None)
     places = np.column_stack([sol.x[:-1], sol.h, sol.x[1:]])
     V, bias, u, y = np.empty((K, N, own.s - 1)), np.empty((K, N)), np.empty((K, 0, N)), np.empty((K, N))
     start, end, h = np.empty((3, K))
@@ -42,7 +42,8 @@ def differentiated(sol: Solution, of_f: Derivatives, estimate: bool) -> Solution
     if not estimate:
         return found
     at_wider = y[:, None] + h[:, None, None] * (bases.reading @ slopes)
-    off = abs(at_wider - _along(sol, wider, of_f, True)[1])
+    ways = np.ones(K), np.where(np.arange(K) % 2, -1.0, 1.0)  # of one alone the effects may cancel
+    off = np.maximum(*(abs(at_wider - _along(sol, wider, of_f, signs)[1]) for signs in ways))
     off = np.broadcast_to(_around(off.max(axis=1))[:, None], off.shape)
     x = np.append(sol.x[0], (sol.x[:-1, None] + sol.h[:, None] * wider.nodes).ravel())
     bound = np.vstack([np.zeros((1, N)), off.reshape(-1, N)])
@@ -55,17 +56,18 @@ def _around(largest: Real) -> Real:
     return np.asarray(np.maximum(np.maximum(padded[:-2], padded[1:-1]), padded[2:]))
 
 
-def _along(sol: Solution, used: Basis, of_f: Derivatives, moved: bool) -> tuple[Real, Real, Real]:
+def _along(sol: Solution, used: Basis, of_f: Derivatives, signs: Real | None) -> tuple[Real, Real, Real]:
     """The derivatives at the start of windows, at the last node, and again (K, 3, N), at nodes (K, s, N), their slopes.
 
-    moved : whether y is moved by its estimated error: then the difference says what that does to derivatives, too.
+    signs : (K,), those with which y is moved by its estimated error in each window, if it is: then the difference says
+    what that does to derivatives, too.
     """
     n = sol.network.n
     Y = at_windows(sol, used.nodes)
     t = sol.x[:-1, None] + sol.h[:, None] * used.nodes
-    if moved:
+    if signs is not None:
         off = sol.error(np.clip(t.ravel(), sol.t_min, sol.t_max)).T.reshape(Y.shape)
-        Y = Y + np.where(np.isfinite(off), off, 0.0)
+        Y = Y + signs[:, None, None] * np.where(np.isfinite(off), off, 0.0)
     code = of_f.machine_code if used.s * n <= _MOST_UNKNOWNS else None
     if code is not None:
         K, N = len(t), n * (n + of_f.k)

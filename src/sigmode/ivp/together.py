@@ -10,7 +10,7 @@ from ..compiled.window import CONVERGED, NOT_YET, verdict
 from ..trial.basis import Basis
 from ..user.field import VectorField
 
-__all__ = ["together"]
+__all__ = ["at_starts", "together"]
 
 # Points for which f is called at once: what its arrays need stays in the cache. Not tuned.
 _AT_ONCE = 4096
@@ -79,6 +79,17 @@ def together(
         elif not length < _ROUNDING:
             return None
     return z, at_start, left
+
+
+def at_starts(field: VectorField, start: Real, y: Real, h: Real, small: Real) -> Real:
+    """df/dy (K, n, n) where windows start, by differences: t (K,), y (K, n), lengths h (K,)."""
+    K, n = y.shape
+    df_dy = np.empty((K, n, n))
+    many = max(1, _AT_ONCE // (n + 1))
+    for lo in range(0, K, many):
+        part = slice(lo, lo + many)
+        df_dy[part] = _with_derivatives(field, start[part, None], y[part, None], h[part], small)[1][:, 0]
+    return df_dy
 
 
 def _with_derivatives(field: VectorField, t: Real, y: Real, h: Real, small: Real) -> tuple[Real, Real]:
