@@ -248,6 +248,12 @@ class TestGrowth:
             fun = lambda t, y, root=root: [5.0 * y[0] + root(y[1]), 0.0]
             assert_allclose(self.found(fun, [1.0, 0.0], 5.0, small=1e-3)[1], 5.0)
 
+    @pytest.mark.parametrize("away", [1e-5, 1e-7, 1e-10, 0.0])
+    def test_growth_on_one_side_of_a_kink_is_growth(self, away):
+        for start in (1.0 + away, away):
+            fun = lambda t, y, kink=start - away: 300.0 * abs(y - kink)
+            assert_allclose(self.found(fun, [start], 0.1, small=1e-3)[1], 300.0, rtol=1e-3)
+
     def test_one_attempt_is_enough(self, monkeypatch):
         seen = []
         attempt = QuickPlain._attempt

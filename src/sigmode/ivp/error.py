@@ -20,6 +20,7 @@ from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
 from ..trial.windows import at_windows, values_and_slopes
+from ..user.differences import FORWARD_STEP
 from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
@@ -45,9 +46,10 @@ _MOST_EQUATIONS_FOR_GROWTH = 50
 # Growth by e**(s/2) in a window is still followed; faster growth is damped as decay is (docs/decisions.md, "Growth
 # limits the windows").
 FOLLOWED = 0.5
-# Relative step of differences, to both sides, that noise of f hardly reaches: those to one side may show growth where
-# something is conserved (ROBER to 1e11). Not tuned.
+# Relative step of differences that noise of f hardly reaches. Not tuned.
 _COARSE_STEP = 1e-3
+# How much df/dy by differences to both sides may differ, relative to its size, where f is smooth. Not tuned.
+_SMOOTH = 1e-4
 
 
 # At most so many are probes of one window, and a window has always the same.
@@ -304,22 +306,26 @@ def fastest_growth(
     for k, matrix in enumerate(df_dy):
         growth = _growth(matrix, least[k], starts[2][k]) if matrix is not None else 0.0
         if growth and field.differences:
-            coarse = _coarse(field, float(starts[0][k]), starts[1][k], small)
+            t, y = float(starts[0][k]), starts[1][k]
+            slope, rest = field(t, y), np.zeros(field.n)
+            coarse = field.jacobian(t, y, slope, rest, small, relative=_COARSE_STEP)
             growth = min(growth, _growth(coarse, least[k], starts[2][k]))
+            if growth:
+                growth = min(growth, _growth(_to_both_sides(field, t, y, slope, small), least[k], starts[2][k]))
         found = max(found, growth)
     return found
 
 
-def _coarse(field: VectorField, t: float, y: Number, small: Real) -> Any:
-    """df/dy by differences to both sides; to the side to which y goes where f is not defined on the other one."""
-    slope, rest = field(t, y), np.zeros(field.n)
-    ahead = field.jacobian(t, y, slope, rest, small, relative=_COARSE_STEP)
+def _to_both_sides(field: VectorField, t: float, y: Number, slope: Number, small: Real) -> Any:
+    """df/dy by differences to both sides; to that to which y goes where the two differ, as at a kink, or f fails."""
+    rest = np.zeros(field.n)
+    ahead = field.jacobian(t, y, slope, rest, small)
     try:
-        behind = field.jacobian(t, y, slope, rest, small, relative=-_COARSE_STEP)
+        behind = field.jacobian(t, y, slope, rest, small, relative=-FORWARD_STEP)
     except Exception:  # of f, which nobody would have called there
         return ahead
-    both = 0.5 * (ahead + behind)
-    return both if issparse(both) or np.isfinite(both).all() else ahead
+    smooth = abs(ahead - behind).sum() <= _SMOOTH * abs(ahead).sum()  # which NaN is not
+    return 0.5 * (ahead + behind) if smooth else ahead
 
 
 def _that_may_grow(df_dy: Real, least: Real, h: Real) -> list[Any]:
