@@ -153,6 +153,31 @@ def test_an_error_that_rounding_feeds_is_refused(kind):
         assert not sm.solve_ivp(fun, (0, 3), [2.0], rtol=tol, atol=tol).success
 
 
+AT_REST = {
+    "a gear": (lambda t, y: np.array([y[1], -y[0] * np.floor(y[2]), 0 * y[2]]), (0, 10), [1.0, 0.0, 2.0]),
+    "a switch": (lambda t, y: np.array([-y[0] + 1.0 * (y[1] >= 1.0), 0 * y[1]]), (0, 30), [0.0, 1.0]),
+    "the border of a domain": (lambda t, y: np.array([np.sqrt(1 - y[0]), -y[1]]), (0, 10), [1.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
+@pytest.mark.parametrize(("name", "k"), list(zip(AT_REST, (2, 1, 0), strict=True)))
+def test_the_estimate_leaves_at_rest_what_does_not_move(name, k, compiled):
+    if name == "the border of a domain" and not compiled:
+        return  # differences of plain f reach across it
+    fun, span, y0 = AT_REST[name]
+    res = sm.solve_ivp(numba.njit(fun) if compiled else fun, span, y0, max_step=5.0)
+    assert res.success
+    assert res.nfev < 5000
+    assert (res.y[k] == y0[k]).all()
+    assert (res.error[k] < 1e-12).all()
+
+
+def test_as_many_windows_as_you_like():
+    for fun in (lambda t, y: -y, numba.njit(lambda t, y: -y)):
+        assert sm.solve_ivp(fun, (0, 1), [1.0], max_windows=10**30).success
+
+
 @pytest.mark.parametrize("jac", [1e300 * np.eye(2), 1e8 * np.eye(2), 0 * np.eye(2), lambda t, y: 3 * np.eye(2)])
 def test_a_wrong_jacobian_is_seen_and_replaced(jac):
     with pytest.warns(UserWarning, match="`jac` does not agree"):

@@ -103,7 +103,7 @@ def _beside(
         for c in range(n):
             for i in range(s):
                 z[k, i, c] = rows[0, c, i]
-            now[c] = z[k, s - 1, c] + rounding(k, z[k, s - 1, c])
+            now[c] = z[k, s - 1, c] + rounding(k, now[c], z[k, s - 1, c])
             if k + 1 < K:
                 now[c] += y[k + 1, c] - u[k, s - 1, c]  # across the gap at a kink, if there is one
         if not left[k] < may_remain:

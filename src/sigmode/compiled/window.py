@@ -157,13 +157,14 @@ def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, fl
 
 
 @plain_helper
-def rounding(window: int, value: Any) -> Any:
+def rounding(window: int, before: Any, value: Any) -> Any:
     """What the second march adds to a value at the end of a window: one unit of the last place, up and down in turns.
 
     Where errors grow, those of rounding do. The first march has them, the second one, which starts each window from
-    the values of the first, may have the same.
+    the values of the first, may have the same. What has not moved (before : where the window starts) has none, and f
+    may branch on it.
     """
-    return (_EPS if window % 2 else -_EPS) * value
+    return (value != before) * (_EPS if window % 2 else -_EPS) * value
 
 
 @helper

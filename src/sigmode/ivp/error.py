@@ -283,7 +283,7 @@ def one_by_one(
         if not left[k] < MAY_REMAIN:
             done = k
             break
-        now = z[k, -1] + rounding(k, z[k, -1])
+        now = z[k, -1] + rounding(k, now, z[k, -1])
         if k + 1 < len(u) and end[k] != start[k + 1]:
             now += y[k + 1] - u[k, -1]  # across the gap at a kink
         tell(watch, t=float(end[k]), y=now.copy(), nfev=field.nfev, t0=float(start[0]), t_bound=float(end[-1]))
@@ -321,7 +321,8 @@ def _to_both_sides(field: VectorField, t: float, y: Number, slope: Number, small
     rest = np.zeros(field.n)
     ahead = field.jacobian(t, y, slope, rest, small)
     try:
-        behind = field.jacobian(t, y, slope, rest, small, relative=-FORWARD_STEP)
+        with np.errstate(all="ignore"):
+            behind = field.jacobian(t, y, slope, rest, small, relative=-FORWARD_STEP)
     except Exception:  # of f, which nobody would have called there
         return ahead
     smooth = abs(ahead - behind).sum() <= _SMOOTH * abs(ahead).sum()  # which NaN is not

@@ -21,7 +21,7 @@ from ..user.field import VectorField
 from .ahead import Ahead, solved_at_once, steps_of
 from .first import first_length
 from .march import March
-from .setting import MAX_WINDOWS, checked_breaks, checked_first_step, march_weights, width
+from .setting import MAX_WINDOWS, checked_breaks, checked_first_step, checked_max_windows, march_weights, width
 from .solved import SolvedWindow
 
 __all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput"]
@@ -176,7 +176,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         self.field = VectorField(fun, self.n, self.y.dtype, vectorized, jac, jac_sparsity)
         self.max_step = arguments.positive(max_step, "max_step", infinite=True)
         self.rtol, self.atol = arguments.tolerances(rtol, atol, self.n)
-        max_windows = arguments.count(max_windows, "max_windows")
+        max_windows = checked_max_windows(max_windows)
         asked = None if substeps is None else arguments.count(substeps, "substeps")
         self.callback = checked_callback(callback)
         self._pending: list[tuple[float, Number]] = []  # steps of the last window that are still to be reported

@@ -24,7 +24,7 @@ from .bound import Worst
 from .events import Event, Events
 from .loop import ENDED_BY_EVENT, FINISHED
 from .march import March
-from .setting import MAX_WINDOWS, checked_first_step
+from .setting import MAX_WINDOWS, checked_first_step, checked_max_windows
 from .tables import Wanted, addresses_of, wanted
 
 __all__ = ["Ended", "Problem", "Quick", "Seen", "Windows", "all_windows", "used_atol"]
@@ -94,7 +94,7 @@ class Quick:
         self._longest = arguments.positive(problem.max_step, "max_step", infinite=True)
         first_step = problem.options.get("first_step")
         self._first = 0.0 if first_step is None else checked_first_step(first_step, *problem.t_span)
-        self._most = arguments.count(problem.options.get("max_windows", MAX_WINDOWS), "max_windows")
+        self._most = checked_max_windows(problem.options.get("max_windows", MAX_WINDOWS))
 
     def _found(self, want: Wanted, rtol: Real, atol: Real, seen: Seen) -> tuple[Ended, Any] | None:
         """How the march ended, and what `solve_alone` returns; None where this is not enough.

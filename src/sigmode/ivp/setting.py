@@ -12,7 +12,15 @@ from .. import arguments
 from ..arguments import EPS
 from ..arrays import Real
 
-__all__ = ["ABSOLUTE_FLOOR", "MAX_WINDOWS", "checked_breaks", "checked_first_step", "march_weights", "width"]
+__all__ = [
+    "ABSOLUTE_FLOOR",
+    "MAX_WINDOWS",
+    "checked_breaks",
+    "checked_first_step",
+    "checked_max_windows",
+    "march_weights",
+    "width",
+]
 
 # Functions per window: 2 for each digit of rtol and 2 more, between 6 and 22. They resolve what the tolerance asks for
 # on windows of about s/3 radians of an oscillation (docs/decisions.md, "Marching").
@@ -29,6 +37,7 @@ _LEAST_RTOL = 256 * EPS
 ABSOLUTE_FLOOR = 1e-6
 # Windows that are tried at most, unless the user says otherwise. Not tuned.
 MAX_WINDOWS = 20_000
+_UNLIMITED = 2**62
 
 
 def width(rtol: Real) -> int:
@@ -54,6 +63,11 @@ def checked_breaks(breaks: ArrayLike | None, direction: float) -> Real:
     arguments.finite(times, "`breaks`")
     times = np.unique(times)
     return times if direction > 0.0 else times[::-1]
+
+
+def checked_max_windows(max_windows: Any) -> int:
+    """A user's `max_windows`, as compiled code can count them."""
+    return min(arguments.count(max_windows, "max_windows"), _UNLIMITED)
 
 
 def checked_first_step(first_step: Any, t0: float, t_bound: float) -> float:

@@ -13,6 +13,7 @@ from .. import arguments
 from ..arguments import SMALLEST_RTOL
 from ..callback import bar
 from ..ivp.method import STOPPED
+from ..ivp.setting import checked_max_windows
 from ..user.field import is_compiled
 from ..workers import by_map, checked, in_processes, on_threads
 from .batch import Batch, Problem, made
@@ -122,7 +123,7 @@ def solve_ensemble(
     if "max_step" in options:
         options["max_step"] = arguments.positive(options["max_step"], "max_step", infinite=True)
     if "max_windows" in options:
-        options["max_windows"] = arguments.count(options["max_windows"], "max_windows")
+        options["max_windows"] = checked_max_windows(options["max_windows"])
     rtol, atol = arguments.tolerances(rtol, atol, n)
     options |= {"rtol": np.maximum(rtol, SMALLEST_RTOL), "atol": atol, "error_control": error_control}
     options = {name: value for name, value in options.items() if value is not None}
