@@ -160,11 +160,17 @@ AT_REST = {
 }
 
 
-@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled"])
-@pytest.mark.parametrize(("name", "k"), list(zip(AT_REST, (2, 1, 0), strict=True)))
+@pytest.mark.parametrize(
+    ("name", "k", "compiled"),
+    [
+        ("a gear", 2, False),
+        ("a gear", 2, True),
+        ("a switch", 1, False),
+        ("a switch", 1, True),
+        ("the border of a domain", 0, True),  # differences of plain f reach across it
+    ],
+)
 def test_the_estimate_leaves_at_rest_what_does_not_move(name, k, compiled):
-    if name == "the border of a domain" and not compiled:
-        return  # differences of plain f reach across it
     fun, span, y0 = AT_REST[name]
     res = sm.solve_ivp(numba.njit(fun) if compiled else fun, span, y0, max_step=5.0)
     assert res.success
