@@ -68,7 +68,7 @@ def no_tuple(args: Any) -> TypeError:
 def number(value: Any, name: str, kind: str = "number") -> float:
     """A real number."""
     if type(value) is float:
-        return value
+        return value + 0.0  # no -0.0
     try:
         return float(np.asarray(value).item() + 0.0)  # which text is not
     except (TypeError, ValueError):

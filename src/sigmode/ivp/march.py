@@ -422,7 +422,5 @@ def why_it_ended(asked: int, t: float, bad_t: float, component: int, most: int) 
     if asked == m.NOT_FINITE:
         return f"`fun` returned a value that is not finite at t = {bad_t:.6g}, component {component}."
     if asked == m.LIMIT:
-        return (
-            f"The limit of {most} windows (`max_windows`) was reached at t = {t:.6g}: does `fun` jump to and fro there?"
-        )
+        return _LIMIT.format(most=most, t=t)
     return _TOO_SMALL if asked == m.TOO_SMALL else _STUCK.format(t=t)
