@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 demo: $(VENV)/demo
 	$(BIN)/python -m sigmode
 
-# Each file of tests runs in one process; more than four would only wait for each other's threads.
-PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+# Each file of tests runs in one process, the longest first; more than four would only wait for each other's threads.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test: lint
 	$(BIN)/python -m pytest -q $(PARALLEL)

@@ -6,6 +6,7 @@ The first shows every claim of the README in a few minutes; the second adds the 
 import pytest
 
 _SUITE = "bench"
+_LONGEST = ("test_launch.py", "test_quick.py", "test_fused.py")  # begun last, one process would wait for the other
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,5 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not _asked(config):
         items[:] = [item for item in items if config.rootpath / _SUITE not in item.path.parents]
+        items.sort(key=lambda item: item.path.name not in _LONGEST)
     elif not config.getoption("--benchmark-full"):
         items[:] = [item for item in items if item.get_closest_marker("full") is None]
