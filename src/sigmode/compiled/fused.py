@@ -131,7 +131,9 @@ def _residual(theta, n, n_hidden, kind, xi, x, h, start, f, f_args, jac, jac_arg
             if not _residual_block(net, h, start, f, f_args, xi[lo:hi], x[lo:hi], room, y, slope, of_block):
                 done[share] = False
                 break
-            r[:, lo:hi] = of_block
+            for k in range(n):
+                for i in range(lo, hi):
+                    r[k, i] = of_block[k, i - lo]
 
 
 @entry(f"void({_NETWORK}, {_FUNCTIONS}, {_KEPT}, {VECTOR}, {VECTOR}, b1[::1])")

@@ -21,6 +21,7 @@ from numba.core import sigutils
 from numba.extending import intrinsic, overload, register_jitable
 
 from ..version import __version__
+from . import linked
 
 __all__ = [
     "CUBE",
@@ -50,7 +51,7 @@ _EXACT: dict[str, Any] = {"fastmath": {"contract"}, "error_model": "numpy"}
 _SUMS: dict[str, Any] = {"fastmath": {"contract", "reassoc", "nsz"}, "error_model": "numpy"}
 
 # What only compiled code calls; with wrappers for Python and C it would take an eighth longer to compile.
-_BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_BARE: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **linked.OPTIONS}
 helper = njit(**_BARE, **_EXACT)
 # What is part of its callers wherever it is called: a call copies the description of every array.
 inlined = njit(**_BARE, **_EXACT, forceinline=True)

@@ -55,8 +55,9 @@ def _one(parts, address, words, t0, bound, y0, t_eval, setting, tables, y_out, e
     if status == ASK_PYTHON or (asked == c.ACCEPTED and (unsure or missed)):
         return ASK_PYTHON, numbers, counts
     counts[c.NFEV] += calls
-    reached = seen[0].size
-    y_out[:, :reached], error_out[:, :reached] = seen[1], seen[2]
+    for k in range(y0.size):
+        for i in range(seen[0].size):
+            y_out[k, i], error_out[k, i] = seen[1][k, i], seen[2][k, i]
     return (0 if asked == c.ACCEPTED else asked), numbers, counts
 
 

@@ -246,5 +246,6 @@ def report(
         for k in range(value.size):
             found[k, i] = value[k]
     if everywhere:
-        found[:, -1] = values[-1, 2]
+        for k in range(value.size):
+            found[k, -1] = values[-1, 2, k]
     return missed, calls, points, found

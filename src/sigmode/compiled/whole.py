@@ -124,8 +124,10 @@ def _state(t0, bound, h_abs, setting):
 
 @helper
 def _doubled(kept, more):
-    for i in range(len(kept)):
-        more[i] = kept[i]
+    """`more`, with `kept` at its start; an assignment of whole rows would take a second to compile."""
+    old, new = kept.ravel(), more.ravel()
+    for i in range(old.size):
+        new[i] = old[i]
     return more
 
 
@@ -317,7 +319,9 @@ def finish(parts, address, words, places, values, slopes, setting, tables, probe
     off, ends = np.empty(found.shape), np.empty(K + 1)
     if status == 0:
         _interpolate(x, error, points, off)
-    ends[:K], ends[K] = start, last
+    for i in range(K):
+        ends[i] = start[i]
+    ends[K] = last
     return (
         status, (calls + probes, done, missed, looked), (ratio, worst_at, component, alone), df_dy,
         (points, found, off), (ends, h, y, V, bias), (x, error), gap,
