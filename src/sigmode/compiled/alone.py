@@ -12,7 +12,7 @@ import numpy as np
 
 from ..arrays import Index, Real
 from . import control as c
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, inlined
 from .member import MEMBER_PARTS, after_march, is_over, march_of
 from .whole import ASK_PYTHON, SECOND, SETTING, TABLES, Setting, Tables, unknown
 from .words import unpacker, words_of
@@ -79,14 +79,17 @@ class Networks(NamedTuple):
     def of(cls, vector: Real, counts: Counts, n: int, s: int) -> Networks:
         """Views of the parts; n equations, s functions."""
         K, L, looked = counts.windows, counts.points, counts.looked
-        at, parts = 0, []
-        for shape in ((K + 1,), (K,), (K, n), (K, (2 + n) * (s - 1) + n), (L,), (n, L), (n,), (looked, n, n)):
-            size = 1
-            for length in shape:
-                size *= length
-            parts.append(vector[at : at + size].reshape(shape))
-            at += size
-        return cls(*parts)
+        h = K + 1
+        y = h + K
+        theta = y + K * n
+        x = theta + K * ((2 + n) * (s - 1) + n)
+        error = x + L
+        gap = error + n * L
+        df_dy = gap + n
+        return cls(
+            vector[:h], vector[h:y], vector[y:theta].reshape(K, n), vector[theta:x].reshape(K, -1), vector[x:error],
+            vector[error:gap].reshape(n, L), vector[gap:df_dy], vector[df_dy:].reshape(looked, n, n),
+        )  # fmt: skip
 
 
 def setting_words(setting: Setting) -> Index:
@@ -99,7 +102,7 @@ def tables_words(tables: Tables) -> Index:
     return words_of(tables, TABLES.types)
 
 
-@helper
+@inlined
 def _put(part, vector, at):
     """Copy an array in C order into a vector; where the next one goes."""
     numbers = part.reshape(part.size)
@@ -108,7 +111,7 @@ def _put(part, vector, at):
     return at + numbers.size
 
 
-@helper
+@inlined
 def _put_parameters(V, bias, w, b, vector, at):
     """The parameters of the networks of all windows, as `Network` has them."""
     K, n, units = V.shape
@@ -126,7 +129,7 @@ def _put_parameters(V, bias, w, b, vector, at):
     return at
 
 
-@helper
+@inlined
 def _packed(found, tables, asked, t, bad_t, nfev, njev, nlu, bad):
     """What `finish` found, as `solve_alone` returns it."""
     status, of_second, worst, df_dy, seen, networks, errors, gap = found
@@ -146,7 +149,7 @@ def _packed(found, tables, asked, t, bad_t, nfev, njev, nlu, bad):
     return counts, (worst[0], worst[1], t, bad_t), seen[0], seen[1], seen[2], vector
 
 
-@helper
+@inlined
 def _nothing(n):
     """For Python to go on."""
     empty = np.empty((n, 0))

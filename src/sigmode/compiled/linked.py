@@ -18,8 +18,8 @@ from numba.core import codegen, compiler
 
 __all__ = ["OPTIONS"]
 
-# The last version of Numba whose library of compiled code was looked at, and is as it is taken for here (the first one is
-# the floor of pyproject.toml; docs/decisions.md, "Kernels").
+# The last version of Numba whose library of compiled code was looked at, and is as it is taken for here; the first one
+# is the floor of pyproject.toml (docs/decisions.md, "Kernels").
 _LAST_KNOWN = (0, 68)
 
 

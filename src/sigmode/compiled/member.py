@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import control as c
-from .launch import CUBE, INDICES, MATRIX, by_address, entry, helper
+from .launch import CUBE, INDICES, MATRIX, by_address, entry, helper, inlined
 from .whole import ASK_PYTHON, FINISH_PARTS, MARCH_PARTS, SETTING, TABLES, finish, march_through, unknown
 
 __all__ = ["MEMBER_PARTS", "after_march", "is_over", "march_of", "solve_members"]
@@ -20,13 +20,13 @@ def is_over(asked):
     return asked in (c.ACCEPTED, c.TOO_SMALL, c.LIMIT, c.STUCK, c.NOT_FINITE)
 
 
-@helper
+@inlined
 def march_of(parts, address, words, t0, bound, y0, setting, tables):
     """`march_through`, given the addresses of `MEMBER_PARTS`."""
     return _march_through(parts[0], (parts[2:_OF_FINISH], address, words, t0, bound, y0, setting, tables))
 
 
-@helper
+@inlined
 def after_march(parts, address, words, places, values, slopes, setting, tables, probe, t_eval, everywhere, known):
     """`finish`, given the addresses of `MEMBER_PARTS`."""
     return _finish(

@@ -16,7 +16,7 @@ from .compare import compare
 from .growth import grows
 from .judge import judge
 from .kinks import looks_odd
-from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper, plain_helper, record
+from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper, inlined, plain_helper, record
 from .march import advance
 from .report import beside, report
 
@@ -103,7 +103,7 @@ SECOND = f"Tuple(({MATRIX}, {CUBE}, {VECTOR}, {CUBE}, i8))"
 SETTING = record(Setting, *[VECTOR] * 6, *["f8"] * 8, "i8", "b1")
 
 
-@helper
+@inlined
 def _state(t0, bound, h_abs, setting):
     """The state of the step control before the first window, as of `ivp.march.March`."""
     numbers, counts = np.zeros(c.NUMBERS), np.zeros(c.COUNTS, dtype=np.int64)
@@ -189,7 +189,7 @@ def unknown() -> tuple[Real, Real, Real, Real, int]:
     return np.empty((0, 0)), np.empty((0, 0, 0)), np.empty(0), np.empty((0, 0, 0)), 0
 
 
-@helper
+@inlined
 def _used(y, setting):
     """The `atol` that errors are measured by: where the user's is zero, a part of the largest value."""
     used = np.empty(y.shape[1])
@@ -202,7 +202,7 @@ def _used(y, setting):
     return used
 
 
-@helper
+@inlined
 def _interpolate(x, bound, points, error):
     """error (n, m) = the values bound (n, L) at x (L,), between them on straight lines, at points (m,) in order."""
     sign = 1.0 if x[-1] >= x[0] else -1.0
@@ -217,7 +217,7 @@ def _interpolate(x, bound, points, error):
             error[k, j] = bound[k, i] if here else bound[k, i] + rise * (points[j] - x[i])
 
 
-@helper
+@inlined
 def _networks(place, places, values, slopes, tables):
     """V, bias, u, start, end, h, y as `beside` writes them; place : its address."""
     K, s, n = slopes.shape
@@ -237,7 +237,7 @@ def _networks(place, places, values, slopes, tables):
     return V, bias, u, start, end, h, y
 
 
-@helper
+@inlined
 def _second_march(parts, address, words, networks, last, used, setting, tables, known):
     """Windows done and calls of f, -1 where it has to be asked by Python; errors as `judge` has them; df/dy; the gap.
 

@@ -175,8 +175,9 @@ def solve_ivp(
         return res
     options = _known(method, options) | {"vectorized": vectorized}
     tolerances = arguments.tolerances(rtol, atol, y0.size)
-    task = Task(method, fun, t_span, y0, t_eval, functions, *tolerances, error_control == "global", max_step, options)
-    task = task._replace(callback=callback_checked(callback), progress=progress)
+    watching = callback_checked(callback), progress
+    controlled = error_control == "global"
+    task = Task(method, fun, t_span, y0, t_eval, functions, *tolerances, controlled, max_step, options, *watching)
     return first_part(task, _solved)
 
 
