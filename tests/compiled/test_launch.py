@@ -227,6 +227,17 @@ def test_kernels_run_without_the_compiler(tmp_path):
     assert float(done.stdout) == pytest.approx(col.loss_and_gradient(np.linspace(-1, 1, col.n_theta))[1].sum())
 
 
+def test_a_march_without_the_compiler_says_what_is_missing(tmp_path):
+    code = """
+        import sigmode as sm
+        try:
+            sm.solve_ivp(lambda t, y: -y, (0, 1), [1.0])
+        except RuntimeError as error:
+            print(error)
+    """
+    assert "NUMBA_DISABLE_JIT=1" in run_python(code, tmp_path, NUMBA_DISABLE_JIT="1").stdout
+
+
 CHANGED = """
     import sigmode as sm, numpy as np
     from sigmode.compiled import buffers, second_order

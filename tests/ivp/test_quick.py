@@ -415,3 +415,16 @@ def test_python_may_keep_the_y_that_it_gets():
     assert sm.solve_ivp(fun, (0, 2), [1.0, 2.0]).success
     assert kept[0].tolist() == [1.0, 2.0]
     assert len({y.ctypes.data for y in kept[:20]}) == 20
+
+
+FACTOR = 1.0
+
+
+@pytest.mark.parametrize("signature", [None, "UniTuple(float64, 1)(float64, float64[:])", "(float64, float64[::1])"])
+def test_f_may_be_compiled_again(monkeypatch, signature):
+    """Also where its only compilation is not for the types that it is called with."""
+    fun = numba.njit(*([signature] if signature else []))(lambda t, y: (FACTOR * y[0],))
+    for factor in (1.0, -1.0):
+        monkeypatch.setitem(globals(), "FACTOR", factor)
+        fun.recompile()
+        assert_allclose(sm.solve_ivp(fun, (0, 1), [1.0]).y[0, -1], math.exp(factor), rtol=1e-3)

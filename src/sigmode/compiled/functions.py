@@ -265,17 +265,27 @@ def _layer_of(fun: Any, kinds: Any, points: Any, name: str, make: Callable[..., 
     """The layer around `fun`, made once for each of its compilations; None where Numba cannot compile it."""
     layers: dict[Any, Any] = fun.__dict__.setdefault("_sigmode_layers", {})
     made, layer = layers.get((name, kinds), (None, None))
-    for each in dict.values(fun.overloads):  # looking it up takes ten times as long, an ordered dict's own values five
+    for each in _compilations(fun):
         if each is made:
             return layer
     signature = (*points, *kinds)
-    if (name, kinds) not in layers or made is not fun.overloads.get(signature):  # `fun.recompile()` makes another one
+    if (name, kinds) not in layers or made is not _compilation(fun, signature):
         try:
             layer = make(fun, kinds)
         except NumbaError:
             layer = None
-        layers[name, kinds] = fun.overloads.get(signature), layer
+        layers[name, kinds] = _compilation(fun, signature), layer
     return layer
+
+
+def _compilations(fun: Any) -> tuple[Any, ...]:
+    """All compilations of `fun`, at this moment: another thread may add one."""
+    return tuple(dict.values(fun.overloads))  # looking one up takes ten times as long, an ordered dict's own values five
+
+
+def _compilation(fun: Any, signature: tuple[Any, ...]) -> Any:
+    """One of them, for `signature` if it is there; None where there is none. `fun.recompile()` replaces them all."""
+    return fun.overloads.get(signature) or next(iter(_compilations(fun)), None)
 
 
 def _calling(y: Any) -> Any:

@@ -222,7 +222,13 @@ class Entry(Generic[P, R]):
     @functools.cached_property
     def address(self) -> int:
         """Where the machine code of the variant for one thread is, for `by_address`."""
-        (compiled,) = self.serial.overloads.values()  # type: ignore[attr-defined]
+        overloads = getattr(self.serial, "overloads", None)
+        if overloads is None:
+            raise RuntimeError(
+                "NUMBA_DISABLE_JIT=1 leaves no machine code, and only that solves initial value problems. Unset it:"
+                " a function without @njit is called through Python anyway."
+            )
+        (compiled,) = overloads.values()
         found: int = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
         return found
 
