@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import scipy.integrate
+from numba import njit
 from numpy.testing import assert_allclose, assert_equal
 
 import sigmode as sm
@@ -15,6 +16,10 @@ import sigmode as sm
 
 def circle(t, y):
     return [y[1], -y[0]]
+
+
+def flight(t, y):
+    return y[2], y[3], 0.0, -9.81
 
 
 def having(function, **attributes):
@@ -124,6 +129,20 @@ def test_straight_lines_between_the_points_follow_the_solution(name, tol):
             if np.ptp(exact[k]):
                 assert abs(straight - exact[k]).max() <= 0.0101 * np.ptp(exact[k])
     assert len(res.t) < 1500
+
+
+@pytest.mark.parametrize("options", [{}, {"error_control": "local"}])
+@pytest.mark.parametrize("f", [flight, njit(flight)], ids=["plain", "compiled"])
+def test_straight_lines_follow_a_flight_that_ends_long_before_the_span(f, options):
+    """What counts is the range up to the event, not that of the windows, which go on behind it."""
+    hit = having(lambda t, y: y[1], terminal=True, direction=-1)
+    res = sm.solve_ivp(f, (0, 100), [0.0, 0.0, 10.0, 14.0], events=hit, **options)
+    t = np.linspace(0.0, res.t[-1], 1000)
+    height = 14.0 * t - 9.81 / 2 * t**2
+    assert abs(np.interp(t, res.t, res.y[1]) - height).max() <= 0.0101 * np.ptp(height)
+    assert 5 < len(res.t) < 40
+    assert res.t[-1] == res.t_events[0][0]
+    assert_equal(res.y[:, -1], res.y_events[0][0])
 
 
 def test_constants_need_no_more_points():

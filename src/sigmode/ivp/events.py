@@ -96,7 +96,10 @@ class Events:
     Attributes
     ----------
     t, y : for each function the list of its zeros, and of the solution's values there
+    y_end : the value at the zero that ended the march, if one did
     """
+
+    y_end: Number
 
     def __init__(self, events: list[Event], t: float, y: Number) -> None:
         """t, y : where the march starts."""
@@ -122,6 +125,7 @@ class Events:
             self.t[k].append(at)
             self.y[k].append(window.y_end.copy() if at == end else window.at(at))
             if len(self.t[k]) >= self._events[k].limit:
+                self.y_end = self.y[k][-1]
                 return at
         return None
 

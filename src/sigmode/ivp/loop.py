@@ -9,13 +9,13 @@ import numpy as np
 from scipy.optimize import OptimizeResult
 
 from ..arrays import Index, Number, Real
-from ..compiled.report import MOST_POINTS_PER_FUNCTION, SHORT_WINDOW, STRAIGHT
 from ..trial.solution import Solution, constant
 from ..trial.windows import values_and_slopes
 from ..user.field import VectorField
 from .events import Event, Events
 from .method import NeuralCollocation
 from .solved import SolvedWindow
+from .times import cut, parts_of
 
 __all__ = ["ENDED_BY_EVENT", "FINISHED", "solve"]
 
@@ -25,7 +25,6 @@ ENDED_BY_EVENT = "A termination event occurred."
 # Windows that are marched on by at a time, without events and, for a compiled f, with events: these may end it before.
 # Not tuned.
 _MANY, _FEW = 64, 4
-_TINY = float(np.finfo(float).tiny)
 
 
 def solve(
@@ -71,14 +70,16 @@ def solve(
     else:
         stacked = _Stacked(windows)
         sol = stacked.joined(end)
-        parts = stacked.parts(solver.atol, solver.rtol) if substeps is None else np.full(len(windows), substeps)
-        res.t = _times(sol.x, parts)
+        y_end = windows[-1].y_end if watched is None or at is None else watched.y_end
+        tolerance = solver.atol, solver.rtol
+        parts = stacked.parts(sol.x, y_end, tolerance) if substeps is None else np.full(len(windows), substeps)
+        res.t = cut(sol.x, parts)
     if t_eval is not None:
         inside = (t_eval - end) * solver.direction <= 0.0
         res.t = t_eval[inside] if windows or finished else np.empty(0)
     res.y = np.ascontiguousarray(values_and_slopes(sol, res.t)[0].T) if windows else sol(res.t)
-    if t_eval is None and windows and at is None:
-        res.y[:, -1] = windows[-1].y_end
+    if t_eval is None and windows:
+        res.y[:, -1] = y_end
     return res, sol, solver.field
 
 
@@ -103,31 +104,6 @@ class _Stacked:
         x = np.array([window.start for window in windows] + [end])
         return Solution(x, self._starts, theta, windows[0].network, h=self._h)
 
-    def parts(self, atol: Real, rtol: Real) -> Index:
-        """Into how many parts each window is to be cut so that straight lines follow the solution, (K,).
-
-        A line over the part 1/c of a window is off by at most y''/(8 c**2), y'' by xi.
-        """
-        basis, slopes, h = self._basis, self._slopes, self._h[:, None, None]
-        values = h * (basis.A @ slopes)
-        values += self._starts[:, None]
-        values = np.concatenate([self._starts[:1], values.reshape(-1, values.shape[2])])
-        extent = np.ptp(values.real, axis=0)
-        if values.dtype.kind == "c":
-            extent = np.maximum(extent, np.ptp(values.imag, axis=0))
-        allowed = STRAIGHT * np.maximum(extent, atol + rtol * abs(values).max(axis=0)) + _TINY
-        bends = slopes[:, 1:] - slopes[:, :-1]
-        bends /= basis.gaps[:, None]
-        bend = abs(h * bends).max(axis=1)
-        parts = np.ceil(np.sqrt((bend / (8.0 * allowed)).max(axis=1)))
-        return np.asarray(np.minimum(np.maximum(parts, 1), MOST_POINTS_PER_FUNCTION * basis.s), dtype=np.int64)
-
-
-def _times(x: Real, parts: Index) -> Real:
-    """The ends x (K + 1,) of windows, and the points that cut each into as many parts, where these are distinct."""
-    lengths = np.diff(x)
-    parts = np.where(abs(lengths) < SHORT_WINDOW * np.spacing(abs(x[1:])), 1, parts)
-    ends = np.cumsum(parts)
-    which = np.arange(ends[-1]) - np.repeat(ends - parts, parts)
-    times = np.repeat(x[:-1], parts) + np.repeat(lengths, parts) * which / np.repeat(parts, parts)
-    return np.append(times, x[-1])
+    def parts(self, x: Real, y_end: Number, tolerance: tuple[Real, Real]) -> Index:
+        """Into how many parts each window is to be cut so that straight lines follow the solution, (K,)."""
+        return parts_of(x, self._h, self._starts, self._slopes, y_end, self._basis, tolerance)

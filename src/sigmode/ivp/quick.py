@@ -157,10 +157,12 @@ class Quick:
         )  # fmt: skip
         if ended.events:
             res.t_events, res.y_events = ended.events.arrays()
-        if ended.at is not None:
+        if ended.events and ended.at is not None:
             if not worst.ratio <= 1.0:  # perhaps behind the event
                 return None
-            _end_at(res, ended.at, everywhere)
+            _end_at(res, ended.at)
+            if everywhere:
+                res.y[:, -1] = ended.events.y_end
         return Attempt(
             res, Worst(worst.ratio, worst.at, counts.component, bool(counts.alone)),
             error.FOLLOWED * want.s / growing if growing else math.inf, missed, ended.noise,
@@ -197,17 +199,12 @@ def _solution(found: Networks, s: int) -> Solution:
     return Solution(found.x, found.y, found.theta, network, found.error_x, found.error, found.h)
 
 
-def _end_at(res: OptimizeResult, at: float, everywhere: bool) -> None:
-    """Cut a result off at a terminal event, which becomes its last time if these are its own."""
+def _end_at(res: OptimizeResult, at: float) -> None:
+    """Cut a result off at a terminal event."""
     res.status, res.message = 1, ENDED_BY_EVENT
     res.sol.x[-1] = at
-    before = (res.t - at) * (1.0 if res.sol.h[0] > 0.0 else -1.0)
-    inside = before < 0.0 if everywhere else before <= 0.0
+    inside = (res.t - at) * (1.0 if res.sol.h[0] > 0.0 else -1.0) <= 0.0
     res.t, res.y, res.error = res.t[inside], res.y[:, inside], res.error[:, inside]
-    if everywhere:
-        res.t = np.append(res.t, at)
-        res.y = np.column_stack([res.y, res.sol(at)])
-        res.error = np.column_stack([res.error, res.sol.error(at)])
 
 
 def all_windows(march: March, field: VectorField) -> tuple[Ended, Windows]:

@@ -13,6 +13,7 @@ from ..compiled.judge import judge
 from ..compiled.python import Asked
 from ..compiled.report import beside, report
 from ..compiled.whole import Setting, finish
+from ..trial.basis import Basis
 from ..user.field import VectorField
 from . import error
 from .attempt import Attempt
@@ -23,6 +24,7 @@ from .quick import Ended, Problem, Quick, Seen, Windows, all_windows, used_atol
 from .setting import checked_breaks, march_weights
 from .solved import SolvedWindow
 from .tables import Wanted, bases_of
+from .times import cut, parts_of
 
 __all__ = ["QuickPlain"]
 
@@ -65,6 +67,9 @@ class QuickPlain(Quick):
         ended, windows = self._march(want, rtol, atol)
         if not len(windows.places):
             return None
+        if ended.events and ended.at is not None and seen.everywhere:
+            times = _times(windows, ended.at, ended.events.y_end, bases_of(want.s).own, want.setting)
+            seen = Seen(seen.probe, times, False)
         second, known = self._second_march(windows, want.s, want.setting)
         code = self._asked.address, self._asked.words
         counts, *rest = self._finished(code, want, ended, windows, known, seen)
@@ -134,3 +139,11 @@ def _up_to_an_event(march: March, field: VectorField, events: Events) -> tuple[E
     counts = field.nfev, field.njev, march.nlu
     ended = Ended(None if at is not None else why, *counts, march.noise_message, events, at)
     return ended, Windows(places, values, slopes)
+
+
+def _times(windows: Windows, at: float, y_end: Real, basis: Basis, setting: Setting) -> Real:
+    """The times of a march that an event ended."""
+    places, values, slopes = windows
+    x = np.append(places[:, 0], at)
+    tolerance = setting.atol, setting.rtol
+    return cut(x, parts_of(x, places[:, 1], values[:, 0], slopes, y_end, basis, tolerance))
