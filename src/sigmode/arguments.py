@@ -153,6 +153,30 @@ def finite(array: Number, what: str) -> None:
         raise ValueError(f"All components of {what} must be finite, got {array[~good][0]}.")
 
 
+def in_order(array: Real, name: str) -> None:
+    """Numbers (m,), each larger than the one before it."""
+    wrong = np.flatnonzero(np.diff(array) <= 0.0)
+    if wrong.size:
+        before, after = array[wrong[0] : wrong[0] + 2].tolist()
+        raise ValueError(f"`{name}` must be strictly increasing, got {after} after {before}.")
+
+
+def times_within(times: Real, spans: Real) -> None:
+    """`t_eval` (N, k) or (1, k), within spans (N, 2) or (1, 2) and in the order of each."""
+    low, high = spans.min(axis=1, keepdims=True), spans.max(axis=1, keepdims=True)
+    outside = np.argwhere(~((times >= low) & (times <= high)))  # NaN, too
+    if outside.size:
+        row, k = outside[0]
+        got, span = times[row % len(times), k], spans[row % len(spans)].tolist()
+        raise ValueError(f"Values in `t_eval` are not within `t_span`, got {got} outside of {tuple(span)}.")
+    sign = np.where(spans[:, 1:] >= spans[:, :1], 1.0, -1.0)
+    wrong = np.argwhere(~(np.diff(times) * sign > 0.0))
+    if wrong.size:
+        row, k = wrong[0]
+        before, after = times[row % len(times), k : k + 2].tolist()
+        raise ValueError(f"Values in `t_eval` are not properly sorted, got {after} after {before}.")
+
+
 def tolerances(rtol: ArrayLike, atol: ArrayLike, n: int) -> tuple[Real, Real]:
     """`rtol` and `atol` as arrays, () or (n,). As in SciPy, a tiny `rtol` is raised."""
     if type(rtol) is float and type(atol) is float and rtol >= SMALLEST_RTOL and atol >= 0.0:

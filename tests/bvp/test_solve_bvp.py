@@ -493,7 +493,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("change", "error", "match"),
         [
-            ({"x": [0, 1, 0.5], "y": np.zeros((2, 3))}, ValueError, "`x` must be strictly increasing"),
+            ({"x": [0, 1, 0.5], "y": np.zeros((2, 3))}, ValueError, "`x` must be strictly increasing, got 0.5 after 1"),
             (
                 {"x": [0, 0.5, np.nan], "y": np.zeros((2, 3))},
                 ValueError,

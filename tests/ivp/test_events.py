@@ -94,8 +94,10 @@ def test_events_may_return_one_number_in_any_shape(one):
 
 @pytest.mark.parametrize("wrong", [None, 1j, [1.0, 2.0], "no"])
 def test_events_that_return_something_else(wrong):
-    with pytest.raises(ValueError, match="`events` must return one real number"):
+    with pytest.raises(ValueError, match="`events` must return one real number, it returned"):
         sm.solve_ivp(circle, (0, 4), [0.0, 1.0], events=lambda t, y: wrong)
+    with pytest.raises(ValueError, match=r"`events` must return one real number, events\[1\] returned"):
+        sm.solve_ivp(circle, (0, 4), [0.0, 1.0], events=[lambda t, y: 1.0, lambda t, y: wrong])
 
 
 @pytest.mark.parametrize(("name", "value"), [

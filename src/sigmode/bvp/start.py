@@ -181,8 +181,7 @@ def checked(
     if mesh.size < 2:
         raise ValueError(f"`x` must have at least two nodes, got {mesh.size}.")
     arguments.finite(mesh, "`x`")
-    if (np.diff(mesh) <= 0.0).any():
-        raise ValueError("`x` must be strictly increasing.")
+    arguments.in_order(mesh, "x")
     guess = arguments.numbers(y, "y", "(n, m)")
     if guess.ndim != 2 or guess.shape[1] != mesh.size or not guess.size:
         raise ValueError(

@@ -36,8 +36,10 @@ class Event:
     direction : the sign of the change that counts, or 0
     """
 
-    def __init__(self, function: Any, args: tuple[Any, ...] | None) -> None:
+    def __init__(self, function: Any, args: tuple[Any, ...] | None, name: str = "it") -> None:
+        """name : of the function among `events`."""
         arguments.function(function, "events", "t, y")
+        self._name = name
         self._function = function
         self._call = function if args is None else WithArgs(function, args)
         limit = getattr(function, "terminal", None)
@@ -63,7 +65,7 @@ class Event:
             return float(value)
         array = np.asarray(value)
         if array.size != 1 or array.dtype.kind not in "fiub":
-            raise ValueError(f"`events` must return one real number, {self._function!r} returned {value!r}.")
+            raise ValueError(f"`events` must return one real number, {self._name} returned {value!r}.")
         return float(array.reshape(()))
 
 
@@ -71,11 +73,12 @@ def checked_events(events: Any, args: tuple[Any, ...] | None) -> list[Event] | N
     """One `Event` for each function, to be called with `args`."""
     if events is None:
         return None
-    several = (events,) if callable(events) else events
+    if callable(events):
+        return [Event(events, args)]
     try:
-        return [Event(function, args) for function in several]
+        return [Event(function, args, f"events[{k}]") for k, function in enumerate(events)]
     except TypeError:
-        if np.iterable(several):
+        if np.iterable(events):
             raise
         raise TypeError(f"`events` must be callable or a list of callables, got {type(events).__name__}.") from None
 

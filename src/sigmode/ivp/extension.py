@@ -157,8 +157,7 @@ def checked_t_eval(t_eval: ArrayLike | None, t_span: tuple[float, float]) -> Num
     before, behind = (array[:-1], array[1:]) if t_span[1] >= t_span[0] else (array[1:], array[:-1])
     in_order = bool((before < behind).all())  # which NaN is not
     if not (in_order and low <= array[0] <= high and low <= array[-1] <= high):
-        outside = not (array.min() >= low and array.max() <= high)
-        raise ValueError(f"Values in `t_eval` are not {'within `t_span`' if outside else 'properly sorted'}.")
+        arguments.times_within(array[None], np.array([t_span]))
     return array
 
 

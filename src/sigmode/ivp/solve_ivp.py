@@ -163,8 +163,8 @@ def solve_ivp(
         _check_method(method)
         if error_control == "global":
             raise ValueError(
-                f"`method` {method!r} has no estimate of its global error: leave `method` away, or use "
-                "error_control='local'."
+                f"`method` {method!r} is SciPy's, and has no estimate of its global error: leave `method` away (the "
+                "default solves stiff problems, too), or have SciPy's own result by error_control='local'."
             )
         if progress:
             arguments.no_effect(["progress"])
@@ -286,7 +286,10 @@ def _checked_args(args: Any) -> tuple[Any, ...]:
 def _check_method(method: Any) -> None:
     if method in _SCIPY_METHODS or (isinstance(method, type) and issubclass(method, OdeSolver)):
         return
-    raise ValueError(f"`method` must be one of {_SCIPY_METHODS} or an OdeSolver class, got {method!r}.")
+    raise ValueError(
+        f"`method` must be an OdeSolver class (leave it away for NeuralCollocation) or, with error_control='local', "
+        f"one of {_SCIPY_METHODS}, got {method!r}."
+    )
 
 
 @functools.cache

@@ -91,7 +91,7 @@ def made(t_span: ArrayLike, y0: ArrayLike, args: Any, t_eval: ArrayLike | None) 
     if points is None:
         points = spans[:1, 1:] if N == 0 or (spans == spans[0]).all() else spans[:, 1:]
         points = points.copy() if N else np.empty((1, 1))
-    _check_inside(spans, points)
+    arguments.times_within(points, spans)
     start = np.ascontiguousarray(np.broadcast_to(start, (N, start.shape[-1])))
     return Batch(spans, start, np.ascontiguousarray(points), own, varies), len(points) == 1
 
@@ -114,16 +114,6 @@ def _checked_points(t_eval: ArrayLike | None) -> Real | None:
     if points.ndim not in (1, 2):
         raise ValueError(f"`t_eval` must have the shape (k,) or (N, k), got {points.shape}.")
     return np.atleast_2d(points)
-
-
-def _check_inside(spans: Real, points: Real) -> None:
-    """As `solve_ivp` has it."""
-    low, high = spans.min(axis=1, keepdims=True), spans.max(axis=1, keepdims=True)
-    if not ((points >= low) & (points <= high)).all():  # NaN, too
-        raise ValueError("Values in `t_eval` are not within `t_span`.")
-    sign = np.where(spans[:, 1:] >= spans[:, :1], 1.0, -1.0)
-    if not (np.diff(points) * sign > 0.0).all():
-        raise ValueError("Values in `t_eval` are not properly sorted.")
 
 
 def _checked_args(args: Any) -> tuple[Any, ...]:
