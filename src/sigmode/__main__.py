@@ -50,6 +50,8 @@ RUNS: tuple[tuple[Problem, str, int, int | None], ...] = (
 )
 MARCHED = (LAGARIS_1, LAGARIS_2, LAGARIS_3, LAGARIS_4, LOGISTIC, TANGENT)
 BETWEEN = (LAGARIS_3_TWO_POINT, BRATU, LAYER)
+_ADVICE = """What solves with a `fun` that Numba has compiled is itself compiled by the first such solve, in tens of
+seconds, or beforehand by `python -m sigmode warm`, with all the rest."""
 PICTURE, PICTURE_OF_FIT = "sigmode-demo.png", "sigmode-fit.png"
 
 
@@ -106,6 +108,7 @@ def demonstration() -> None:
     _march()
     _between()
     fit = _fit()
+    print(f"\n{_ADVICE}")
     if importlib.util.find_spec("matplotlib") is None:
         print("\nWith matplotlib (pip install matplotlib) this also saves two pictures.")
         return
@@ -162,8 +165,10 @@ def _fit() -> OptimizeResult:
         return [a * y[0] - b * y[0] * y[1], d * y[0] * y[1] - c * y[1]]
 
     years, counts = HUDSON_BAY
+    solve = functools.partial(fit_ivp, predators, years, counts, [1.0, 0.05, 1.0, 0.05], [np.nan, np.nan])
+    solve()
     start = time.perf_counter()
-    fit = fit_ivp(predators, years, counts, [1.0, 0.05, 1.0, 0.05], [np.nan, np.nan])
+    fit = solve()
     print(f"\nfit_ivp: hares and lynxes of Hudson Bay, {1e3 * (time.perf_counter() - start):.0f} ms")
     for name, value, error in zip(fit.names, fit.x, fit.stderr, strict=True):
         print(f"{name:6} {value:9.5f} +- {error:.5f}")
