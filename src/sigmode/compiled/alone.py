@@ -1,7 +1,7 @@
 """One problem in one call: the march, its second march, and all that is made of them, in a few arrays.
 
 A call with two records and two dozen results costs 40 us, which is as much as many a march: here the records are
-words, and most results are one vector.
+words, and the arrays among the results are one vector.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ class Counts(NamedTuple):
     """What `solve_alone` and `finish_alone` count.
 
     asked : why the march ended, as `march_through`, or ASK_PYTHON; windows, points : of the networks, of the estimate;
-    looked : how many df/dy have to be looked at for growth; nfev, njev, nlu; missed : whether f does something that the
-    march has missed; component, alone : of the largest error, and whether `atol` alone counts there; bad : the
-    component of f that is not finite.
+    times : at which the solution is wanted; looked : how many df/dy have to be looked at for growth; nfev, njev, nlu;
+    missed : whether f does something that the march has missed; component, alone : of the largest error, and whether
+    `atol` alone counts there; bad : the component of f that is not finite.
     """
 
     asked: int
     windows: int
     points: int
+    times: int
     looked: int
     nfev: int
     njev: int
@@ -64,7 +65,10 @@ class Numbers(NamedTuple):
 
 
 class Networks(NamedTuple):
-    """Parts of the vector that `solve_alone` returns, see `whole.finish`; theta : parameters of the networks."""
+    """Parts of the vector that `solve_alone` returns, see `whole.finish`; theta : parameters of the networks.
+
+    t, at_t, off : times, values and errors there.
+    """
 
     x: Real
     h: Real
@@ -73,22 +77,29 @@ class Networks(NamedTuple):
     error_x: Real
     error: Real
     gap: Real
+    t: Real
+    at_t: Real
+    off: Real
     df_dy: Real
 
     @classmethod
     def of(cls, vector: Real, counts: Counts, n: int, s: int) -> Networks:
         """Views of the parts; n equations, s functions."""
-        K, L, looked = counts.windows, counts.points, counts.looked
+        K, L, m, looked = counts[1:5]
         h = K + 1
         y = h + K
         theta = y + K * n
         x = theta + K * ((2 + n) * (s - 1) + n)
         error = x + L
         gap = error + n * L
-        df_dy = gap + n
+        t = gap + n
+        at_t = t + m
+        off = at_t + n * m
+        df_dy = off + n * m
         return cls(
             vector[:h], vector[h:y], vector[y:theta].reshape(K, n), vector[theta:x].reshape(K, -1), vector[x:error],
-            vector[error:gap].reshape(n, L), vector[gap:df_dy], vector[df_dy:].reshape(looked, n, n),
+            vector[error:gap].reshape(n, L), vector[gap:t], vector[t:at_t], vector[at_t:off].reshape(n, m),
+            vector[off:df_dy].reshape(n, m), vector[df_dy:].reshape(looked, n, n),
         )  # fmt: skip
 
 
@@ -136,36 +147,37 @@ def _packed(found, tables, asked, t, bad_t, nfev, njev, nlu, bad):
     calls, done, missed, looked = of_second
     x, h, y, V, bias = networks
     K, n = y.shape
-    L = errors[0].size
-    vector = np.empty(x.size + K + y.size + K * (2 * tables.w.size + n) + V.size + L + n * L + n + looked * n * n)
+    L, m = errors[0].size, seen[0].size
+    of_networks = x.size + K + y.size + K * (2 * tables.w.size + n) + V.size
+    vector = np.empty(of_networks + (1 + n) * L + n + (1 + 2 * n) * m + looked * n * n)
     at = _put(y, vector, _put(h, vector, _put(x, vector, 0)))
     at = _put_parameters(V, bias, tables.w, tables.b, vector, at)
     at = _put(gap, vector, _put(errors[1], vector, _put(errors[0], vector, at)))
+    at = _put(seen[2], vector, _put(seen[1], vector, _put(seen[0], vector, at)))
     _put(df_dy[:looked], vector, at)
     counts = (
-        asked if status == 0 else ASK_PYTHON, K, L, looked, nfev + calls, njev + min(done + 1, K), nlu, int(missed),
+        asked if status == 0 else ASK_PYTHON, K, L, m, looked, nfev + calls, njev + min(done + 1, K), nlu, int(missed),
         worst[2], int(worst[3]), bad,
     )  # fmt: skip
-    return counts, (worst[0], worst[1], t, bad_t), seen[0], seen[1], seen[2], vector
+    return counts, (worst[0], worst[1], t, bad_t), vector
 
 
 @inlined
-def _nothing(n):
+def _nothing():
     """For Python to go on."""
-    empty = np.empty((n, 0))
-    return (ASK_PYTHON, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), (0.0, 0.0, 0.0, 0.0), np.empty(0), empty, empty, np.empty(0)
+    return (ASK_PYTHON, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), (0.0, 0.0, 0.0, 0.0), np.empty(0)
 
 
 @entry((INDICES, "i8", INDICES, "f8", "f8", VECTOR, INDICES, INDICES, "b1", VECTOR, "b1"), nogil=True)
 def solve_alone(parts, address, words, t0, bound, y0, setting, tables, probe, t_eval, everywhere):
-    """`Counts`, `Numbers`, times (m,), values and errors there (n, m), and the vector of `Networks`.
+    """`Counts`, `Numbers`, and the vector of `Networks`.
 
     parts : addresses of `ALONE_PARTS`; setting, tables : words; the rest as of `march_through` and `finish`.
     """
     its, of_bases = _setting_of(setting), _tables_of(tables)
     asked, numbers, counts, places, values, slopes = march_of(parts, address, words, t0, bound, y0, its, of_bases)
     if not is_over(asked) or len(slopes) == 0:
-        return _nothing(y0.size)
+        return _nothing()
     found = after_march(
         parts, address, words, places, values, slopes, its, of_bases, probe and asked == c.ACCEPTED, t_eval,
         everywhere, unknown(),

@@ -26,6 +26,8 @@ _NUMBERS = (types.Boolean, types.Integer, types.Float)
 
 def kinds_of(args: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """The types that Numba gives to `args`; None if there are others than real numbers and arrays of them."""
+    if not args:
+        return ()
     try:
         kinds = tuple(numba.typeof(value) for value in args)
     except (ValueError, NumbaError):

@@ -25,6 +25,7 @@ class Attempt(NamedTuple):
     missed : whether f does something between the nodes, and calls of f that this took; asked only where the rest is in
         order
     noise : a sentence about the noise of f, or None
+    stopped : whether a callback ended it
     """
 
     res: Any
@@ -32,11 +33,7 @@ class Attempt(NamedTuple):
     longest: float
     missed: Callable[[], tuple[bool, int]]
     noise: str | None = None
-
-    @property
-    def stopped(self) -> bool:
-        """Whether a callback ended it."""
-        return bool(self.res.message == STOPPED)
+    stopped: bool = False
 
 
 class Attempts:
@@ -63,7 +60,9 @@ class Attempts:
         res.nfev, res.njev, res.nlu = res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu
         res.sol = with_error(solution, estimate.x, estimate.error)
         res.error, res.gap = res.sol.error(res.t), estimate.gap
-        return Attempt(res, worst, estimate.longest, lambda: self._bound.misses_something(solution), noise)
+        return Attempt(
+            res, worst, estimate.longest, lambda: self._bound.misses_something(solution), noise, res.message == STOPPED
+        )
 
 
 def _without_estimate(res: Any, solution: Solution) -> Attempt:
@@ -71,4 +70,4 @@ def _without_estimate(res: Any, solution: Solution) -> Attempt:
     res.status, res.success, res.message = -1, False, STOPPED
     res.sol, res.error = solution, np.full(res.y.shape, np.nan)
     res.gap = np.full(len(res.y), np.nan)
-    return Attempt(res, Worst(np.inf, float(solution.x[0]), 0), np.inf, lambda: (False, 0))
+    return Attempt(res, Worst(np.inf, float(solution.x[0]), 0), np.inf, lambda: (False, 0), stopped=True)

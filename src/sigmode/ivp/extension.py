@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 
 from .. import arguments
 from ..arrays import Number, Real
-from ..callback import Callback
 from ..html import counted
 from ..trial.archive import holds
 from ..trial.network import Network
@@ -22,30 +21,13 @@ from .error import ROUNDING
 from .events import Event, checked_events
 from .method import STOPPED, NeuralCollocation
 from .result import IvpResult, may_go_on
+from .task import Task
 
-__all__ = ["NOT_MET", "Task", "again", "checked_t_eval", "first_part"]
+__all__ = ["NOT_MET", "again", "checked_t_eval", "first_part"]
 
 # What is added to SciPy's statuses: the estimate does not meet the tolerance.
 NOT_MET = -2
 _CARRIED = " The error of the first part is in it: where that has grown too large, solve the whole span at once."
-
-
-class Task(NamedTuple):
-    """The checked arguments of `solve_ivp`; rtol, atol : () or (n,)."""
-
-    method: Any
-    fun: Callable[..., Any]
-    t_span: tuple[float, float]
-    y0: Number
-    t_eval: Number | None
-    events: list[Event] | None
-    rtol: Real
-    atol: Real
-    controlled: bool
-    max_step: float
-    options: dict[str, Any]
-    callback: Callback | None = None
-    progress: bool = False
 
 
 Solve = Callable[..., tuple[IvpResult, Number]]
@@ -145,7 +127,7 @@ def _checked_end(t_end: Any, start: float, task: Task) -> float:
     return end
 
 
-def checked_t_eval(t_eval: ArrayLike | None, t_span: tuple[float, float]) -> Number | None:
+def checked_t_eval(t_eval: ArrayLike | None, t_span: tuple[float, float]) -> Real | None:
     """Times within the span, in its order."""
     if t_eval is None:
         return None

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import OptimizeResult
 
 from .. import arguments
 from ..arguments import SMALLEST_RTOL
 from ..arrays import Index, Real
-from ..compiled.alone import ALONE_PARTS, Counts, Networks, Numbers, finish_alone
+from ..compiled.alone import ALONE_PARTS, Counts, Networks, finish_alone
 from ..compiled.whole import ASK_PYTHON, Setting
 from ..trial.network import Network
 from ..trial.solution import Solution
@@ -21,33 +20,21 @@ from ..user.field import VectorField
 from . import error
 from .attempt import Attempt
 from .bound import Worst
-from .events import Event, Events
+from .events import Events
 from .loop import ENDED_BY_EVENT, FINISHED
 from .march import March
+from .result import IvpResult
 from .setting import MAX_WINDOWS, checked_first_step, checked_max_windows
 from .tables import Wanted, addresses_of, wanted
+from .task import Task
 
-__all__ = ["Ended", "Problem", "Quick", "Seen", "Windows", "all_windows", "used_atol"]
+__all__ = ["Ended", "Quick", "Seen", "Windows", "all_windows", "used_atol"]
 
 # Windows that there is room for at first where the march may stop to ask Python, four times as many the next time. Not
 # tuned.
 _ROOM, _MORE_ROOM = 64, 4
 _NOTHING = np.empty(0)
 _TINY = float(np.finfo(float).tiny)
-
-
-class Problem(NamedTuple):
-    """What is to be solved; tolerances : rtol and atol, (n,); controlled : whether the estimate has to meet them."""
-
-    fun: Callable[..., Any]
-    t_span: tuple[float, float]
-    y0: Real
-    t_eval: Real | None
-    tolerances: tuple[Real, Real]
-    controlled: bool
-    max_step: float
-    options: dict[str, Any]
-    events: list[Event] | None = None
 
 
 class Ended(NamedTuple):
@@ -88,13 +75,14 @@ class Quick:
     # Whose addresses `finish_alone` is given.
     _parts: tuple[Any, ...] = ALONE_PARTS
 
-    def __init__(self, otherwise: Callable[..., Attempt], problem: Problem) -> None:
+    def __init__(self, otherwise: Callable[..., Attempt], task: Task) -> None:
         """otherwise : the attempts that all is left to where this cannot go on."""
-        self._otherwise, self._problem = otherwise, problem
-        self._longest = arguments.positive(problem.max_step, "max_step", infinite=True)
-        first_step = problem.options.get("first_step")
-        self._first = 0.0 if first_step is None else checked_first_step(first_step, *problem.t_span)
-        self._most = checked_max_windows(problem.options.get("max_windows", MAX_WINDOWS))
+        self._otherwise, self._task, options = otherwise, task, task.options
+        unlimited = task.max_step == math.inf
+        self._longest = math.inf if unlimited else arguments.positive(task.max_step, "max_step", infinite=True)
+        first_step = options.get("first_step")
+        self._first = 0.0 if first_step is None else checked_first_step(first_step, *task.t_span)
+        self._most = checked_max_windows(options["max_windows"]) if "max_windows" in options else MAX_WINDOWS
 
     def _found(self, want: Wanted, rtol: Real, atol: Real, seen: Seen) -> tuple[Ended, Any] | None:
         """How the march ended, and what `solve_alone` returns; None where this is not enough.
@@ -115,14 +103,7 @@ class Quick:
 
     def _field_of(self, y: Real) -> VectorField:
         """f, at points like y (., n)."""
-        return VectorField(self._problem.fun, y.shape[1], y.dtype, False, said=True)
-
-    def _is_refuted(self) -> bool:
-        """Whether f turned out to have been called in a wrong way."""
-        return False
-
-    def _raise_what_f_raised(self) -> None:
-        """Raise an exception of f that compiled code was not let through."""
+        return VectorField(self._task.fun, y.shape[1], y.dtype, False, said=True)
 
     def __call__(self, factor: float, longest: float, number: int, rtol: Real, atol: Real) -> Attempt:
         """See `Attempts`."""
@@ -130,41 +111,38 @@ class Quick:
         return self._otherwise(factor, longest, number, rtol=rtol, atol=atol) if found is None else found
 
     def _attempt(self, factor: float, longest: float, rtol: Real, atol: Real) -> Attempt | None:
-        problem = self._problem
-        max_step = min(self._longest, longest)
+        task = self._task
+        n, everywhere = task.y0.size, task.t_eval is None
         want = wanted(
-            *problem.tolerances, problem.y0.size, factor, problem.controlled, self._first, max_step, self._most
-        )  # fmt: skip
-        everywhere, probe = problem.t_eval is None, math.isinf(longest)
-        seen = Seen(probe, _NOTHING if problem.t_eval is None else problem.t_eval, everywhere)
+            task.rtol, task.atol, n, factor, task.controlled, self._first, min(self._longest, longest), self._most
+        )
+        seen = Seen(math.isinf(longest), _NOTHING if task.t_eval is None else task.t_eval, everywhere)
         found = self._found(want, rtol, atol, seen)
-        self._raise_what_f_raised()
-        if self._is_refuted():
-            return self._attempt(factor, longest, rtol, atol)
         if found is None or found[1][0][0] == ASK_PYTHON:
             return None
-        ended, (in_order, numbers, t, y, off, vector) = found
-        counts, worst = Counts(*in_order), Numbers(*numbers)
-        networks = Networks.of(vector, counts, problem.y0.size, want.s)
+        ended, (in_order, (ratio, at, _, _), vector) = found
+        counts = Counts(*in_order)
+        networks = Networks.of(vector, counts, n, want.s)
         growing = self._growing(want, networks) if counts.looked else 0.0
         missed = lambda: (bool(counts.missed), 0)
         if counts.looked and not growing:  # an error of df/dy: f was not looked at between the nodes
             missed = lambda: self._misses_something(want.setting, res.sol)
-        res = OptimizeResult(  # its fields in the order of SciPy's
+        why = ended.why
+        res = IvpResult(  # its fields in the order of SciPy's
             nfev=ended.nfev + counts.nfev, njev=ended.njev + counts.njev, nlu=ended.nlu + counts.nlu,
-            success=not ended.why, status=-1 if ended.why else 0, message=ended.why or FINISHED, t_events=None,
-            y_events=None, t=t, y=y, sol=_solution(networks, want.s), error=off, gap=networks.gap,
+            success=not why, status=-1 if why else 0, message=why or FINISHED, t_events=None, y_events=None,
+            t=networks.t, y=networks.at_t, sol=_solution(networks, want.s), error=networks.off, gap=networks.gap,
         )  # fmt: skip
         if ended.events:
             res.t_events, res.y_events = ended.events.arrays()
         if ended.events and ended.at is not None:
-            if not worst.ratio <= 1.0:  # perhaps behind the event
+            if not ratio <= 1.0:  # perhaps behind the event
                 return None
             _end_at(res, ended.at)
             if everywhere:
                 res.y[:, -1] = ended.events.y_end
         return Attempt(
-            res, Worst(worst.ratio, worst.at, counts.component, bool(counts.alone)),
+            res, Worst(ratio, at, counts.component, bool(counts.alone)),
             error.FOLLOWED * want.s / growing if growing else math.inf, missed, ended.noise,
         )  # fmt: skip
 
@@ -199,7 +177,7 @@ def _solution(found: Networks, s: int) -> Solution:
     return Solution(found.x, found.y, found.theta, network, found.error_x, found.error, found.h)
 
 
-def _end_at(res: OptimizeResult, at: float) -> None:
+def _end_at(res: IvpResult, at: float) -> None:
     """Cut a result off at a terminal event."""
     res.status, res.message = 1, ENDED_BY_EVENT
     res.sol.x[-1] = at

@@ -16,9 +16,10 @@ from ..compiled.whole import ASK_PYTHON, unknown
 from ..user.field import VectorField
 from .attempt import Attempt
 from .march import March, why_it_ended
-from .quick import Ended, Problem, Quick, Seen, Windows, all_windows
+from .quick import Ended, Quick, Seen, Windows, all_windows
 from .setting import ABSOLUTE_FLOOR, march_weights
 from .tables import Wanted, addresses_of, bases_of
+from .task import Task
 
 __all__ = ["QuickCompiled"]
 
@@ -29,17 +30,17 @@ _TO_THE_END = Ended(None, 0, 0, 0)
 class QuickCompiled(Quick):
     """See `Quick`."""
 
-    def __init__(self, otherwise: Callable[..., Attempt], problem: Problem, called: Called) -> None:
-        super().__init__(otherwise, problem)
+    def __init__(self, otherwise: Callable[..., Attempt], task: Task, called: Called) -> None:
+        super().__init__(otherwise, task)
         self._called = called
 
     def _found(self, want: Wanted, rtol: Real, atol: Real, seen: Seen) -> tuple[Ended, Any] | None:
-        words, problem = self._called.words(), self._problem
+        words, task = self._called.words(), self._task
         if words is None:
             return None
         code = self._called.address, words
         found = solve_alone(
-            addresses_of(ALONE_PARTS), *code, *problem.t_span, problem.y0, want.words, want.tables, *seen
+            addresses_of(ALONE_PARTS), *code, *task.t_span, task.y0, want.words, want.tables, *seen
         )  # fmt: skip
         asked, bad = found[0][0], found[0][-1]
         if asked == c.ACCEPTED:
@@ -54,7 +55,7 @@ class QuickCompiled(Quick):
         self, code: tuple[int, Index], want: Wanted, rtol: Real, atol: Real
     ) -> tuple[Ended, Windows] | None:
         """The march once more, with Python looking at kinks; None where f cannot be called."""
-        fun, (t0, bound), y0 = self._problem[:3]
+        fun, (t0, bound), y0 = self._task[1:4]
         field = VectorField(fun, y0.size, y0.dtype, False, said=True)
         weights = march_weights(rtol, atol, field.n)
         f, longest = np.empty(field.n), want.setting.max_step

@@ -20,10 +20,11 @@ from .attempt import Attempt
 from .events import Events
 from .first import first_length
 from .march import Accepted, March
-from .quick import Ended, Problem, Quick, Seen, Windows, all_windows, used_atol
+from .quick import Ended, Quick, Seen, Windows, all_windows, used_atol
 from .setting import checked_breaks, march_weights
 from .solved import SolvedWindow
 from .tables import Wanted, bases_of
+from .task import Task
 from .times import cut, parts_of
 
 __all__ = ["QuickPlain"]
@@ -45,25 +46,26 @@ class QuickPlain(Quick):
     # What marches is not needed: it takes long to compile.
     _parts = tuple(part if part in (finish, beside, judge, report) else None for part in ALONE_PARTS)
 
-    def __init__(self, otherwise: Callable[..., Attempt], problem: Problem, field: VectorField) -> None:
-        super().__init__(otherwise, problem)
+    def __init__(self, otherwise: Callable[..., Attempt], task: Task, field: VectorField) -> None:
+        super().__init__(otherwise, task)
         self._field = field
         self._asked = Asked(field.nodes, field.n)
-        (t0, bound), breaks = problem.t_span, problem.options.get("breaks")
+        (t0, bound), breaks = task.t_span, task.options.get("breaks")
         self._breaks = checked_breaks(breaks, bound - t0)
 
     def _field_of(self, y: Real) -> VectorField:
         return self._field
 
-    def _is_refuted(self) -> bool:
-        refuted, self._field.was_wrong = self._field.was_wrong, False
-        return refuted
-
-    def _raise_what_f_raised(self) -> None:
+    def _found(self, want: Wanted, rtol: Real, atol: Real, seen: Seen) -> tuple[Ended, Any] | None:
+        found = self._found_once(want, rtol, atol, seen)
         if self._asked.failed:
             raise self._asked.failed.pop()
+        if self._field.was_wrong:  # f has been called in a wrong way
+            self._field.was_wrong = False
+            return self._found(want, rtol, atol, seen)
+        return found
 
-    def _found(self, want: Wanted, rtol: Real, atol: Real, seen: Seen) -> tuple[Ended, Any] | None:
+    def _found_once(self, want: Wanted, rtol: Real, atol: Real, seen: Seen) -> tuple[Ended, Any] | None:
         ended, windows = self._march(want, rtol, atol)
         if not len(windows.places):
             return None
@@ -81,22 +83,22 @@ class QuickPlain(Quick):
         return ended, (counts, *rest)
 
     def _march(self, want: Wanted, rtol: Real, atol: Real) -> tuple[Ended, Windows]:
-        field, problem = self._field, self._problem
+        field, task = self._field, self._task
         field.nfev = field.njev = 0
         field.compare_anew()
-        t0, bound = problem.t_span
+        t0, bound = task.t_span
         weights = march_weights(rtol, atol, field.n)
         max_step = want.setting.max_step
         longest = min(max_step, abs(bound - t0))
-        f = field(t0, problem.y0)
-        h_abs = self._first or first_length(field, (t0, problem.y0, f), bound, longest, want.s, weights[2])
+        f = field(t0, task.y0)
+        h_abs = self._first or first_length(field, (t0, task.y0, f), bound, longest, want.s, weights[2])
         march = March(
-            bases_of(want.s).own, field, weights, (t0, bound), problem.y0, f, max_step, self._most, h_abs,
+            bases_of(want.s).own, field, weights, (t0, bound), task.y0, f, max_step, self._most, h_abs,
             self._breaks,
         )  # fmt: skip
-        if problem.events is None:
+        if task.events is None:
             return all_windows(march, field)
-        return _up_to_an_event(march, field, Events(problem.events, t0, problem.y0))
+        return _up_to_an_event(march, field, Events(task.events, t0, task.y0))
 
     def _second_march(self, windows: Windows, s: int, setting: Setting) -> tuple[Second, Any]:
         """What it took, and what `finish` is to know of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import math
@@ -24,11 +25,11 @@ from . import loop
 from .attempt import Attempt, Attempts
 from .bound import Bound, Worst
 from .events import checked_events
-from .extension import NOT_MET, Task, again, checked_t_eval, first_part
+from .extension import NOT_MET, again, checked_t_eval, first_part
 from .method import NeuralCollocation
-from .quick import Problem
 from .result import IvpResult
 from .shortcut import shortcut
+from .task import Task
 from .watch import Watch
 
 __all__ = ["solve_ivp"]
@@ -152,11 +153,11 @@ def solve_ivp(
         fun = WithArgs(fun, args)
         jac = WithArgs(jac, args) if callable(jac) else jac
     functions = checked_events(events, args)
-    chosen = {"first_step": first_step, "jac": jac, "jac_sparsity": jac_sparsity, "callback": callback}
-    chosen["breaks"] = breaks
-    options |= {name: value for name, value in chosen.items() if value is not None}
-    terminal = any(math.isfinite(event.limit) for event in functions or ())
-    if math.isinf(t_span[1]) and y0.size and not terminal:
+    chosen = ("first_step", first_step), ("jac", jac), ("jac_sparsity", jac_sparsity), ("breaks", breaks)
+    for name, value in chosen:
+        if value is not None:
+            options[name] = value
+    if math.isinf(t_span[1]) and y0.size and not any(math.isfinite(event.limit) for event in functions or ()):
         raise ValueError(f"`t_span` must be finite unless an event is terminal, got {t_span}.")
     arguments.choice(error_control, "error_control", ("global", "local"))
     if not (isinstance(method, type) and issubclass(method, NeuralCollocation)):
@@ -168,14 +169,17 @@ def solve_ivp(
             )
         if progress:
             arguments.no_effect(["progress"])
+        if callback is not None:
+            options["callback"] = callback
         given = {"rtol": (rtol, 1e-3), "atol": (atol, 1e-6), "max_step": (max_step, math.inf)}
         options |= {name: value for name, (value, default) in given.items() if np.ndim(value) or value != default}
         res = scipy_solve_ivp(fun, t_span, y0, method, t_eval, dense_output, functions, vectorized, **options)
         res.error = np.full(np.shape(res.y), np.nan)
         return res
-    options = _known(method, options) | {"vectorized": vectorized}
+    options = _known(method, options)
+    options["vectorized"] = vectorized
     tolerances = arguments.tolerances(rtol, atol, y0.size)
-    watching = callback_checked(callback), progress
+    watching = (callback_checked(callback), progress) if callback is not None or progress else ()
     controlled = error_control == "global"
     task = Task(method, fun, t_span, y0, t_eval, functions, *tolerances, controlled, max_step, options, *watching)
     return first_part(task, _solved)
@@ -183,36 +187,38 @@ def solve_ivp(
 
 def _solved(task: Task, carried: Number | None = None) -> tuple[IvpResult, Number]:
     """The result of a task, and its `gap`; carried : that of the solution that is continued."""
-    method, fun, t_span, y0, t_eval, functions, rtol, atol, controlled, max_step = task[:10]
-    watched = task.callback is not None or task.progress
-    watch = Watch(task.callback, task.progress, t_span) if watched else None
-    options = task.options | {"callback": watch}
+    if task.callback is not None or task.progress:
+        with contextlib.closing(Watch(task.callback, task.progress, task.t_span)) as watch:
+            res = _solve(_attempts(task, carried, watch), task)
+    elif task.method is not NeuralCollocation or carried is not None:
+        res = _solve(_attempts(task, carried), task)
+    else:
+        res = _solve(shortcut(functools.partial(_attempt, task), task), task)
+    return res, res.pop("gap")
+
+
+def _attempt(task: Task, *given: Any, **tolerances: Any) -> Attempt:
+    """As `_attempts`, one of them."""
+    return _attempts(task, None)(*given, **tolerances)
+
+
+def _attempts(task: Task, carried: Number | None, watch: Watch | None = None) -> Attempts:
+    """Attempts by the loop over windows."""
 
     def run(longest: float, **tolerances: Any) -> tuple[Any, Solution, VectorField]:
-        longest = min(max_step, longest) if math.isfinite(longest) else max_step
-        return loop.solve(method, fun, t_span, y0, t_eval, functions, {"max_step": longest, **tolerances, **options})
+        longest = min(task.max_step, longest) if math.isfinite(longest) else task.max_step
+        options = {"max_step": longest, **tolerances, **task.options, "callback": watch}
+        return loop.solve(task.method, task.fun, task.t_span, task.y0, task.t_eval, task.events, options)
 
-    def attempt(*given: Any, **tolerances: Any) -> Attempt:
-        return Attempts(run, Bound(y0, rtol, atol, carried), watch)(*given, **tolerances)
-
-    one: Callable[..., Attempt] = attempt
-    if method is NeuralCollocation and watch is None and carried is None:
-        problem = Problem(fun, t_span, y0, t_eval, (rtol, atol), controlled, max_step, options, functions)
-        one = shortcut(attempt, problem)
-    try:
-        res = IvpResult(_solve(one, rtol, atol, controlled))
-    finally:
-        if watch:
-            watch.close()
-    return res, res.pop("gap")
+    return Attempts(run, Bound(task.y0, task.rtol, task.atol, carried), watch)
 
 
 IvpResult._again = staticmethod(functools.partial(again, _solved))
 
 
-def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controlled: bool) -> Any:
+def _solve(attempt: Callable[..., Attempt], task: Task) -> IvpResult:
     """Solve, estimate, and tighten until the estimate meets the tolerance; else the best that was reached."""
-    factor, longest = 1.0, math.inf
+    rtol, atol, controlled, factor, longest = task.rtol, task.atol, task.controlled, 1.0, math.inf
     best: Any = None
     worst = Worst(math.inf, 0.0, 0)
     nfev = njev = nlu = in_vain = 0
@@ -223,21 +229,21 @@ def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controll
             tolerances = {"rtol": np.maximum(factor * rtol, SMALLEST_RTOL), "atol": factor * atol}
         tried = attempt(factor, longest, number, **tolerances)
         res, now = tried.res, tried.worst
-        nfev, njev, nlu = nfev + int(res.nfev), njev + int(res.njev), nlu + int(res.nlu)
+        nfev, njev, nlu = nfev + int(res["nfev"]), njev + int(res["njev"]), nlu + int(res["nlu"])
         if tried.stopped:
             best, worst = res, now
             break
         in_vain = 0 if now.ratio < _PROGRESS * worst.ratio else in_vain + 1
-        if best is None or (res.status >= 0 and now.ratio < worst.ratio):
+        if best is None or (res["status"] >= 0 and now.ratio < worst.ratio):
             best, worst, noise = res, now, tried.noise
-        if not controlled or res.status < 0:
+        if not controlled or res["status"] < 0:
             break
         if tried.longest < _LONG_ENOUGH * longest:  # what grows so fast within a window was damped
             longest = tried.longest
             best, worst = res, Worst(math.inf, now.t, now.component)
             continue
         if now.ratio <= 1.0:
-            missed, calls = tried.missed() if math.isinf(longest) else (False, 0)
+            missed, calls = tried.missed() if longest == math.inf else (False, 0)
             nfev += calls
             if not missed:
                 break
@@ -248,15 +254,15 @@ def _solve(attempt: Callable[..., Attempt], rtol: Number, atol: Number, controll
             break  # noise, rounding, or an error that the tolerance does not govern
         factor *= min(_TIGHTEN_AT_LEAST, max(_TIGHTEN_AT_MOST, _AIM / now.ratio))
         factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
-    best.nfev, best.njev, best.nlu = nfev, njev, nlu
-    if controlled and best.status >= 0 and not worst.ratio <= 1.0:
+    best["nfev"], best["njev"], best["nlu"] = nfev, njev, nlu
+    if controlled and best["status"] >= 0 and not worst.ratio <= 1.0:
         best.status, best.success = NOT_MET, False
         best.message = (
             f"{noise} The tolerance cannot be met: loosen it, `atol` above all." if noise else _message(worst)
         )
     if noise and not controlled:
         arguments.warn(f"{noise} The solution is no better than that, whatever the tolerances.")
-    return best
+    return best if isinstance(best, IvpResult) else IvpResult(best)
 
 
 def _message(worst: Worst) -> str:
@@ -299,7 +305,7 @@ def _parameters(method: type) -> frozenset[str]:
 
 def _known(method: type, options: dict[str, Any]) -> dict[str, Any]:
     """The options that the method has; for the others one warning, however often it will be called."""
-    unknown = [name for name in options if name not in _parameters(method)]
+    unknown = [name for name in options if name not in _parameters(method)] if options else ()
     if unknown and method is NeuralCollocation:
         arguments.no_effect(unknown)
         options = {name: value for name, value in options.items() if name not in unknown}

@@ -51,6 +51,8 @@ def _parts(fun: Any) -> tuple[Any, tuple[Any, ...]]:
 
     `scipy.integrate.solve_ivp` hides them in a lambda, which keeps the function as a default and `args` in its closure.
     """
+    if is_dispatcher(fun):
+        return fun, ()
     if isinstance(fun, WithArgs):
         return fun.fun, fun.args
     code = getattr(fun, "__code__", None)
