@@ -30,24 +30,31 @@ GOLDEN = 0.6180339887498949
 
 
 @inlined
-def _output_weights(weights, r, at_end, rise, V):
-    """Overwrite weights (1, m), Q^T times the slopes, with R^-1 of it: V (s - 1,); the bias meets the rise; r : R^T."""
+def _output_weights(weights, r, at_end, values, V, bias):
+    """Overwrite weights (n, m), Q^T times the slopes, with R^-1 of it: V (n, s - 1); the bias (n,) meets the rise.
+
+    r : R^T, on its diagonal the reciprocals; values (3, n) : see `march.advance`. Row by row, for all components: each
+    of them would wait for its own row before.
+    """
     s = at_end.size
     for i in range(s - 1, -1, -1):
-        found = weights[0, i] / r[i, i]
-        for at in range(0, i, LANES):
-            store(weights, 0, at, fused(eight(-found), load(r, i, at), load(weights, 0, at)))
-        weights[0, i] = found
-    for i in range(s):
-        rise -= at_end[i] * weights[0, i]
-    for i in range(s - 1):
-        V[i] = weights[0, i]
-    return weights[0, s - 1] + rise
+        for k in range(bias.size):
+            found = weights[k, i] * r[i, i]
+            for at in range(0, i, LANES):
+                store(weights, k, at, fused(eight(-found), load(r, i, at), load(weights, k, at)))
+            weights[k, i] = found
+    for k in range(bias.size):
+        rise = values[1, k] - values[0, k]
+        for i in range(s):
+            rise -= at_end[i] * weights[k, i]
+        for i in range(s - 1):
+            V[k, i] = weights[k, i]
+        bias[k] = weights[k, s - 1] + rise
 
 
 @inlined
 def _networks(places, values, slopes, q, r, at_end, reading, V, bias, u, start, end, h, y, room, scaled):
-    """`beside`, with work space: room (2, 1, m), scaled (1, 1, s)."""
+    """`beside`, with work space: room (2, n, m), scaled (1, 1, s)."""
     windows, s, n = slopes.shape
     weights, row = room[0], scaled[0]
     for m in range(windows):
@@ -62,12 +69,12 @@ def _networks(places, values, slopes, q, r, at_end, reading, V, bias, u, start, 
             for j in range(s):
                 row[0, j] = h[m] * slopes[m, j, k]
             for at in range(0, q.shape[1], LANES):
-                store(weights, 0, at, row_times(row, 0, q, at))
-            bias[m, k] = _output_weights(weights, r, at_end, values[m, 1, k] - values[m, 0, k], V[m, k])
+                store(weights, k, at, row_times(row, 0, q, at))
             for at in range(0, reading.shape[1], LANES):
                 store(room[1], 0, at, row_times(row, 0, reading, at) + eight(y[m, k]))
             for i in range(u.shape[1]):
                 u[m, i, k] = room[1, 0, i]
+        _output_weights(weights, r, at_end, values[m], V[m], bias[m])
 
 
 @entry(
@@ -78,12 +85,13 @@ def beside(places, values, slopes, q, r, at_end, reading, V, bias, u, start, end
     """What the networks of a march are, and what the second march starts from.
 
     places (K, 3), values (K, 3, n), slopes (K, s, n) : see `march.advance`; q (s, m), r (s, m), at_end : of the basis,
-    r transposed, both padded; reading (s, m) : from slopes at the nodes to values at m points, in units of h, padded.
+    r transposed, on its diagonal the reciprocals, both padded; reading (s, m) : from slopes at the nodes to values at m
+    points, in units of h, padded.
     V (K, n, s - 1), bias (K, n) : output weights; u (K, ., n) : values at these points of each window; start, end, h
     (K,) : where its nodes begin and end, and its length; y (K, n) : the values where it starts.
     """
     s = slopes.shape[1]
-    room, row = aligned(2, 1, max(q.shape[1], reading.shape[1])), aligned(1, 1, s)
+    room, row = aligned(2, y.shape[1], max(q.shape[1], reading.shape[1])), aligned(1, 1, s)
     _networks(
         lend(places), lend(values), lend(slopes), lend(q), lend(r), lend(at_end), lend(reading), lend(V), lend(bias),
         lend(u), lend(start), lend(end), lend(h), lend(y), lend(room), lend(row),

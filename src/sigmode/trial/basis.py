@@ -122,8 +122,13 @@ class Basis:
 
     @functools.cached_property
     def of_output(self) -> tuple[Real, Real, Real]:
-        """q and the transpose of r, padded, and `at_end`: for output weights in compiled code."""
-        return padded(self.q), padded(self.r.T), self.at_end
+        """q and the transpose of r, padded, and `at_end`: for output weights in compiled code.
+
+        On the diagonal of r are reciprocals: a product takes a fourth of the time of a division.
+        """
+        r = self.r.T.copy()
+        np.fill_diagonal(r, 1.0 / np.diagonal(r))
+        return padded(self.q), padded(r), self.at_end
 
     @functools.cached_property
     def probing(self) -> Real:
