@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..arrays import Real
-from .launch import CUBE, MATRIX, VECTOR, entry, helper
+from .launch import CUBE, MATRIX, VECTOR, entry, helper, inlined
 
 __all__ = ["judge"]
 
@@ -27,41 +27,54 @@ def _with_neighbours(error):
 
 @helper
 def _fill_valleys(size, m):
-    """How large y is for the tolerance, in place of |y| (n, L), as `ivp.bound.scale`; m : abscissae per window."""
-    n, L = size.shape
-    windows = (L - 1) // m
+    """How large y is for the tolerance, in place of |y| (L,), as `ivp.bound.scale`; m : abscissae per window."""
+    windows = (size.size - 1) // m
     highest, left = np.empty(windows + 2), np.empty(m)
-    for k in range(n):
-        highest[0], highest[windows + 1] = size[k, 0], 0.0
-        for w in range(windows):
-            highest[w + 1] = 0.0
-            for i in range(m):
-                highest[w + 1] = max(highest[w + 1], size[k, 1 + w * m + i])
-        for w in range(windows):
-            first = 1 + w * m
-            rim = highest[w]
-            for i in range(m):
-                rim = max(rim, size[k, first + i])
-                left[i] = rim
-            rim = highest[w + 2]
-            for i in range(m - 1, -1, -1):
-                rim = max(rim, size[k, first + i])
-                size[k, first + i] = min(left[i], rim)
+    highest[0], highest[windows + 1] = size[0], 0.0
+    for w in range(windows):
+        highest[w + 1] = 0.0
+        for i in range(m):
+            highest[w + 1] = max(highest[w + 1], size[1 + w * m + i])
+    for w in range(windows):
+        first = 1 + w * m
+        rim = highest[w]
+        for i in range(m):
+            rim = max(rim, size[first + i])
+            left[i] = rim
+        rim = highest[w + 2]
+        for i in range(m - 1, -1, -1):
+            rim = max(rim, size[first + i])
+            size[first + i] = min(left[i], rim)
+
+
+@inlined
+def _largest_ratio(error, size, atol, rtol):
+    """The largest ratio of error (L,) and tolerance, and where it is; not at the start, as in `ivp.bound`."""
+    largest, at = -1.0, 0
+    for i in range(1, error.size):
+        tolerance = atol + rtol * size[i]
+        if not error[i] <= largest * tolerance:  # NaN, too
+            ratio = error[i] / tolerance
+            ratio = np.inf if math.isnan(ratio) else ratio
+            if ratio > largest:
+                largest, at = ratio, i
+    return largest, at
 
 
 @helper
-def _worst(error, size, atol, rtol):
+def _worst(error, size, atol, rtol, m):
     """The largest ratio of error (n, L) and tolerance, where it is, its component, and whether `atol` alone counts.
 
-    Not at the start, as in `ivp.bound`.
+    Of a component whose error is within the tolerance as it is, valleys are not filled: its ratio is an upper bound.
     """
     largest, at, component = -1.0, 0, 0
     for k in range(error.shape[0]):
-        for i in range(1, error.shape[1]):
-            ratio = error[k, i] / (atol[k] + rtol[k] * size[k, i])
-            ratio = np.inf if math.isnan(ratio) else ratio
-            if ratio > largest:
-                largest, at, component = ratio, i, k
+        ratio, i = _largest_ratio(error[k], size[k], atol[k], rtol[k])
+        if ratio > 1.0:
+            _fill_valleys(size[k], m)
+            ratio, i = _largest_ratio(error[k], size[k], atol[k], rtol[k])
+        if ratio > largest:
+            largest, at, component = ratio, i, k
     alone = atol[component] + rtol[component] * size[component, at] < 2.0 * atol[component]
     return largest, at, component, alone
 
@@ -107,17 +120,16 @@ def judge(
     u: Real, z: Real, t: Real, left: Real, h: Real, df_dy: Real, done: int, solved_atol: Real, solved_rtol: Real,
     rounding: float, atol: Real, rtol: Real, followed: float, x: Real, error: Real, size: Real,
 ) -> tuple[float, int, int, bool, int]:  # fmt: skip
-    """The largest ratio of error and tolerance, its place and component, whether `atol` alone counts there, and the
-    first window in which errors might grow too fast, or -1.
+    """The largest ratio of error and tolerance, or an upper bound of no more than 1, its place and component, whether
+    `atol` alone counts there, and the first window in which errors might grow too fast, or -1.
 
     u, z (K, s, n), t (K, s), left (K,), h (K,), df_dy (K, n, n), done : of the march and the second one, see
     `compare.compare`, solved to solved_atol + solved_rtol |y|, (n,) each; rounding : errors of values, relative;
     atol, rtol : (n,), the tolerance; followed : growth in a window that is followed; x (L,), error, size (n, L) :
-    abscissae, the first and the last one given, the estimated error, and |y| there, its valleys filled.
+    abscissae, the first and the last one given, the estimated error, and room for |y| there.
     """
     error[:] = 0.0
     _gather(u, z, t, left, done, solved_atol, solved_rtol, rounding, size[:, 0].copy(), x, error, size)
     _with_neighbours(error)
-    _fill_valleys(size, u.shape[1])
-    ratio, at, component, alone = _worst(error, size, atol, rtol)
+    ratio, at, component, alone = _worst(error, size, atol, rtol, u.shape[1])
     return ratio, at, component, alone, _may_grow(df_dy, h, done, followed)
