@@ -202,22 +202,29 @@ class TestParts:
         assert np.mean([run(J) for J in stiff]) > 0.9
         assert not any(run(J - 1.1 * np.linalg.eigvalsh(J).max() * np.eye(n)) for J in stiff)
 
+    @pytest.mark.parametrize("again", [False, True])
     @pytest.mark.parametrize(("s", "n"), [(6, 1), (8, 2), (14, 3), (21, 5)])
-    def test_products_by_vectors(self, s, n):
+    def test_products_by_vectors(self, s, n, again):
         rng = np.random.default_rng(s)
         b, y, h = basis(s), rng.standard_normal(n), 0.3
         K, start = rows_of(b, rng.standard_normal((s, n)), np.nan), rows_of(b, rng.standard_normal((s, n)), y)
         atol, rtol = np.full(n, 1e-6), np.full(n, 1e-3)
 
         @numba.njit
-        def run(transposed, judging, y, atol, rtol, K, swept):
+        def run(transposed, judging, y, atol, rtol, K, swept, again):
+            start = swept.copy()
             Y, judged = np.empty(K.shape), np.full((K.shape[0], judging.shape[1] + 8), 7.0)
             integrate(0.3, transposed, y, K, Y)
             times(judging, K, judged, 8)
-            return Y, judged, sweep(0.3, transposed, y, atol, rtol, K, swept)
+            inverse = np.empty(K.shape)
+            first = sweep(0.3, transposed, y, atol, rtol, K, swept, np.inf, inverse)
+            if again:
+                swept[:] = start
+                return Y, judged, sweep(0.3, transposed, y, atol, rtol, K, swept, 1.0, inverse)
+            return Y, judged, first
 
         swept = start.copy()
-        Y, judged, (size, unseen) = run(b.transposed, b.judging_transposed, y, atol, rtol, K, swept)
+        Y, judged, (size, unseen) = run(b.transposed, b.judging_transposed, y, atol, rtol, K, swept, again)
         assert unseen == 0.0
         exact = y + h * b.A @ K[:, :s].T
         assert_allclose(Y[:, :s].T, exact, rtol=1e-14, atol=1e-14)
@@ -229,13 +236,13 @@ class TestParts:
         weight = atol + rtol * np.maximum(abs(y), abs(exact))
         assert_allclose(size, (abs(exact - start[:, :s].T) / weight).max(), rtol=1e-12)
         tiny = 1e-9 * y, 1e-9 * K + 4e-9, 1e-9 * start  # grows by more than it is
-        unseen = run(b.transposed, b.judging_transposed, tiny[0], atol, rtol, tiny[1], tiny[2].copy())[2][1]
+        unseen = run(b.transposed, b.judging_transposed, tiny[0], atol, rtol, tiny[1], tiny[2].copy(), again)[2][1]
         after = tiny[0] + h * b.A @ tiny[1][:, :s].T
         grows = abs(after).max(axis=0) > 2.0 * abs(tiny[0])
         moved = abs(after - tiny[2][:, :s].T).max(axis=0) / (rtol * abs(after).max(axis=0))
         assert_allclose(unseen, np.where(grows, moved, 0.0).max(), rtol=1e-9)
         K[-1, s - 1] = np.nan
-        assert run(b.transposed, b.judging_transposed, y, atol, rtol, K, swept)[2][0] == np.inf
+        assert run(b.transposed, b.judging_transposed, y, atol, rtol, K, swept, again)[2][0] == np.inf
 
     @pytest.mark.parametrize("s", [6, 9, 14, 20])
     @pytest.mark.parametrize("simple", [True, False])

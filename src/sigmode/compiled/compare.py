@@ -20,15 +20,18 @@ _WORTH_TRYING = 40.0
 
 
 @inlined
-def _by_simple_sweeps(address, words, t, h, transposed, y, atol, rtol, Y, K):
-    """Whether simple sweeps solve the window, and how many it took; -1 where Python has to be asked."""
-    last, rate, unsettled = 0.0, 0.0, 0.0
+def _by_simple_sweeps(address, words, t, h, transposed, y, atol, rtol, Y, K, inverse):
+    """Whether simple sweeps solve the window, and how many it took; -1 where Python has to be asked.
+
+    inverse : see `sweep`.
+    """
+    last, rate, unsettled = np.inf, 0.0, 0.0
     sweeps = 0
     while True:
         if not call_at_nodes(address, t, Y[:, : t.size].T, words, K[:, : t.size].T):
             return False, -1
         before = unsettled
-        size, unsettled = sweep(h, transposed, y, atol, rtol, K, Y)
+        size, unsettled = sweep(h, transposed, y, atol, rtol, K, Y, last, inverse)
         now = size / last if sweeps > 0 else 1.0
         if converged(sweeps, size, now, max(now, rate) if sweeps > 1 else now):
             if settled(unsettled, before, sweeps):
@@ -63,7 +66,7 @@ def _one_window(address, words, t, h, A, transposed, eigenvalues, apart, togethe
     spent, s = 0, t.size
     _start_values(u, y, now, values)
     if abs(h) * norm(df_dy, now, atol, rtol) < _WORTH_TRYING:
-        done, sweeps = _by_simple_sweeps(address, words, t, h, transposed, now, atol, rtol, values, slopes)
+        done, sweeps = _by_simple_sweeps(address, words, t, h, transposed, now, atol, rtol, values, slopes, step)
         if done or sweeps < 0:
             return 0.0, sweeps
         spent += sweeps

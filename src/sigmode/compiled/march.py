@@ -97,10 +97,11 @@ def _predict(numbers, counts, nodes, transposed, legendre, y, Y, K):
 
 
 @inlined
-def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K):
+def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, inverse):
     """Y = y + h A f(Y): CONVERGED, NOT_YET, or HOPELESS where these sweeps are too slow."""
     last, before, sweeps = numbers[SIZE], numbers[UNSETTLED], counts[SWEEPS]
-    size, numbers[UNSETTLED] = sweep(numbers[H], transposed, y, atol, rtol, K, Y)
+    of_before = last if sweeps > 0 else np.inf
+    size, numbers[UNSETTLED] = sweep(numbers[H], transposed, y, atol, rtol, K, Y, of_before, inverse)
     now = size / last if sweeps > 0 else 1.0
     slower = max(now, numbers[RATE]) if sweeps > 1 else now
     counts[SWEEPS] += 1
@@ -151,14 +152,14 @@ def _by_newton(
 
 
 @inlined
-def _by_simple_sweeps(numbers, counts, address, words, transposed, atol, rtol, y, t, Y, K):
-    """As `_by_newton`, by simple sweeps."""
+def _by_simple_sweeps(numbers, counts, address, words, transposed, atol, rtol, y, t, Y, K, inverse):
+    """As `_by_newton`, by simple sweeps; inverse : see `sweep`."""
     said = NOT_YET
     while said == NOT_YET:
         if not call_at_nodes(address, t, Y[:, : t.size].T, words, K[:, : t.size].T):
             return said, False
         counts[NFEV] += t.size
-        said = _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K)
+        said = _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, inverse)
     return said, True
 
 
@@ -175,7 +176,7 @@ def _solve(
     _predict(numbers, counts, nodes, transposed, legendre, y, values, slopes)
     if counts[SIMPLE]:
         said, called = _by_simple_sweeps(
-            numbers, counts, address, words, transposed, atol, rtol, y, t, values, slopes
+            numbers, counts, address, words, transposed, atol, rtol, y, t, values, slopes, step
         )  # fmt: skip
     else:
         said, called = _by_newton(

@@ -129,7 +129,7 @@ def converged(sweeps: int, size: float, now: float, slower: float) -> bool:
     """Whether what is left is small, or is rounding and almost small."""
     if size == 0.0 or (sweeps == 0 and size < _SMALL_FIRST_STEP * _MAY_REMAIN):
         return True
-    if slower < 1.0 and size * slower / (1.0 - slower) < _MAY_REMAIN:
+    if slower < 1.0 and size * slower < _MAY_REMAIN * (1.0 - slower):  # what is left is size slower/(1 - slower)
         return True
     return sweeps >= _STAGNANT_AFTER and now > _STAGNANT_RATE and size < _ALMOST * _MAY_REMAIN
 
