@@ -42,6 +42,7 @@ def test_a_helper_has_no_machine_code_of_its_own():
     assert _doubled_root(9.0) == 6.0
     assert _root(16.0) == 4.0
     for function in (_checked_root, _twice):
+        function.compile((numba.float64,))  # the entries may have come from the disk
         (compiled,) = function.overloads.values()
         assert isinstance(compiled.library, linked._Library)
         assert compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name) == 0
