@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 ALONE_PARTS = MEMBER_PARTS
+_NO_MATRICES = np.empty((0, 0, 0))
 _setting_of, _tables_of = unpacker(SETTING.types, SETTING), unpacker(TABLES.types, TABLES)
 
 
@@ -99,7 +100,7 @@ class Networks(NamedTuple):
         return cls(
             vector[:h], vector[h:y], vector[y:theta].reshape(K, n), vector[theta:x].reshape(K, -1), vector[x:error],
             vector[error:gap].reshape(n, L), vector[gap:t], vector[t:at_t], vector[at_t:off].reshape(n, m),
-            vector[off:df_dy].reshape(n, m), vector[df_dy:].reshape(looked, n, n),
+            vector[off:df_dy].reshape(n, m), vector[df_dy:].reshape(looked, n, n) if looked else _NO_MATRICES,
         )  # fmt: skip
 
 
