@@ -57,7 +57,8 @@ class Attempts:
                 estimate, worst = self._bound(solution, field, factor, watch if res.message != STOPPED else None)
             except Stopped:
                 return _without_estimate(res, solution)
-        res.nfev, res.njev, res.nlu = res.nfev + estimate.nfev, res.njev + estimate.njev, res.nlu + estimate.nlu
+        for name, count in ("nfev", estimate.nfev), ("njev", estimate.njev), ("nlu", estimate.nlu):
+            res[name] = int(res[name] + count)
         res.sol = with_error(solution, estimate.x, estimate.error)
         res.error, res.gap = res.sol.error(res.t), estimate.gap
         return Attempt(

@@ -217,19 +217,34 @@ IvpResult._again = staticmethod(functools.partial(again, _solved))
 
 
 def _solve(attempt: Callable[..., Attempt], task: Task) -> IvpResult:
-    """Solve, estimate, and tighten until the estimate meets the tolerance; else the best that was reached."""
+    """Solve; where the estimate does not meet the tolerance, solve again."""
+    tried = attempt(1.0, math.inf, 1, rtol=task.rtol, atol=task.atol)
+    res, missed = tried.res, None
+    met = tried.worst.ratio <= 1.0 and tried.longest == math.inf and res["status"] >= 0
+    if met and task.controlled and not tried.stopped:
+        missed, calls = tried.missed()
+        res["nfev"] += calls
+    if missed is not False:
+        res = _solved_again(attempt, task, tried, missed)
+    return res if isinstance(res, IvpResult) else IvpResult(res)
+
+
+def _solved_again(attempt: Callable[..., Attempt], task: Task, tried: Attempt, missed: bool | None) -> Any:
+    """Tighten until the estimate meets the tolerance; else the best that was reached.
+
+    tried : the first attempt; missed : whether f does something that it has missed, None if nobody has looked.
+    """
     rtol, atol, controlled, factor, longest = task.rtol, task.atol, task.controlled, 1.0, math.inf
     best: Any = None
     worst = Worst(math.inf, 0.0, 0)
     nfev = njev = nlu = in_vain = 0
     noise: str | None = None  # of the best
     for number in range(1, _ATTEMPTS + 1):
-        tolerances = {"rtol": rtol, "atol": atol}
-        if factor != 1.0:
-            tolerances = {"rtol": np.maximum(factor * rtol, SMALLEST_RTOL), "atol": factor * atol}
-        tried = attempt(factor, longest, number, **tolerances)
+        if number > 1:
+            tightened = np.maximum(factor * rtol, SMALLEST_RTOL) if factor != 1.0 else rtol
+            tried, missed = attempt(factor, longest, number, rtol=tightened, atol=factor * atol), None
         res, now = tried.res, tried.worst
-        nfev, njev, nlu = nfev + int(res["nfev"]), njev + int(res["njev"]), nlu + int(res["nlu"])
+        nfev, njev, nlu = nfev + res["nfev"], njev + res["njev"], nlu + res["nlu"]
         if tried.stopped:
             best, worst = res, now
             break
@@ -243,8 +258,9 @@ def _solve(attempt: Callable[..., Attempt], task: Task) -> IvpResult:
             best, worst = res, Worst(math.inf, now.t, now.component)
             continue
         if now.ratio <= 1.0:
-            missed, calls = tried.missed() if longest == math.inf else (False, 0)
-            nfev += calls
+            if missed is None:
+                missed, calls = tried.missed() if longest == math.inf else (False, 0)
+                nfev += calls
             if not missed:
                 break
             longest = abs(res.sol.x[-1] - res.sol.x[0]) / _LOOKING_CLOSER  # the same again, looking closer
@@ -262,7 +278,7 @@ def _solve(attempt: Callable[..., Attempt], task: Task) -> IvpResult:
         )
     if noise and not controlled:
         arguments.warn(f"{noise} The solution is no better than that, whatever the tolerances.")
-    return best if isinstance(best, IvpResult) else IvpResult(best)
+    return best
 
 
 def _message(worst: Worst) -> str:
