@@ -122,8 +122,8 @@ def sweep(h, transposed, y, atol, rtol, K, Y, last, inverse):
     And the same for components that grow far below their `atol`, in units of `rtol` times what they become: growth
     makes something of them later.
 
-    last : what the sweep before returned, infinite for none; inverse (n, m) : kept from sweep to sweep, one over the
-    tolerance: eight divisions at once take as long as four times eight products with all that is around them.
+    last : what the sweep before returned, infinite for none; inverse (n, m) : one over the tolerance, kept from sweep
+    to sweep where that hardly changes, for a division takes as long as many products.
     """
     size, unseen = eight(0.0), 0.0
     for k in range(y.size):

@@ -40,7 +40,6 @@ class Event:
         """name : of the function among `events`."""
         arguments.function(function, "events", "t, y")
         self._name = name
-        self._function = function
         self._call = function if args is None else WithArgs(function, args)
         limit = getattr(function, "terminal", None)
         if limit is None or limit == 0:
