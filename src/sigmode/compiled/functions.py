@@ -280,9 +280,8 @@ def _layer_of(fun: Any, kinds: Any, points: Any, name: str, make: Callable[..., 
 
 def _compilations(fun: Any) -> tuple[Any, ...]:
     """All compilations of `fun`, at this moment: another thread may add one."""
-    return tuple(
-        dict.values(fun.overloads)
-    )  # looking one up takes ten times as long, an ordered dict's own values five
+    # Looking one up takes ten times as long, an ordered dict's own values five times.
+    return tuple(dict.values(fun.overloads))
 
 
 def _compilation(fun: Any, signature: tuple[Any, ...]) -> Any:

@@ -198,7 +198,7 @@ def _solved(task: Task, carried: Number | None = None) -> tuple[IvpResult, Numbe
 
 
 def _attempt(task: Task, *given: Any, **tolerances: Any) -> Attempt:
-    """As `_attempts`, one of them."""
+    """One of `_attempts`, which are made only where something faster leaves it to them."""
     return _attempts(task, None)(*given, **tolerances)
 
 
