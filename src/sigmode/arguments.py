@@ -185,15 +185,15 @@ def times_within(times: Real, spans: Real) -> None:
 
 def tolerances(rtol: ArrayLike, atol: ArrayLike, n: int) -> tuple[Real, Real]:
     """`rtol` and `atol` as arrays, () or (n,). As in SciPy, a tiny `rtol` is raised."""
-    if type(rtol) is float and type(atol) is float and rtol >= SMALLEST_RTOL and atol >= 0.0:
+    if type(rtol) is float and type(atol) is float and SMALLEST_RTOL <= rtol < math.inf and 0.0 <= atol < math.inf:
         return np.array(rtol), np.array(atol)  # as nearly always
     checked = []
     for name, value in (("rtol", rtol), ("atol", atol)):
         array = numbers(value, name, f"() or ({n},)", real=True)
         if array.shape not in ((), (n,)):
             raise ValueError(f"`{name}` has wrong shape: expected () or ({n},), got {array.shape}.")
-        if not (array >= 0).all():
-            raise ValueError(f"`{name}` must not be negative or NaN, got {value!r}.")
+        if not ((array >= 0) & np.isfinite(array)).all():
+            raise ValueError(f"`{name}` must be finite and not negative, got {value!r}.")
         checked.append(array)
     if (checked[0] < SMALLEST_RTOL).any():
         warn(f"At least one element of `rtol` is too small. Setting `rtol = np.maximum(rtol, {SMALLEST_RTOL})`.")

@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose, assert_equal
 from scipy.sparse import diags_array
 
 import sigmode as sm
+from sigmode.user.growth import fastest
 
 DECAY = (lambda t, y: -y, (0.0, 2.0), [1.0])
 
@@ -151,6 +152,31 @@ def test_an_error_that_rounding_feeds_is_refused(kind):
         fun = lambda t, y: [100 * (t - 1) * (float(y[0]) - math.cos(t)) - math.sin(t)]
     for tol in 10.0 ** -np.arange(1.0, 8.1, 0.5 if kind == "point by point" else 0.25):  # luck must not decide
         assert not sm.solve_ivp(fun, (0, 3), [2.0], rtol=tol, atol=tol).success
+
+
+@pytest.mark.parametrize("kind", ["plain", "compiled", "in SciPy's loop"])
+def test_the_border_of_a_domain_is_named_where_windows_shrink_to_it(kind):
+    """Windows behind the border have NaN, those before it are only too long: the last one is not to blame."""
+    fun = lambda t, y: [-np.sqrt(y[0]) - 0.1]
+    if kind == "in SciPy's loop":
+        res = scipy.integrate.solve_ivp(fun, (0, 10), [1.0], method=sm.NeuralCollocation)
+    else:
+        res = sm.solve_ivp(
+            numba.njit(lambda t, y: (-np.sqrt(y[0]) - 0.1,)) if kind == "compiled" else fun, (0, 10), [1.0]
+        )
+    assert res.status == -1
+    assert "`fun` returned a value that is not finite at t = 1.52042, component 0" in res.message
+
+
+def test_growth_of_complex_equations_is_that_of_the_whole_matrix():
+    """[[0, i k], [-i k, 0]] has the eigenvalues k and -k; its real part none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        res = sm.solve_ivp(lambda t, y: [1j * y[0], (-1 + 5j) * y[1]], (0, 20), [1 + 0j, 1j])
+        assert res.success
+        J = np.array([[[0, 6j], [-6j, 0]], [[2j, 0], [0, 1 + 1j]]])
+        assert fastest(J) == pytest.approx([6.0, 1.0])
+        assert fastest(J[1:, 1:, 1:]) == [1.0]
 
 
 AT_REST = {
@@ -425,6 +451,8 @@ BAD = {
     "first_step 0": ({"first_step": 0}, ValueError, "`first_step` must be positive"),
     "first_step beyond": ({"first_step": 5}, ValueError, "`first_step` exceeds bounds"),
     "rtol -1": ({"rtol": -1}, ValueError, "`rtol`"),
+    "atol infinite": ({"atol": np.inf}, ValueError, "`atol` must be finite and not negative, got inf"),
+    "rtol infinite": ({"rtol": np.inf}, ValueError, "`rtol` must be finite"),
     "rtol NaN": ({"rtol": np.nan}, ValueError, "`rtol`"),
     "rtol shape": ({"rtol": [1e-3, 1e-3]}, ValueError, "`rtol` has wrong shape"),
     "rtol string": ({"rtol": "a"}, ValueError, "`rtol`"),

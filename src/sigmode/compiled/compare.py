@@ -11,7 +11,7 @@ from .lending import keep, lend
 from .simple import at_rest, call_once, differences, goes_on, norm, settled, sweep
 from .split import by_eigenvalues
 from .vectors import aligned
-from .window import CONVERGED, converged, rounding, stay_at_rest
+from .window import CONVERGED, converged, last_places, rounding, stay_at_rest
 
 __all__ = ["compare"]
 
@@ -89,6 +89,8 @@ def _beside(
     """`compare`, with work space: now, slope (n,), rows (4, n, m), differing (2 n + 2, n)."""
     K, s, n = u.shape
     calls = 0
+    for c in range(n):
+        now[c] += (u[0, s - 1, c] != now[c]) * last_places(0, c, now[c])
     for k in range(K):
         _nodes(start[k], end[k], h[k], nodes, t[k])
         if not call_once(address, start[k : k + 1], now, words, slope):
@@ -106,7 +108,7 @@ def _beside(
         for c in range(n):
             for i in range(s):
                 z[k, i, c] = rows[0, c, i]
-            now[c] = z[k, s - 1, c] + rounding(k, now[c], z[k, s - 1, c])
+            now[c] = z[k, s - 1, c] + rounding(k, c, now[c], z[k, s - 1, c])
             if k + 1 < K:
                 now[c] += y[k + 1, c] - u[k, s - 1, c]  # across the gap at a kink, if there is one
         if not left[k] < may_remain:

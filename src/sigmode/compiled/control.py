@@ -66,6 +66,7 @@ __all__ = [
     "T",
     "again_shorter",
     "by_newton",
+    "forget_bad",
     "noise_is_due",
     "steer",
 ]  # fmt: skip
@@ -86,12 +87,13 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 ) = range(21)  # fmt: skip
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
 # here; FRESH : whether df/dy was made for this window; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
-# component of f that is not finite, or -1; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS : whether it
-# must not; CUT : whether the window is cut off before a kink; LOOKED : how often kinks have been looked for in it;
-# RISES : whether something begins to move in it that was exactly at rest; LOOKS : how often in the whole march;
-# STORED : windows that are accepted, and not yet fetched; GAVE_UP : whether simple sweeps failed in it; SHORTENED :
-# how many windows had been tried when one was made shorter for that; AT_ONCE : whether f takes many points at once;
-# LEAVES : the first node of the window whose slope leaves what those before it make expect, or -1, see `kinks.leaves`.
+# component of f that is not finite, or less than zero; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS
+# : whether it must not; CUT : whether the window is cut off before a kink; LOOKED : how often kinks have been looked
+# for in it; RISES : whether something begins to move in it that was exactly at rest; LOOKS : how often in the whole
+# march; STORED : windows that are accepted, and not yet fetched; GAVE_UP : whether simple sweeps failed in it;
+# SHORTENED : how many windows had been tried when one was made shorter for that; AT_ONCE : whether f takes many points
+# at once; LEAVES : the first node of the window whose slope leaves what those before it make expect, or -1, see
+# `kinks.leaves`.
 (
     PHASE, TRIED, MOST, MARK, DEGREE, INSIDE, HAS_JACOBIAN, FRESH, CONSTANT, MAY_GROW, SWEEPS, NFEV, NJEV, NLU, BAD,
     SIMPLE, PARTIAL, ALL_COLUMNS, CUT, LOOKED, RISES, LOOKS, STORED, GAVE_UP, SHORTENED, AT_ONCE, LEAVES,
@@ -125,6 +127,9 @@ _MANY_SWEEPS = 8
 # sweeps are below these. Not tuned.
 CHEAP_JACOBIAN = 10
 _FAST_RATE, _FEW_SWEEPS = 0.05, 5
+# Components of f that were not finite in an earlier window are kept as this minus their number, and blamed where the
+# march ends within this part of t. Not tuned.
+_REMEMBERED, _BESIDE = -2, 1e-6
 # The march is stuck if 2000 windows gain less than 1e-5 of the span. Not tuned.
 _STUCK_WINDOWS, _STUCK_GAIN = 2000, 1e-5
 
@@ -159,6 +164,22 @@ def _shortest(numbers):
 
 
 @plain_helper
+def forget_bad(counts: Index) -> None:
+    """Go on where f was not finite: what was found there counts no longer, but is remembered."""
+    if counts[BAD] >= 0:
+        counts[BAD] = _REMEMBERED - counts[BAD]
+
+
+@plain_helper
+def _too_small(numbers, counts):
+    """The window cannot be shorter: whether that is because f is not finite in it, or beside it a moment ago."""
+    beside = abs(numbers[BAD_T] - numbers[T]) <= _BESIDE * abs(numbers[T])
+    if counts[BAD] <= _REMEMBERED and beside:
+        counts[BAD] = _REMEMBERED - counts[BAD]
+    return TOO_SMALL if counts[BAD] < 0 else NOT_FINITE
+
+
+@plain_helper
 def _begin(numbers, counts, f):
     """The length to try first; or NOT_FINITE."""
     for k in range(f.size):
@@ -170,7 +191,7 @@ def _begin(numbers, counts, f):
     shortest = _shortest(numbers)
     numbers[TRIAL] = shortest if counts[TRIED] == 0 and h_abs < shortest else h_abs
     counts[INSIDE] = 0
-    counts[BAD] = -1
+    forget_bad(counts)
     counts[CUT] = 0
     counts[LOOKED] = 0
     counts[PHASE] = _LENGTH
@@ -202,7 +223,7 @@ def _end(numbers, counts):
 def _place(numbers, counts, nodes, t):
     """The nodes of the window of length TRIAL, none of them outside of the span; or why there is none."""
     if numbers[TRIAL] < _shortest(numbers):
-        return TOO_SMALL if counts[BAD] < 0 else NOT_FINITE
+        return _too_small(numbers, counts)
     if counts[TRIED] >= counts[MOST]:
         return LIMIT
     if _stuck(numbers, counts):

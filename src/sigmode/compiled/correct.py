@@ -85,5 +85,5 @@ def correct(eliminated, h, starts, slopes, A, transposed, df_dy, systems, Z, piv
         left[w] = size
         largest = max(largest, size)
         for k in range(n):
-            now[k] = Z[w, s - 1, k] + rounding(w, now[k], Z[w, s - 1, k])
+            now[k] = Z[w, s - 1, k] + rounding(w, k, now[k], Z[w, s - 1, k])
     return largest

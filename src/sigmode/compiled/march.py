@@ -47,6 +47,7 @@ from .control import (
     T,
     again_shorter,
     by_newton,
+    forget_bad,
     noise_is_due,
     steer,
 )
@@ -115,7 +116,7 @@ def _simple_sweep(numbers, counts, transposed, y, atol, rtol, Y, K, inverse):
 @helper
 def find_bad(numbers, counts, t, K, before):
     """The first node and component where f, as it came, is not finite; else where Newton's step is not. In rows."""
-    counts[BAD] = -1
+    forget_bad(counts)
     for rows in (before, K):
         for i in range(t.size):
             for k in range(K.shape[0]):

@@ -27,6 +27,7 @@ __all__ = [
     "assemble",
     "converged",
     "filter_parts",
+    "last_places",
     "neglected",
     "neglected_parts",
     "newton_sweep",
@@ -43,6 +44,10 @@ __all__ = [
 NOT_YET, CONVERGED, HOPELESS = range(3)
 
 _EPS = float(np.finfo(float).eps)
+# Rounding errors that the second march starts windows with: one or two of these times the value (docs/decisions.md,
+# "The second march starts each window one or two units of the last place off"); their pattern.
+_LAST_PLACES = _EPS
+_GOLDEN, _PLASTIC = 0.6180339887498949, 0.7548776662466927
 
 # How a sweep solves its system: there was none yet; by a series; by the matrices of an earlier one; by new ones.
 NOTHING, BY_SERIES, BY_ELIMINATION, BY_NEW_ELIMINATION = range(4)
@@ -157,14 +162,26 @@ def verdict(size: float, sweeps: int, last: float, rate: float) -> tuple[int, fl
 
 
 @plain_helper
-def rounding(window: int, before: Any, value: Any) -> Any:
-    """What the second march adds to a value at the end of a window: one unit of the last place, up and down in turns.
+def last_places(window: Any, component: Any, size: Any) -> Any:
+    """How far off the second march starts a window in a component (or all of them): rounding errors of a size.
 
     Where errors grow, those of rounding do. The first march has them, the second one, which starts each window from
-    the values of the first, may have the same. What has not moved (before : where the window starts) has none, and f
-    may branch on it.
+    the values of the first, may have the same. Signs and sizes differ from component to component, lest the difference
+    lie along y, which need not grow, and from window to window.
     """
-    return (value != before) * (_EPS if window % 2 else -_EPS) * value
+    at = window * _GOLDEN + component * _PLASTIC
+    part = at - np.floor(at)
+    return (1.0 + part) * (1.0 - 2.0 * (part < 0.5)) * _LAST_PLACES * size
+
+
+@plain_helper
+def rounding(window: Any, component: Any, before: Any, value: Any) -> Any:
+    """What the second march adds to a value at the end of a window that started `before`.
+
+    Rounding errors are as large as values were in it. What has not moved has none, and f may branch on it.
+    """
+    decays = abs(before) > abs(value)
+    return (value != before) * last_places(window + 1, component, decays * before + (1 - decays) * value)
 
 
 @helper

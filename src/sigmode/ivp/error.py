@@ -15,7 +15,7 @@ from ..callback import Callback, tell
 from ..compiled.compare import compare
 from ..compiled.control import CHEAP_JACOBIAN
 from ..compiled.report import PROBES, STANDS_OUT
-from ..compiled.window import rounding
+from ..compiled.window import last_places, rounding
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
@@ -218,6 +218,11 @@ def _compiled(
     return _Found(u, t, z, left, done, df_dy[: min(done + 1, K)], 0)
 
 
+def _off(first: Number, u: Number) -> Number:
+    """Where the second march starts: a rounding error off, but for what does not move."""
+    return np.asarray(first + (u[0, -1] != first) * last_places(0, np.arange(first.size), first))
+
+
 def _nodes(second: Basis, windows: _Windows) -> Real:
     """The nodes of windows, (K, s), none of them outside."""
     start, end, h, _ = windows
@@ -238,7 +243,7 @@ def at_once(
     """The second march from `first` on by `together`; None where it is not found that way."""
     start, _, h, y = windows
     t = _nodes(second, windows)
-    found = together(field, second, (start, y, h), u, t, first, solved_to, small)
+    found = together(field, second, (start, y, h), u, t, _off(first, u), solved_to, small)
     if found is None:
         return None
     z, df_dy, left = found
@@ -259,7 +264,8 @@ def one_by_one(
     start, end, h, y = windows
     window = make_window(second, field, *solved_to)
     t, z, left = _nodes(second, windows), np.empty_like(u), np.zeros(len(u))
-    now, done, df_dy = first, len(u), None
+    now, done, df_dy = _off(first, u), len(u), None
+    each = np.arange(field.n)
     matrices: list[Any] = []
     all_at_once = field.at_once and field.differences and one_system(second, field)
     known = at_starts(field, start, y, h, small) if all_at_once else None
@@ -283,7 +289,7 @@ def one_by_one(
         if not left[k] < MAY_REMAIN:
             done = k
             break
-        now = z[k, -1] + rounding(k, now, z[k, -1])
+        now = z[k, -1] + rounding(k, each, now, z[k, -1])
         if k + 1 < len(u) and end[k] != start[k + 1]:
             now += y[k + 1] - u[k, -1]  # across the gap at a kink
         tell(watch, t=float(end[k]), y=now.copy(), nfev=field.nfev, t0=float(start[0]), t_bound=float(end[-1]))

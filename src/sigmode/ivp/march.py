@@ -385,9 +385,9 @@ class March:
         if math.isfinite(window.error):
             return
         bad = window.bad_node()
-        counts[m.BAD] = -1 if bad is None else bad[1]
+        m.forget_bad(counts)
         if bad is not None:
-            numbers[m.BAD_T] = self._t[bad[0]]
+            numbers[m.BAD_T], counts[m.BAD] = self._t[bad[0]], bad[1]
 
     def _accept(self, slope: bool) -> None:
         """Go to the end of the window, and ask for the slope there unless that is the end of the span."""

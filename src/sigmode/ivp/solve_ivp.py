@@ -22,6 +22,7 @@ from ..callback import checked as callback_checked
 from ..trial.solution import Solution
 from ..user.field import VectorField, WithArgs
 from . import loop
+from .agreement import Agreement
 from .attempt import Attempt, Attempts
 from .bound import Bound, Worst
 from .events import checked_events
@@ -239,11 +240,12 @@ def _solved_again(attempt: Callable[..., Attempt], task: Task, tried: Attempt, m
     worst = Worst(math.inf, 0.0, 0)
     nfev = njev = nlu = in_vain = 0
     noise: str | None = None  # of the best
+    agreement = Agreement(rtol, atol)
     for number in range(1, _ATTEMPTS + 1):
         if number > 1:
             tightened = np.maximum(factor * rtol, SMALLEST_RTOL) if factor != 1.0 else rtol
             tried, missed = attempt(factor, longest, number, rtol=tightened, atol=factor * atol), None
-        res, now = tried.res, tried.worst
+        res, now = tried.res, agreement.judged(tried)
         nfev, njev, nlu = nfev + res["nfev"], njev + res["njev"], nlu + res["nlu"]
         if tried.stopped:
             best, worst = res, now
@@ -268,7 +270,8 @@ def _solved_again(attempt: Callable[..., Attempt], task: Task, tried: Attempt, m
             continue
         if tried.noise or in_vain == _MOST_IN_VAIN or (factor * rtol <= SMALLEST_RTOL).any():
             break  # noise, rounding, or an error that the tolerance does not govern
-        factor *= min(_TIGHTEN_AT_LEAST, max(_TIGHTEN_AT_MOST, _AIM / now.ratio))
+        agreement.add(tried)
+        factor *= min(_TIGHTEN_AT_LEAST, max(_TIGHTEN_AT_MOST, _AIM / tried.worst.ratio))
         factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
     best["nfev"], best["njev"], best["nlu"] = nfev, njev, nlu
     if controlled and best["status"] >= 0 and not worst.ratio <= 1.0:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arrays import Real
+from ..arrays import Number, Real
 
 __all__ = ["fastest"]
 
 
-def fastest(J: Real) -> Real:
+def fastest(J: Number) -> Real:
     """The largest real part of an eigenvalue of each matrix (K, n, n), (K,).
 
     One or two equations need no LAPACK, which takes longer.
     """
     if J.shape[1] == 1:
-        return J[:, 0, 0]
-    if J.shape[1] == 2:
+        return np.asarray(J[:, 0, 0].real)
+    if J.shape[1] == 2 and J.dtype.kind != "c":
         middle = 0.5 * (J[:, 0, 0] + J[:, 1, 1])
         away = middle * middle - (J[:, 0, 0] * J[:, 1, 1] - J[:, 0, 1] * J[:, 1, 0])
         return np.asarray(middle + np.sqrt(np.maximum(away, 0.0)))
