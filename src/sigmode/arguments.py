@@ -6,6 +6,7 @@ as NumPy has it for arrays, and a TypeError, as Python has it for numbers (so is
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import math
 import operator
@@ -44,10 +45,12 @@ def warn(message: str) -> None:
     warnings.warn(message, stacklevel=level)
 
 
-def no_effect(names: Iterable[str]) -> None:
-    """SciPy's warning about options that a solver does not have."""
+def no_effect(names: Iterable[str], known: Iterable[str] = ()) -> None:
+    """SciPy's warning about options that a solver does not have; known : those that it has."""
     listed = ", ".join(f"`{name}`" for name in names)
-    warn(f"The following arguments have no effect for a chosen solver: {listed}.")
+    close = [match for name in names for match in difflib.get_close_matches(name, known, 1)]
+    meant = f" Did you mean {' and '.join(f'`{name}`' for name in close)}?" if close else ""
+    warn(f"The following arguments have no effect for a chosen solver: {listed}.{meant}")
 
 
 def function(value: Any, name: str, call: str = "", optional: bool = False) -> None:

@@ -57,12 +57,17 @@ def attempt(y, gap, ratio):
 def test_an_attempt_that_looks_good_is_compared_with_the_one_before():
     agreement = Agreement(np.array(1e-6), np.array(1e-6))
     good = attempt([1.0, 2.0], [1e-7, 1e-7], 0.05)
-    assert agreement.judged(good) == good.worst
+    assert agreement.judged(good, False) == good.worst
     agreement.add(attempt([1.0, 2.0001], [0.0, 1e-4], 30.0))  # whose better solution is (1, 2)
-    assert agreement.judged(good) == good.worst
+    assert agreement.judged(good, False) == good.worst
     agreement.add(attempt([1.0, 2.0002], [0.0, 1e-4], 30.0))  # 2.0001, as far off as its own estimate
-    worst = agreement.judged(good)
+    worst = agreement.judged(good, False)
     assert worst.ratio == pytest.approx(1e-4 / 3e-6, rel=1e-3)
     assert (worst.t, worst.component, worst.at_zero) == (1.0, 1, False)
+    bad = attempt([1.0, 2.0], [1e-7, 1e-7], 1.5)
+    assert agreement.judged(bad, False) == bad.worst  # which is known without
+    agreement.add(attempt([1.0, 2.00012], [0.0, 1e-4], 30.0))  # 2.00002, a fifth of its estimate
+    assert agreement.judged(good, False) == good.worst
+    assert agreement.judged(good, True).ratio == pytest.approx(2e-5 / 3e-6, rel=1e-3)
     agreement.add(attempt([1.0, 2.0002], [0.0, np.nan], np.inf))
-    assert agreement.judged(good) == good.worst
+    assert agreement.judged(good, False) == good.worst

@@ -100,6 +100,20 @@ def test_events_that_return_something_else(wrong):
         sm.solve_ivp(circle, (0, 4), [0.0, 1.0], events=[lambda t, y: 1.0, lambda t, y: wrong])
 
 
+def test_what_is_wrong_with_one_of_several_events_names_it():
+    def never(t, y):
+        return 1.0
+
+    never.terminal = -2
+    for events, message in (
+        ([lambda t, y: 1.0, "a"], r"`events` must be callable .*, got str \(events\[1\]\)"),
+        ([lambda t, y: 1.0, never], r"`terminal` attribute .* got -2 \(events\[1\]\)\.$"),
+        (never, r"`terminal` attribute of `events` .* got -2\.$"),
+    ):
+        with pytest.raises((TypeError, ValueError), match=message):
+            sm.solve_ivp(circle, (0, 4), [0.0, 1.0], events=events)
+
+
 @pytest.mark.parametrize(("name", "value"), [
     ("terminal", -2), ("terminal", 1.5), ("terminal", math.inf), ("terminal", "yes"), ("direction", "up")
 ])  # fmt: skip

@@ -510,6 +510,8 @@ def test_input_that_is_fine():
         assert sm.solve_ivp(*DECAY, rtol=0.0, atol=1e-6).success
     with pytest.warns(UserWarning, match="no effect"):
         assert sm.solve_ivp(*DECAY, nonsense=1).success
+    with pytest.warns(UserWarning, match=r"`maxstep`\. Did you mean `max_step`\?$"):
+        assert sm.solve_ivp(*DECAY, maxstep=1.0).success
     start = sm.solve_ivp(lambda t, y: np.cos(t) + 0 * y, (0, 1), [0.0], atol=0.0)
     assert start.success
     assert_allclose(start.y[0, -1], np.sin(1), rtol=1e-3)

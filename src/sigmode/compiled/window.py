@@ -166,12 +166,13 @@ def last_places(window: Any, component: Any, size: Any) -> Any:
     """How far off the second march starts a window in a component (or all of them): rounding errors of a size.
 
     Where errors grow, those of rounding do. The first march has them, the second one, which starts each window from
-    the values of the first, may have the same. Signs and sizes differ from component to component, lest the difference
-    lie along y, which need not grow, and from window to window.
+    the values of the first, may have the same. Up and down in turns, from window to window, lest they add up where
+    nothing grows, and from component to component, lest they lie along y, which need not grow; of uneven sizes, for
+    the same reasons.
     """
     at = window * _GOLDEN + component * _PLASTIC
-    part = at - np.floor(at)
-    return (1.0 + part) * (1.0 - 2.0 * (part < 0.5)) * _LAST_PLACES * size
+    up = 2.0 * ((window + component) % 2) - 1.0
+    return up * (1.0 + at - np.floor(at)) * _LAST_PLACES * size
 
 
 @plain_helper

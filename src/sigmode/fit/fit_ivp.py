@@ -196,7 +196,8 @@ def _check_shapes(model: Model, unknowns: Unknowns) -> None:
             rows = y0.size if model.observe is None else model.observe.size
             if rows != len(each.y):
                 raise ValueError(
-                    f"`y` must have {rows} rows, one for each component that is observed, got {len(each.y)}."
+                    f"`y` must have {rows} rows, one for each component that is observed, got {len(each.y)}: "
+                    "`observe` says which they are."
                 )
             if model.observe is not None and not ((model.observe >= 0) & (model.observe < y0.size)).all():
                 raise ValueError(f"`observe` must hold indices of {y0.size} components, got {model.observe}.")

@@ -10,8 +10,9 @@ from .bound import Worst
 
 __all__ = ["Agreement"]
 
-# What the better one of the two solutions of an attempt may be off, in units of the difference of the two. Not tuned.
-_OF_THE_GAP = 0.5
+# What the better one of the two solutions of an attempt may be off, in units of the difference of the two: usually, and
+# where attempts before it were in vain. Not tuned.
+_OF_THE_GAP, _IN_DOUBT = 0.5, 0.1
 
 
 class Agreement:
@@ -32,17 +33,17 @@ class Agreement:
         end, y = _end(tried)
         self._known = (end, y - gap, gap) if np.isfinite(gap).all() else None
 
-    def judged(self, tried: Attempt) -> Worst:
-        """The worst that is known of an attempt, from the one before too."""
-        if self._known is None:
+    def judged(self, tried: Attempt, doubt: bool) -> Worst:
+        """The worst of an attempt, from the one before if it looks good only by itself; doubt : some were in vain."""
+        if self._known is None or tried.worst.ratio > 1.0:
             return tried.worst
         end, y = _end(tried)
         t, better, gap = self._known
         tolerance = self._atol + self._rtol * abs(y) + np.finfo(float).tiny
-        off, least = abs(better - y) / tolerance, _OF_THE_GAP * float((abs(gap) / tolerance).max())
+        off, part = abs(better - y) / tolerance, _IN_DOUBT if doubt else _OF_THE_GAP
         largest, component = float(off.max()), int(off.argmax())
         same = abs(t - end) <= 4.0 * np.spacing(abs(end))
-        if not same or not largest > max(1.0, tried.worst.ratio, least):
+        if not same or largest <= max(1.0, part * float((abs(gap) / tolerance).max())):
             return tried.worst
         alone = tolerance[component] < 2.0 * (tolerance - self._rtol * abs(y))[component]
         return Worst(largest, end, component, bool(alone))

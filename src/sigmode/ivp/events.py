@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from .. import arguments
 from ..arguments import EPS
 from ..arrays import Number, Real
 from ..trial.basis import Basis
@@ -38,7 +37,9 @@ class Event:
 
     def __init__(self, function: Any, args: tuple[Any, ...] | None, name: str = "it") -> None:
         """name : of the function among `events`."""
-        arguments.function(function, "events", "t, y")
+        where = "" if name == "it" else f" ({name})"
+        if not callable(function):
+            raise TypeError(f"`events` must be callable as events(t, y), got {type(function).__name__}{where}.")
         self._name = name
         self._call = function if args is None else WithArgs(function, args)
         limit = getattr(function, "terminal", None)
@@ -50,12 +51,12 @@ class Event:
             self.limit = float(limit)
         else:
             raise ValueError(
-                f"The `terminal` attribute of `events` must be a boolean or a positive integer, got {limit!r}."
+                f"The `terminal` attribute of `events` must be a boolean or a positive integer, got {limit!r}{where}."
             )
         self.terminal = limit
         self.direction = getattr(function, "direction", 0)
         if not isinstance(self.direction, (bool, int, float, np.generic)):
-            raise ValueError(f"The `direction` attribute of `events` must be a number, got {self.direction!r}.")
+            raise ValueError(f"The `direction` attribute of `events` must be a number, got {self.direction!r}{where}.")
 
     def __call__(self, t: float, y: Number) -> float:
         """The value of the function; SciPy takes arrays of one number, too."""

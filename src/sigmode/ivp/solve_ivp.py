@@ -245,7 +245,7 @@ def _solved_again(attempt: Callable[..., Attempt], task: Task, tried: Attempt, m
         if number > 1:
             tightened = np.maximum(factor * rtol, SMALLEST_RTOL) if factor != 1.0 else rtol
             tried, missed = attempt(factor, longest, number, rtol=tightened, atol=factor * atol), None
-        res, now = tried.res, agreement.judged(tried)
+        res, now = tried.res, agreement.judged(tried, in_vain > 0)
         nfev, njev, nlu = nfev + res["nfev"], njev + res["njev"], nlu + res["nlu"]
         if tried.stopped:
             best, worst = res, now
@@ -318,7 +318,7 @@ def _check_method(method: Any) -> None:
 
 
 @functools.cache
-def _parameters(method: type) -> frozenset[str]:
+def _parameters(method: Callable[..., Any]) -> frozenset[str]:
     return frozenset(inspect.signature(method).parameters)
 
 
@@ -326,7 +326,7 @@ def _known(method: type, options: dict[str, Any]) -> dict[str, Any]:
     """The options that the method has; for the others one warning, however often it will be called."""
     unknown = [name for name in options if name not in _parameters(method)] if options else ()
     if unknown and method is NeuralCollocation:
-        arguments.no_effect(unknown)
+        arguments.no_effect(unknown, _parameters(method) | _parameters(solve_ivp))
         options = {name: value for name, value in options.items() if name not in unknown}
     return options
 
