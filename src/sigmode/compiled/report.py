@@ -7,12 +7,12 @@ import math
 import numpy as np
 
 from .activations import sigmoid_pair
-from .functions import call_at_nodes
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, inlined
 from .lending import keep, lend
+from .probes import misses_something
 from .vectors import LANES, aligned, eight, fused, load, row_times, store
 
-__all__ = ["GOLDEN", "MOST_POINTS_PER_FUNCTION", "PROBES", "SHORT_WINDOW", "STANDS_OUT", "STRAIGHT", "beside", "report"]
+__all__ = ["MOST_POINTS_PER_FUNCTION", "SHORT_WINDOW", "STRAIGHT", "beside", "report"]
 
 # Straight lines between the points of a report stay within this part of a component's range, or of its tolerance: 1 %,
 # less what the slopes at the nodes do not show of the bend at the start of a window. Not tuned.
@@ -21,12 +21,6 @@ STRAIGHT = 0.008
 MOST_POINTS_PER_FUNCTION = 4
 # A window shorter than this many floating-point numbers is not cut. Not tuned.
 SHORT_WINDOW = 1000
-# Points per span at which long windows are probed. Not tuned.
-PROBES = 256
-# A defect stands out if it is this many times the median of its window. Not tuned.
-STANDS_OUT = 50.0
-# The golden ratio: multiples of it, modulo 1, are the most evenly spread (Source: Knuth, TAOCP 3, sec. 6.4).
-GOLDEN = 0.6180339887498949
 
 
 @inlined
@@ -115,57 +109,6 @@ def _read(w, b, V, bias, y, h, xi, s, ds, value, slope):
 
 
 @helper
-def _stands_out(d, m, least):
-    """Whether one of the first m of some defects is at least so large and stands out from the others."""
-    for i in range(m):
-        if not d[i] <= least[i]:
-            smaller = 0
-            for j in range(m):
-                smaller += 1 if STANDS_OUT * d[j] < d[i] else 0
-            if smaller > m // 2:
-                return True
-    return False
-
-
-@helper
-def _misses_something(address, words, start, end, h, y, slopes, probing, watched, atol, rtol):
-    """Whether f does something between the nodes, as `ivp.error.unseen`, or cannot be called; and how often it was.
-
-    probing (s, 2 m) : see `trial.basis.Basis`; watched : a window with so many probes or fewer is watched over by its
-    nodes.
-    """
-    n, s, calls = y.shape[1], slopes.shape[1], 0
-    half = probing.shape[1] // 2
-    span = abs(end[-1] - start[0])
-    # Rows: values, slopes, f, what does not matter.
-    rows, K, t = aligned(4, n, half), aligned(1, n, s)[0], np.empty(half)
-    for p in range(h.size):
-        m = min(math.ceil(PROBES * abs(h[p]) / span), PROBES)
-        if m <= watched:
-            continue
-        for i in range(m):
-            t[i] = start[p] + h[p] * (((i + 1) * GOLDEN) % 1.0)
-        for k in range(n):
-            for i in range(s):
-                K[k, i] = slopes[p, i, k]
-            for at in range(0, m, LANES):
-                value = fused(eight(h[p]), row_times(K, k, probing, at), eight(y[p, k]))
-                store(rows[0], k, at, value)
-                store(rows[1], k, at, row_times(K, k, probing, half + at))
-                matters = fused(eight(rtol[k]), abs(value), eight(atol[k]))
-                store(rows[3], k, at, matters / eight(abs(h[p]) / m))
-        if not call_at_nodes(address, t[:m], rows[0, :, :m].T, words, rows[2, :, :m].T):
-            return True, calls
-        calls += m
-        for k in range(n):
-            for at in range(0, m, LANES):
-                store(rows[1], k, at, abs(load(rows[1], k, at) - load(rows[2], k, at)))
-            if _stands_out(rows[1, k], m, rows[3, k]):
-                return True, calls
-    return False, calls
-
-
-@helper
 def _parts(values, slopes, A, nodes, start, end, h, atol, rtol, parts):
     """Into how many parts each window is to be cut so that straight lines follow the solution.
 
@@ -237,7 +180,7 @@ def report(
     """
     missed, calls = False, 0
     if watched > 0:
-        missed, calls = _misses_something(address, words, start, end, h, y, slopes, probing, watched, atol, rtol)
+        missed, calls = misses_something(address, words, start, end, h, y, slopes, probing, watched, atol, rtol)
     if everywhere:
         parts = np.empty(h.size, dtype=np.int64)
         _parts(values, slopes, A, nodes, start, end, h, own_atol, own_rtol, parts)

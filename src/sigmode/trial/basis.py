@@ -11,7 +11,7 @@ from scipy.linalg import solve_triangular
 
 from ..arrays import Number, Real
 from ..compiled.dense import output_weights
-from ..compiled.report import GOLDEN, PROBES
+from ..compiled.probes import GOLDEN, PROBES
 from ..compiled.vectors import LANES
 from .network import Network
 from .points import radau

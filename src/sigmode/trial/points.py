@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import roots_jacobi
 
 from ..arrays import Real
-from ..compiled.report import GOLDEN
+from ..compiled.probes import GOLDEN
 
 __all__ = ["POINTS", "chebyshev", "irregular", "radau", "uniform"]
 
