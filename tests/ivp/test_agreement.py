@@ -8,6 +8,8 @@ import sigmode as sm
 from sigmode.ivp.agreement import Agreement
 from sigmode.ivp.attempt import Attempt
 from sigmode.ivp.bound import Worst
+from sigmode.trial.network import Network
+from sigmode.trial.solution import Solution
 
 
 def saddle(t, y, k):
@@ -37,20 +39,11 @@ def test_growth_that_the_solution_itself_does_not_show(kind):
     assert solved > 10
 
 
-class Ended:
-    """A solution that is y at its end, t = 1."""
-
-    x, h = np.array([0.0, 1.0]), np.array([1.0])
-
-    def __init__(self, y):
-        self.y = np.array(y)
-
-    def __call__(self, t, extrapolate):
-        return self.y
-
-
 def attempt(y, gap, ratio):
-    res = {"sol": Ended(y), "gap": np.array(gap)}
+    """A constant solution on (0, 1)."""
+    network = Network(2, 1, output_bias=True)
+    solution = Solution(np.array([0.0, 1.0]), np.array([y]), np.zeros((1, network.n_theta)), network)
+    res = {"sol": solution, "gap": np.array(gap)}
     return Attempt(res, Worst(ratio, 0.5, 0), np.inf, lambda: (False, 0))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Number, Real
+from ..trial.windows import window_values
 from .attempt import Attempt
 from .bound import Worst
 
@@ -13,6 +14,8 @@ __all__ = ["Agreement"]
 # What the better one of the two solutions of an attempt may be off, in units of the difference of the two: usually, and
 # where attempts before it were in vain. Not tuned.
 _OF_THE_GAP, _IN_DOUBT = 0.5, 0.1
+# In units of the tolerance, what is no contradiction. Not tuned.
+_MUCH = 3.0
 
 
 class Agreement:
@@ -43,7 +46,7 @@ class Agreement:
         off, part = abs(better - y) / tolerance, _IN_DOUBT if doubt else _OF_THE_GAP
         largest, component = float(off.max()), int(off.argmax())
         same = abs(t - end) <= 4.0 * np.spacing(abs(end))
-        if not same or largest <= max(1.0, part * float((abs(gap) / tolerance).max())):
+        if not same or largest <= max(_MUCH, part * float((abs(gap) / tolerance).max())):
             return tried.worst
         alone = tolerance[component] < 2.0 * (tolerance - self._rtol * abs(y))[component]
         return Worst(largest, end, component, bool(alone))
@@ -52,5 +55,4 @@ class Agreement:
 def _end(tried: Attempt) -> tuple[float, Number]:
     """Where the windows of an attempt end, and y there."""
     solution = tried.res["sol"]
-    t = float(solution.x[-2] + solution.h[-1])
-    return t, np.asarray(solution(t, extrapolate=True))
+    return float(solution.x[-2] + solution.h[-1]), window_values(solution, len(solution.h) - 1, np.ones(1))[:, 0]
