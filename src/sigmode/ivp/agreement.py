@@ -1,4 +1,4 @@
-"""Whether a solution agrees with what attempts before it said about their errors."""
+"""Whether a solution agrees with what the attempt before said about its error."""
 
 from __future__ import annotations
 

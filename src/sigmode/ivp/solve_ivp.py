@@ -271,7 +271,7 @@ def _solved_again(attempt: Callable[..., Attempt], task: Task, tried: Attempt, m
         if tried.noise or in_vain == _MOST_IN_VAIN or (factor * rtol <= SMALLEST_RTOL).any():
             break  # noise, rounding, or an error that the tolerance does not govern
         agreement.add(tried)
-        factor *= min(_TIGHTEN_AT_LEAST, max(_TIGHTEN_AT_MOST, _AIM / tried.worst.ratio))
+        factor *= min(_TIGHTEN_AT_LEAST, max(_TIGHTEN_AT_MOST, _AIM / max(tried.worst.ratio, 1.0)))
         factor = max(factor, SMALLEST_RTOL / max(float(np.min(rtol)), SMALLEST_RTOL))
     best["nfev"], best["njev"], best["nlu"] = nfev, njev, nlu
     if controlled and best["status"] >= 0 and not worst.ratio <= 1.0:
