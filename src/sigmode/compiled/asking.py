@@ -101,10 +101,9 @@ def go_on(
             for k in range(n):
                 start[k] = y[k]
                 y[k] = Y[s - 1, k]
-            if asks == ASK_SLOPE:
-                if counts[CUT]:
-                    return asks
-                if not ask(asked, failed, 0):
-                    return FAILED
+            if counts[CUT]:
+                return asks
+            if asks == ASK_SLOPE and not ask(asked, failed, 0):
+                return FAILED
         elif asks != ACCEPTED or store(numbers, counts, y, start, Y[s - 1], K, places, values, kept):
             return asks

@@ -23,6 +23,7 @@ __all__ = [
     "AT_ONCE",
     "BAD",
     "BAD_T",
+    "BEHIND",
     "BOUND",
     "BREAK",
     "CHEAP_JACOBIAN",
@@ -80,11 +81,12 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # where the iteration did not converge; MARK_T : t when progress was last looked at; BAD_T : where f is not finite;
 # BREAK : the next time at which the user knows f not to be smooth, infinite if there is none; CUT_AT, KINK_AT,
 # RESTART : where a window ends that is cut off before a kink, the kink, and where the next one starts, behind it;
-# UNSETTLED : the last change of what grows far below the tolerance, see `simple.sweep`.
+# UNSETTLED : the last change of what grows far below the tolerance, see `simple.sweep`; BEHIND : how far behind the
+# break the next window starts, with sign.
 (
     T, BOUND, DIRECTION, LONGEST, H_ABS, TRIAL, H, KNOWN, START, SIZE, RATE, ERROR, MARK_T, BAD_T, FACTOR, BREAK,
-    CUT_AT, KINK_AT, RESTART, UNSETTLED, NUMBERS,
-) = range(21)  # fmt: skip
+    CUT_AT, KINK_AT, RESTART, UNSETTLED, BEHIND, NUMBERS,
+) = range(22)  # fmt: skip
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
 # here; FRESH : whether df/dy was made for this window; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
 # component of f that is not finite, or less than zero; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS
@@ -212,8 +214,9 @@ def _end(numbers, counts):
     if direction * (end - at) > 0.0:
         counts[CUT] = 1
         numbers[CUT_AT] = at
-        numbers[KINK_AT] = numbers[BREAK]
-        numbers[RESTART] = numbers[BREAK]
+        bound = direction * numbers[BOUND]
+        numbers[KINK_AT] = direction * min(direction * numbers[BREAK], bound)
+        numbers[RESTART] = direction * min(direction * (numbers[BREAK] + numbers[BEHIND]), bound)
         numbers[TRIAL] = abs(at - start)
         return at
     return end

@@ -304,11 +304,11 @@ def _go_on(
                 y[k] = rows[0, k, t.size - 1]
             if not counts[SIMPLE]:
                 counts[SIMPLE] = 1 if norm(df_dy, y, atol, rtol) * numbers[H_ABS] < SIMPLE_BELOW else 0
+            if counts[CUT]:
+                _show(counts, rows, Y, K, before)
+                if not _across(numbers, address, words, y, f, K[t.size - 1]):
+                    return asked
             if asked == ASK_SLOPE:
-                if counts[CUT]:
-                    _show(counts, rows, Y, K, before)
-                    if not _across(numbers, address, words, y, f, K[t.size - 1]):
-                        return asked
                 if not call_once(address, numbers[T : T + 1], y, words, f):
                     return asked
                 counts[NFEV] += 1

@@ -22,6 +22,8 @@ _GAP = 1e-9
 # Differences that the secant aims at in turn, a little less and a little more than what still counts as the same. Not
 # tuned.
 _AIMS = 0.7, 1.4
+# A kink is, exactly, where the line through the differences at its end and at this one is zero. Not tuned.
+_ASIDE = 3.0
 # Bisections at most: a double has 52 bits. Not tuned.
 _MOST_BISECTIONS = 64
 # A straight line leads across a kink from this part of the way to it, or from where it is off by this part of the
@@ -35,11 +37,15 @@ _ADJACENT, _CLEAR = 8, 4
 
 
 class Kink(NamedTuple):
-    """Where the window before it is to end, where it is, and where the next window is to start."""
+    """Where the window before it is to end, where it begins to matter, and where the next window is to start.
+
+    exact : where it is, and how uncertain that is.
+    """
 
     before: float
     at: float
     after: float
+    exact: tuple[float, float]
 
 
 class _Fit(NamedTuple):
@@ -147,16 +153,18 @@ def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real
             after = middle
         else:
             before = middle
-    return Kink(before, after, after) if before != t[0] else None
+    return Kink(before, after, after, (after, 0.0)) if before != t[0] else None
 
 
-def _clear_of(f: VectorField, sides: tuple[float, float], left: _Left, start: float, node: float, weight: Real) -> Kink:
+def _clear_of(
+    f: VectorField, sides: tuple[float, float, float], left: _Left, start: float, node: float, weight: Real
+) -> Kink:
     """The kink with as much room on both sides as straight lines lead across.
 
     On a curve that is a little off, such as that of the second march, it may be a little earlier or later. Behind the
     kink there is less room: up to the next window the solution has the slope before it. node : the first one behind it.
     """
-    before, after = sides
+    before, after, where = sides
     run = _RUN * (before - start)
     bent = float((abs(0.5 * run * (left(before)[1] - left(before - run)[1])) / weight).max())
     run *= min(1.0, (_STRAIGHT / bent) ** 0.5) if bent > 0.0 else 1.0
@@ -165,7 +173,7 @@ def _clear_of(f: VectorField, sides: tuple[float, float], left: _Left, start: fl
     behind = float(np.copysign(min(abs(run), 0.5 * abs(node - after)), run))
     behind *= min(1.0, _part(f, left, after, behind, weight))
     behind *= min(1.0, _part(f, left, after + behind, behind, weight) ** 0.5)  # a kink: it grows with the distance
-    return Kink(float(before - run), after, after + behind)
+    return Kink(float(before - run), after, after + behind, (where, max(abs(after - where), abs(after - before))))
 
 
 def _part(f: VectorField, left: _Left, moment: float, behind: float, weight: Real) -> float:
@@ -175,10 +183,15 @@ def _part(f: VectorField, left: _Left, moment: float, behind: float, weight: Rea
     return float((_SEEN * weight / (wrong + np.finfo(float).tiny)).min())
 
 
-def _bisect(off: Callable[[float], float], before: float, after: float, length: float) -> tuple[float, float] | None:
-    """Narrow the gap until it does not matter, or the times are adjacent numbers: the times on both sides."""
+def _bisect(
+    off: Callable[[float], float], before: float, after: float, length: float
+) -> tuple[float, float, float] | None:
+    """Narrow the gap until it does not matter, or the times are adjacent numbers: the times on both sides.
+
+    And where the difference begins, if it grows evenly.
+    """
     off_after = off(after)
-    further: tuple[float, float] | None = None
+    further = aside = None
     if not off_after > 1.0:
         return None
     for k in range(_MOST_BISECTIONS):
@@ -193,8 +206,12 @@ def _bisect(off: Callable[[float], float], before: float, after: float, length: 
             before = at
         else:
             further = after, off_after
+            aside = further if off_after > _ASIDE else aside
             after, off_after = at, distance
-    return before, after
+    where = after
+    if aside is not None and off_after < _ASIDE:  # no jump
+        where = after - off_after * (aside[0] - after) / (aside[1] - off_after)
+    return before, after, where
 
 
 def _secant(before: float, after: float, off_after: float, further: tuple[float, float] | None, aim: float) -> float:

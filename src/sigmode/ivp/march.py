@@ -16,6 +16,7 @@ from ..compiled.kinks import looks_odd
 from ..compiled.march import advance
 from ..trial.basis import Basis
 from ..user.field import VectorField
+from .foreseen import Foreseen
 from .kinks import begin, find
 from .noise import AT, NEGLIGIBLE, RESIDUALS, scatter
 from .window import OneSystem, make_window
@@ -32,6 +33,8 @@ _NOISE = 15.0
 _ROUNDING = 1e3 * EPS
 # A break counts if it is this many floating-point numbers ahead. Not tuned.
 _AWAY = 2000
+# Windows start this many behind a kink that was foreseen: it may be a little later. Not tuned.
+_BEHIND = 1000
 _LIMIT = "The limit of {most} windows (`max_windows`) was reached at t = {t:.6g}: does `fun` jump to and fro there?"
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
 
@@ -85,6 +88,7 @@ class March:
         self.noise: Real | None = None
         self.seen = span[0]
         self._breaks = breaks
+        self._foreseen = Foreseen()
         self._t = np.empty(basis.s)
         self._numbers, self._counts = np.zeros(m.NUMBERS), np.zeros(m.COUNTS, dtype=np.int64)
         t0, bound = span
@@ -223,7 +227,7 @@ class March:
         counts, field = self._counts, self._field
         counts[m.CONSTANT] = field.constant
         counts[m.STORED] = 0
-        self._numbers[m.BREAK] = self._next_break()
+        self._numbers[[m.BREAK, m.BEHIND]] = self._next_break()
         self._heed_noise()
         self._make_room(1 if self.noise is not None else most)
         why = self._go_on()
@@ -267,13 +271,16 @@ class March:
             for (start, h, end), y, K in zip(places.tolist(), many, slopes, strict=True)
         ]
 
-    def _next_break(self) -> float:
-        """The first of the user's breaks that lies ahead."""
+    def _next_break(self) -> tuple[float, float]:
+        """The first of the user's breaks, and of kinks that are foreseen, that lies ahead; and the room behind it."""
         direction, t = float(self._numbers[m.DIRECTION]), self.t
-        if not self._breaks.size:
-            return direction * math.inf
         ahead = self._breaks[direction * (self._breaks - t) > _AWAY * np.spacing(abs(t))]
-        return float(ahead[0]) if ahead.size else direction * math.inf
+        given = float(ahead[0]) if ahead.size else direction * math.inf
+        kink = self._foreseen.ahead(t)
+        near = direction * (kink - t) <= _AWAY * np.spacing(abs(t))
+        if near or math.isinf(kink) or direction * (given - kink) <= 0.0:
+            return given, 0.0
+        return kink, direction * _BEHIND * float(np.spacing(abs(kink)))
 
     def _look_for_kink(self) -> None:
         """Cut the window off before the first kink of f, if there is one."""
@@ -295,7 +302,9 @@ class March:
             return
         if kink is not None:
             self._counts[m.CUT] = 1
-            self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]] = kink
+            self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]] = kink[:3]
+            if not self._counts[m.RISES]:
+                self._foreseen.add(*kink.exact, self.t)
 
     def _looks_odd(self) -> bool:
         """Whether compiled code cannot exclude a kink or noise."""
@@ -393,16 +402,16 @@ class March:
         """Go to the end of the window, and ask for the slope there unless that is the end of the span."""
         if not self.in_compiled_code:
             self.y_start, self.y = self.y, self._window.Y[-1].copy()
-        if slope and self._counts[m.CUT]:  # up to the kink by the slope before it, behind it by the midpoint rule
+        if self._counts[m.CUT]:  # up to the kink by the slope before it, behind it by the midpoint rule
             cut_at, kink_at, restart = self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]].tolist()
             behind, before = restart - kink_at, self.K[-1]
             self.y[:] += (kink_at - cut_at + 0.5 * behind) * before
             if behind:
                 self.y[:] += behind * (self._field(kink_at + 0.5 * behind, self.y) - 0.5 * before)
+        if slope:
             self._ask_slope()
-            self._window.legendre[0] = self.f
-        elif slope:
-            self._ask_slope()
+            if self._counts[m.CUT]:
+                self._window.legendre[0] = self.f
 
     def _ask_slope(self) -> None:
         """The slope where the march is."""

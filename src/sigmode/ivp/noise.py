@@ -14,6 +14,8 @@ __all__ = ["AT", "NEGLIGIBLE", "RESIDUALS", "scatter"]
 
 # How many points, and what is taken for smooth. Not tuned.
 _POINTS, _DEGREE = 20, 3
+# This part of a window away f is looked at again: jumps may be in both halves of both parts at one place. Not tuned.
+_AWAY = 0.02
 
 
 def scatter(field: VectorField, start: tuple[float, Number, Number], h: float, weight: Real) -> Real | None:
@@ -22,17 +24,29 @@ def scatter(field: VectorField, start: tuple[float, Number, Number], h: float, w
     start : t, y, f; h : length with sign of the window; weight : (n,), errors that do not matter.
     """
     t, y, slope = start
+    noise = _scatter_at(field, start, h, weight)
+    if not noise.any():
+        return None
+    away = h * _AWAY
+    there = _scatter_at(field, (t + away, y + away * slope, slope), h, weight)
+    noise = np.where(there > 0.0, np.maximum(noise, there), 0.0)
+    return noise if noise.any() else None
+
+
+def _scatter_at(field: VectorField, at: tuple[float, Number, Number], h: float, weight: Real) -> Real:
+    """The same at one place, zero where f does not scatter."""
+    t, y, slope = at
     run = h * _RUNS
     slopes = np.empty((run.size, y.size), dtype=y.dtype)
     field.nodes(t + run, y + np.outer(run, slope), slopes)
     if not np.isfinite(slopes).all():
-        return None
+        return np.zeros(y.size)
     halves = slopes.reshape(len(PARTS), 2, -1, y.size)
     missed = abs(RESIDUALS @ halves).max(axis=2).reshape(-1, y.size)
     largest = missed.max(axis=0)
     noise: Real = np.where(missed.min(axis=0) > STAYS * largest, largest, 0.0)
     noise[abs(h) * noise < NEGLIGIBLE * weight] = 0.0
-    return noise if noise.any() else None
+    return noise
 
 
 def _residual(x: Real) -> Real:

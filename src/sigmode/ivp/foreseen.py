@@ -1,0 +1,122 @@
+"""Kinks at even distances, as of a table or of an input that is held: foreseen from those that were located."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+__all__ = ["Foreseen"]
+
+# Distances are even if they differ by no more than this part of them, and by what is uncertain about kinks, which may
+# be so large a part of them. Not tuned.
+_EVEN, _CERTAIN = 1e-6, 1e-2
+# Kinks closer than this part of the distance to where one was foreseen show that it was foreseen wrongly, so many of
+# them that none of these is foreseen any more. Not tuned.
+_BESIDE, _WRONG = 0.1, 4
+# Kinks that are taken for granted before one is looked for, and how many times as many if that is found: where they
+# have ceased, there are no more windows too many than kinks were foreseen. Not tuned.
+_GRANTED, _MORE = 2, 2
+# Even distances in a row from which on kinks are foreseen; twice as many each time that this was wrong. Not tuned.
+_IN_A_ROW = 2
+# Kinks that are remembered, and trains of them that are followed. Not tuned.
+_REMEMBERED, _TRAINS = 24, 8
+
+
+class _Located(NamedTuple):
+    """A kink, how uncertain that is, and where the march was that located it."""
+
+    at: float
+    uncertain: float
+    t: float
+
+
+class _Train:
+    """Kinks at even distances.
+
+    looking : whether the next one is looked for, and not taken for granted; granted : how many are, once one was found;
+    wrong : how many were not where they were foreseen, since then
+    """
+
+    def __init__(self, first: float, distance: float) -> None:
+        """first : one of them; distance : with sign."""
+        self._first, self._distance = first, distance
+        self.granted = self._left = _GRANTED
+        self._next = 0  # the number of the one that is ahead
+        self.looking = False
+        self.wrong = 0
+
+    def off(self, at: float) -> float:
+        """How far a kink is from the closest one of these, in units of their distance."""
+        number = (at - self._first) / self._distance
+        return abs(number - round(number))
+
+    def fits(self, kink: _Located) -> bool:
+        """Whether it is one of them."""
+        uncertain = kink.uncertain / abs(self._distance)
+        return uncertain <= _CERTAIN and self.off(kink.at) <= _EVEN + uncertain
+
+    def add(self, at: float) -> None:
+        """One of them was located."""
+        number = round((at - self._first) / self._distance)
+        if number:
+            self._distance = (at - self._first) / number
+        if self.looking:
+            self.looking, self.wrong = False, 0
+            self.granted *= _MORE
+            self._left = self.granted
+        else:
+            self.wrong += 1
+
+    def ahead(self, t: float) -> float:
+        """The next one ahead of t; infinite if it is not taken for granted."""
+        number = math.floor((t - self._first) / self._distance + _EVEN) + 1
+        if number != self._next:
+            if self.looking:  # nothing was found there
+                self.granted, self._left = 1, 0
+            self._next, self.looking = number, self._left == 0
+            self._left -= not self.looking
+        return math.inf if self.looking else self._first + number * self._distance
+
+
+class Foreseen:
+    """Where the next kink is to be expected, in a march in one direction."""
+
+    def __init__(self) -> None:
+        self._known: list[_Located] = []
+        self._in_a_row = _IN_A_ROW
+        self._trains: list[_Train] = []
+
+    def add(self, at: float, uncertain: float, t: float) -> None:
+        """A kink was located, by a march that is at t."""
+        kink = _Located(at, uncertain, t)
+        if self._known and self._known[-1].t == t:  # once more the same one
+            self._known.pop()
+        self._known.append(kink)
+        del self._known[:-_REMEMBERED]
+        train = min(self._trains, key=lambda train: train.off(at), default=None)
+        if train is not None and train.fits(kink):
+            train.add(at)
+        else:
+            if train is not None and train.off(at) <= _BESIDE and not train.looking:
+                train.wrong += 1
+            self._learn(kink)
+        if train is not None and train.wrong == _WRONG:
+            self._trains.remove(train)
+            self._in_a_row *= 2
+
+    def _learn(self, kink: _Located) -> None:
+        """Follow a train that ends with this one, perhaps with others in between, if there is one."""
+        for other in reversed(self._known[:-1]):
+            distance = kink.at - other.at
+            slack = _EVEN * abs(distance) + kink.uncertain + 2.0 * other.uncertain
+            if not slack < _CERTAIN * abs(distance):
+                continue
+            expected = [kink.at - i * distance for i in range(2, self._in_a_row + 1)]
+            if all(any(abs(one.at - each) <= slack + one.uncertain for one in self._known) for each in expected):
+                best = sorted(self._trains, key=lambda train: -train.granted)[: _TRAINS - 1]
+                self._trains = [*best, _Train(kink.at - self._in_a_row * distance, distance)]
+                return
+
+    def ahead(self, t: float) -> float:
+        """The next one ahead of t, or infinite."""
+        return min((train.ahead(t) for train in self._trains), key=lambda at: abs(at - t), default=math.inf)
