@@ -119,4 +119,6 @@ class Foreseen:
 
     def ahead(self, t: float) -> float:
         """The next one ahead of t, or infinite."""
-        return min((train.ahead(t) for train in self._trains), key=lambda at: abs(at - t), default=math.inf)
+        if not self._trains:
+            return math.inf
+        return min((train.ahead(t) for train in self._trains), key=lambda at: abs(at - t))

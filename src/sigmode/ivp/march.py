@@ -227,7 +227,7 @@ class March:
         counts, field = self._counts, self._field
         counts[m.CONSTANT] = field.constant
         counts[m.STORED] = 0
-        self._numbers[[m.BREAK, m.BEHIND]] = self._next_break()
+        self._numbers[m.BREAK], self._numbers[m.BEHIND] = self._next_break()
         self._heed_noise()
         self._make_room(1 if self.noise is not None else most)
         why = self._go_on()
@@ -274,10 +274,13 @@ class March:
     def _next_break(self) -> tuple[float, float]:
         """The first of the user's breaks, and of kinks that are foreseen, that lies ahead; and the room behind it."""
         direction, t = float(self._numbers[m.DIRECTION]), self.t
-        ahead = self._breaks[direction * (self._breaks - t) > _AWAY * np.spacing(abs(t))]
-        given = float(ahead[0]) if ahead.size else direction * math.inf
         kink = self._foreseen.ahead(t)
-        near = direction * (kink - t) <= _AWAY * np.spacing(abs(t))
+        if math.isinf(kink) and not self._breaks.size:
+            return direction * math.inf, 0.0
+        away = _AWAY * np.spacing(abs(t))
+        ahead = self._breaks[direction * (self._breaks - t) > away]
+        given = float(ahead[0]) if ahead.size else direction * math.inf
+        near = direction * (kink - t) <= away
         if near or math.isinf(kink) or direction * (given - kink) <= 0.0:
             return given, 0.0
         return kink, direction * _BEHIND * float(np.spacing(abs(kink)))
