@@ -26,9 +26,9 @@ from .solved import SolvedWindow
 
 __all__ = ["STOPPED", "NeuralCollocation", "NeuralOutput"]
 
-# A window with s functions is reported as s/6 steps, of 1.5 radians of an oscillation each (docs/decisions.md,
-# "Marching").
-_FUNCTIONS_PER_STEP = 6
+# A window with s functions is reported as s/4 steps, of a little more than a radian of an oscillation each
+# (docs/decisions.md, "Marching").
+_FUNCTIONS_PER_STEP = 4
 STOPPED = "`callback` stopped the integration."
 
 
@@ -103,7 +103,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
     max_windows : int
         Limit on the windows that are tried, 20000 by default; then the integration ends with a message.
     substeps : int
-        Into how many steps a window is reported, by default 1 to 4, so that a step is no longer than 1.5 radians
+        Into how many steps a window is reported, by default 1 to 6, so that a step is no longer than 1.3 radians
         of an oscillation. SciPy looks for events by changes of sign between steps: of two zeros in one step it sees
         none. A first window of length `first_step` is one step.
     breaks : array_like, optional
