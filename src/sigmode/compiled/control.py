@@ -23,7 +23,6 @@ __all__ = [
     "AT_ONCE",
     "BAD",
     "BAD_T",
-    "BEHIND",
     "BOUND",
     "BREAK",
     "CHEAP_JACOBIAN",
@@ -55,6 +54,7 @@ __all__ = [
     "RATE",
     "RESTART",
     "RISES",
+    "ROOM",
     "SIMPLE",
     "SIZE",
     "START",
@@ -81,11 +81,11 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # where the iteration did not converge; MARK_T : t when progress was last looked at; BAD_T : where f is not finite;
 # BREAK : the next time at which the user knows f not to be smooth, infinite if there is none; CUT_AT, KINK_AT,
 # RESTART : where a window ends that is cut off before a kink, the kink, and where the next one starts, behind it;
-# UNSETTLED : the last change of what grows far below the tolerance, see `simple.sweep`; BEHIND : how far behind the
-# break the next window starts, with sign.
+# UNSETTLED : the last change of what grows far below the tolerance, see `simple.sweep`; ROOM : how far the break
+# may be off.
 (
     T, BOUND, DIRECTION, LONGEST, H_ABS, TRIAL, H, KNOWN, START, SIZE, RATE, ERROR, MARK_T, BAD_T, FACTOR, BREAK,
-    CUT_AT, KINK_AT, RESTART, UNSETTLED, BEHIND, NUMBERS,
+    CUT_AT, KINK_AT, RESTART, UNSETTLED, ROOM, NUMBERS,
 ) = range(22)  # fmt: skip
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
 # here; FRESH : whether df/dy was made for this window; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
@@ -210,13 +210,14 @@ def _end(numbers, counts):
     end = start + direction * numbers[TRIAL]
     if direction * (end - numbers[BOUND]) >= 0.0:
         end = numbers[BOUND]
-    at = numbers[BREAK] - direction * _BEFORE_BREAK * _spacing(max(abs(start), abs(numbers[BREAK])))
+    room = max(_BEFORE_BREAK * _spacing(max(abs(start), abs(numbers[BREAK]))), numbers[ROOM])
+    at = numbers[BREAK] - direction * room
     if direction * (end - at) > 0.0:
+        bound = direction * numbers[BOUND]
         counts[CUT] = 1
         numbers[CUT_AT] = at
-        bound = direction * numbers[BOUND]
         numbers[KINK_AT] = direction * min(direction * numbers[BREAK], bound)
-        numbers[RESTART] = direction * min(direction * (numbers[BREAK] + numbers[BEHIND]), bound)
+        numbers[RESTART] = direction * min(direction * numbers[BREAK] + numbers[ROOM], bound)
         numbers[TRIAL] = abs(at - start)
         return at
     return end

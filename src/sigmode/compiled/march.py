@@ -37,6 +37,7 @@ from .control import (
     RATE,
     RESTART,
     RISES,
+    ROOM,
     SIMPLE,
     SIZE,
     START,
@@ -306,7 +307,7 @@ def _go_on(
                 counts[SIMPLE] = 1 if norm(df_dy, y, atol, rtol) * numbers[H_ABS] < SIMPLE_BELOW else 0
             if counts[CUT]:
                 _show(counts, rows, Y, K, before)
-                if not _across(numbers, address, words, y, f, K[t.size - 1]):
+                if numbers[ROOM] > 0.0 or not _across(numbers, address, words, y, f, K[t.size - 1]):
                     return asked
             if asked == ASK_SLOPE:
                 if not call_once(address, numbers[T : T + 1], y, words, f):

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from .dense import factor, substitute
 from .functions import call_at_nodes
-from .launch import helper
+from .launch import helper, plain_helper
 from .simple import differences
 from .vectors import LANES, aligned, eight, fused, load, row_times, store
 
-__all__ = ["GOLDEN", "PROBES", "STANDS_OUT", "misses_something"]
+__all__ = ["BESIDE_KINKS", "GOLDEN", "PROBES", "STANDS_OUT", "apart", "misses_something"]
 
 # Points per span at which long windows are probed. Not tuned.
 PROBES = 256
+# A window beside a kink has at least so many times as many as its nodes can watch over: where f jumps there may be
+# pulses (docs/decisions.md, "Windows beside kinks are probed").
+BESIDE_KINKS = 1.2
+# Windows are that, and not beside a break of the user's, if they are further apart than so many numbers. Not tuned.
+_APART = 1500
 # A defect stands out if it is this many times the median of its window. Not tuned.
 STANDS_OUT = 50.0
 # The golden ratio: multiples of it, modulo 1, are the most evenly spread (Source: Knuth, TAOCP 3, sec. 6.4).
 GOLDEN = 0.6180339887498949
+
+
+@plain_helper
+def apart(end: float, start: float) -> Any:
+    """Whether one window ends and the next one starts beside a kink that was located or foreseen."""
+    return abs(start - end) > _APART * np.spacing(max(abs(start), abs(end)))
 
 
 @helper
@@ -75,6 +87,8 @@ def misses_something(address, words, start, end, h, y, slopes, probing, watched,
     J, e, pivots, differing = np.empty((n, n)), np.empty(n), np.empty(n, dtype=np.int64), np.empty((2 * n + 2, n))
     for p in range(h.size):
         m = min(math.ceil(PROBES * abs(h[p]) / span), PROBES)
+        if (p > 0 and apart(end[p - 1], start[p])) or (p + 1 < h.size and apart(end[p], start[p + 1])):
+            m = max(m, math.ceil(BESIDE_KINKS * watched))
         if m <= watched:
             continue
         for i in range(m):

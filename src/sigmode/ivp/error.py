@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from ..arrays import Number, Real
 from ..callback import Callback, tell
 from ..compiled.compare import compare
 from ..compiled.control import CHEAP_JACOBIAN
-from ..compiled.probes import PROBES, STANDS_OUT
+from ..compiled.probes import BESIDE_KINKS, PROBES, STANDS_OUT, apart
 from ..compiled.window import last_places, rounding
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
@@ -371,12 +372,17 @@ def unseen(solution: Solution, field: VectorField, atol: Real, rtol: Real) -> fl
     """Where f does something between the nodes of a long window that neither solution has seen, or None.
 
     Windows longer than the nodes can watch over are probed at irregular points, for a defect u' - f(t, u) that stands
-    out from its window and matters at the tolerance. What is narrower than 1/256 of the span may still be missed.
+    out from its window and matters at the tolerance; those beside kinks in any case. What is narrower than 1/256 of the
+    span, or than a tenth of a window, may still be missed.
     """
     span = float(abs(solution.x[-1] - solution.x[0])) or 1.0
     lengths = np.diff(solution.x)
     counts = np.ceil(PROBES * abs(lengths) / span).astype(int)
-    long = np.flatnonzero(counts > solution.network.n_hidden + 1 + _MORE_FUNCTIONS).tolist()
+    watched = solution.network.n_hidden + 1 + _MORE_FUNCTIONS
+    kinks = np.array([apart(_end(solution, k), solution.x[k + 1]) for k in range(len(lengths) - 1)], dtype=bool)
+    beside_kink = np.append(kinks, False) | np.append(False, kinks)
+    counts[beside_kink] = np.maximum(counts[beside_kink], math.ceil(BESIDE_KINKS * watched))
+    long = np.flatnonzero(counts > watched).tolist()
     if not long:
         return None
     points = np.concatenate([_irregular(int(counts[k])) for k in long])

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 __all__ = ["Foreseen"]
 
-# Distances are even if they differ by no more than this part of them, and by what is uncertain about kinks, which may
-# be so large a part of them. Not tuned.
-_EVEN, _CERTAIN = 1e-6, 1e-2
+# Distances are even if they differ by so many floating-point numbers, and by what is uncertain about kinks, which may
+# be this part of them. Not tuned.
+_ROUNDING, _CERTAIN = 250, 1e-2
+# A march that is less than this part of the distance before a kink is behind it. Not tuned.
+_PASSED = 1e-6
 # Kinks closer than this part of the distance to where one was foreseen show that it was foreseen wrongly, so many of
 # them that none of these is foreseen any more. Not tuned.
 _BESIDE, _WRONG = 0.1, 4
@@ -23,11 +25,20 @@ _REMEMBERED, _TRAINS = 24, 8
 
 
 class _Located(NamedTuple):
-    """A kink, how uncertain that is, and where the march was that located it."""
+    """A kink, how uncertain that is, and how far apart the times are between which f changes.
+
+    t : where the march was that located it
+    """
 
     at: float
     uncertain: float
+    gap: float
     t: float
+
+    @property
+    def slack(self) -> float:
+        """How far it may be from where one is expected."""
+        return self.uncertain + _ROUNDING * math.ulp(self.at)
 
 
 class _Train:
@@ -37,9 +48,9 @@ class _Train:
     wrong : how many were not where they were foreseen, since then
     """
 
-    def __init__(self, first: float, distance: float) -> None:
-        """first : one of them; distance : with sign."""
-        self._first, self._distance = first, distance
+    def __init__(self, first: float, distance: float, gap: float) -> None:
+        """first : one of them; distance : with sign; gap : as of one that was located."""
+        self._first, self._distance, self.gap = first, distance, gap
         self.granted = self._left = _GRANTED
         self._next = 0  # the number of the one that is ahead
         self.looking = False
@@ -52,14 +63,15 @@ class _Train:
 
     def fits(self, kink: _Located) -> bool:
         """Whether it is one of them."""
-        uncertain = kink.uncertain / abs(self._distance)
-        return uncertain <= _CERTAIN and self.off(kink.at) <= _EVEN + uncertain
+        slack = kink.slack / abs(self._distance)
+        return slack <= _CERTAIN and self.off(kink.at) <= slack
 
-    def add(self, at: float) -> None:
+    def add(self, kink: _Located) -> None:
         """One of them was located."""
-        number = round((at - self._first) / self._distance)
+        number = round((kink.at - self._first) / self._distance)
         if number:
-            self._distance = (at - self._first) / number
+            self._distance = (kink.at - self._first) / number
+        self.gap = max(self.gap, kink.gap)
         if self.looking:
             self.looking, self.wrong = False, 0
             self.granted *= _MORE
@@ -69,7 +81,7 @@ class _Train:
 
     def ahead(self, t: float) -> float:
         """The next one ahead of t; infinite if it is not taken for granted."""
-        number = math.floor((t - self._first) / self._distance + _EVEN) + 1
+        number = math.floor((t - self._first) / self._distance + _PASSED) + 1
         if number != self._next:
             if self.looking:  # nothing was found there
                 self.granted, self._left = 1, 0
@@ -86,16 +98,16 @@ class Foreseen:
         self._in_a_row = _IN_A_ROW
         self._trains: list[_Train] = []
 
-    def add(self, at: float, uncertain: float, t: float) -> None:
-        """A kink was located, by a march that is at t."""
-        kink = _Located(at, uncertain, t)
+    def add(self, at: float, uncertain: float, gap: float, t: float) -> None:
+        """A kink was located, by a march that is at t; uncertain : how uncertain that is; gap : see `_Located`."""
+        kink = _Located(at, uncertain, gap, t)
         if self._known and self._known[-1].t == t:  # once more the same one
             self._known.pop()
         self._known.append(kink)
         del self._known[:-_REMEMBERED]
         train = min(self._trains, key=lambda train: train.off(at), default=None)
         if train is not None and train.fits(kink):
-            train.add(at)
+            train.add(kink)
         else:
             if train is not None and train.off(at) <= _BESIDE and not train.looking:
                 train.wrong += 1
@@ -108,17 +120,18 @@ class Foreseen:
         """Follow a train that ends with this one, perhaps with others in between, if there is one."""
         for other in reversed(self._known[:-1]):
             distance = kink.at - other.at
-            slack = _EVEN * abs(distance) + kink.uncertain + 2.0 * other.uncertain
+            slack = kink.slack + 2.0 * other.slack
             if not slack < _CERTAIN * abs(distance):
                 continue
             expected = [kink.at - i * distance for i in range(2, self._in_a_row + 1)]
-            if all(any(abs(one.at - each) <= slack + one.uncertain for one in self._known) for each in expected):
+            if all(any(abs(one.at - each) <= slack + one.slack for one in self._known) for each in expected):
                 best = sorted(self._trains, key=lambda train: -train.granted)[: _TRAINS - 1]
-                self._trains = [*best, _Train(kink.at - self._in_a_row * distance, distance)]
+                self._trains = [*best, _Train(kink.at - self._in_a_row * distance, distance, max(kink.gap, other.gap))]
                 return
 
-    def ahead(self, t: float) -> float:
-        """The next one ahead of t, or infinite."""
+    def ahead(self, t: float) -> tuple[float, float]:
+        """The next one ahead of t, or infinite, and its gap."""
         if not self._trains:
-            return math.inf
-        return min((train.ahead(t) for train in self._trains), key=lambda at: abs(at - t))
+            return math.inf, 0.0
+        next_ones = [(train.ahead(t), train.gap) for train in self._trains]
+        return min(next_ones, key=lambda one: abs(one[0] - t))

@@ -14,7 +14,7 @@ from ..compiled.kinks import DEGREE, NEGLIGIBLE, NOT_SMOOTH, SAME, SWEEPS, first
 from ..trial.basis import basis
 from ..user.field import VectorField
 
-__all__ = ["Kink", "begin", "find"]
+__all__ = ["Kink", "begin", "find", "pinned"]
 
 # A gap between both sides that leaves so much in the values, in units of the tolerance, is none. Far below 1: the error
 # remains when y, and the tolerance with it, has become small, and the estimate does not see it. Not tuned.
@@ -24,6 +24,9 @@ _GAP = 1e-9
 _AIMS = 0.7, 1.4
 # A kink is, exactly, where the line through the differences at its end and at this one is zero. Not tuned.
 _ASIDE = 3.0
+# A jump that was foreseen is one if f differs by so many times what does not matter: the slopes of a window are no
+# more exact at its end. Not tuned.
+_JUMP = 100.0
 # Bisections at most: a double has 52 bits. Not tuned.
 _MOST_BISECTIONS = 64
 # A straight line leads across a kink from this part of the way to it, or from where it is off by this part of the
@@ -39,13 +42,13 @@ _ADJACENT, _CLEAR = 8, 4
 class Kink(NamedTuple):
     """Where the window before it is to end, where it begins to matter, and where the next window is to start.
 
-    exact : where it is, and how uncertain that is.
+    exact : where it is, how uncertain that is, and how far apart the times are between which f changes
     """
 
     before: float
     at: float
     after: float
-    exact: tuple[float, float]
+    exact: tuple[float, float, float]
 
 
 class _Fit(NamedTuple):
@@ -153,7 +156,35 @@ def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real
             after = middle
         else:
             before = middle
-    return Kink(before, after, after, (after, 0.0)) if before != t[0] else None
+    return Kink(before, after, after, (after, 0.0, 0.0)) if before != t[0] else None
+
+
+def pinned(
+    f: VectorField, end: tuple[float, Number], after: float, series: tuple[float, Number], weight: Real
+) -> tuple[float, float]:
+    """Where a jump is that was foreseen, and where the next window is to start: between the end of one and `after`.
+
+    end : its t and y; series : its length, with sign, and the Legendre coefficients (s, n) of its slopes; weight :
+    (n,), errors that do not matter. `after`, twice, where there is no jump that matters: there may be a kink.
+    """
+    t, y = end
+    h, coefficients = series
+    slope = coefficients.sum(axis=0)
+    scale = abs(h) / weight
+
+    def left(moment: float) -> tuple[Number, Number]:
+        there = legendre.legval(1.0 + 2.0 * (moment - t) / h, coefficients)
+        return np.asarray(y + 0.5 * (moment - t) * (slope + there)), np.asarray(there)
+
+    def off(moment: float) -> float:
+        path, slope = left(moment)
+        return float((abs(f(moment, path) - slope) * scale).max()) / _JUMP
+
+    sides = _bisect(off, t, after, abs(h) / _JUMP)
+    if sides is None:
+        return after, after
+    behind = after - sides[1]
+    return sides[1], sides[1] + behind * min(1.0, _part(f, left, sides[1], behind, weight))
 
 
 def _clear_of(
@@ -173,10 +204,13 @@ def _clear_of(
     behind = float(np.copysign(min(abs(run), 0.5 * abs(node - after)), run))
     behind *= min(1.0, _part(f, left, after, behind, weight))
     behind *= min(1.0, _part(f, left, after + behind, behind, weight) ** 0.5)  # a kink: it grows with the distance
-    return Kink(float(before - run), after, after + behind, (where, max(abs(after - where), abs(after - before))))
+    gap = abs(after - before)
+    return Kink(float(before - run), after, after + behind, (where, max(abs(after - where), gap), gap))
 
 
-def _part(f: VectorField, left: _Left, moment: float, behind: float, weight: Real) -> float:
+def _part(
+    f: VectorField, left: Callable[[float], tuple[Number, Number]], moment: float, behind: float, weight: Real
+) -> float:
     """The part of the way behind a kink on which the wrong slope before it, as it is at one moment, is not seen."""
     y, slope = left(moment)
     wrong = abs(behind) * abs(f(moment, y) - slope)

@@ -17,7 +17,7 @@ from ..compiled.march import advance
 from ..trial.basis import Basis
 from ..user.field import VectorField
 from .foreseen import Foreseen
-from .kinks import begin, find
+from .kinks import begin, find, pinned
 from .noise import AT, NEGLIGIBLE, RESIDUALS, scatter
 from .window import OneSystem, make_window
 
@@ -33,8 +33,8 @@ _NOISE = 15.0
 _ROUNDING = 1e3 * EPS
 # A break counts if it is this many floating-point numbers ahead. Not tuned.
 _AWAY = 2000
-# Windows start this many behind a kink that was foreseen: it may be a little later. Not tuned.
-_BEHIND = 1000
+# A kink that was foreseen may be off by this many. Not tuned.
+_ROOM = 2000
 _LIMIT = "The limit of {most} windows (`max_windows`) was reached at t = {t:.6g}: does `fun` jump to and fro there?"
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
 
@@ -227,7 +227,7 @@ class March:
         counts, field = self._counts, self._field
         counts[m.CONSTANT] = field.constant
         counts[m.STORED] = 0
-        self._numbers[m.BREAK], self._numbers[m.BEHIND] = self._next_break()
+        self._numbers[m.BREAK], self._numbers[m.ROOM] = self._next_break()
         self._heed_noise()
         self._make_room(1 if self.noise is not None else most)
         why = self._go_on()
@@ -272,25 +272,23 @@ class March:
         ]
 
     def _next_break(self) -> tuple[float, float]:
-        """The first of the user's breaks, and of kinks that are foreseen, that lies ahead; and the room behind it."""
+        """The first of the user's breaks, and of kinks that are foreseen, that lies ahead; how far it may be off."""
         direction, t = float(self._numbers[m.DIRECTION]), self.t
-        kink = self._foreseen.ahead(t)
+        kink, gap = self._foreseen.ahead(t)
         if math.isinf(kink) and not self._breaks.size:
             return direction * math.inf, 0.0
-        away = _AWAY * np.spacing(abs(t))
-        ahead = self._breaks[direction * (self._breaks - t) > away]
+        ahead = self._breaks[direction * (self._breaks - t) > _AWAY * np.spacing(abs(t))]
         given = float(ahead[0]) if ahead.size else direction * math.inf
-        near = direction * (kink - t) <= away
-        if near or math.isinf(kink) or direction * (given - kink) <= 0.0:
-            return given, 0.0
-        return kink, direction * _BEHIND * float(np.spacing(abs(kink)))
+        room = max(gap, _ROOM * math.ulp(kink)) if math.isfinite(kink) else math.inf
+        comes_first = direction * (kink - t) > 2.0 * room and direction * (given - kink) > 0.0
+        return (kink, room) if comes_first else (given, 0.0)
 
     def _look_for_kink(self) -> None:
         """Cut the window off before the first kink of f, if there is one."""
         window, field = self._window, self._field
         if self._memory is not None and not self._counts[m.RISES] and not self._looks_odd():
             return
-        weight = window.atol + window.rtol * np.maximum(abs(self.y), abs(self.Y).max(axis=0))
+        weight = self._weight()
         start = self.t, self.y, self.f
         if not (np.isfinite(self.Y).all() and np.isfinite(self.K).all()):
             return
@@ -406,6 +404,7 @@ class March:
         if not self.in_compiled_code:
             self.y_start, self.y = self.y, self._window.Y[-1].copy()
         if self._counts[m.CUT]:  # up to the kink by the slope before it, behind it by the midpoint rule
+            self._pin_down()
             cut_at, kink_at, restart = self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]].tolist()
             behind, before = restart - kink_at, self.K[-1]
             self.y[:] += (kink_at - cut_at + 0.5 * behind) * before
@@ -415,6 +414,22 @@ class March:
             self._ask_slope()
             if self._counts[m.CUT]:
                 self._window.legendre[0] = self.f
+
+    def _pin_down(self) -> None:
+        """Where exactly the kink is that was foreseen, if the window was cut off before one."""
+        numbers, room = self._numbers, self._numbers[m.ROOM]
+        cut_at, kink_at, restart, bound = numbers[[m.CUT_AT, m.KINK_AT, m.RESTART, m.BOUND]].tolist()
+        if not abs(kink_at - numbers[m.BREAK]) < room:
+            return
+        series = self.h, self._window.legendre
+        kink_at, start = pinned(self._field, (cut_at, self.y.copy()), restart, series, self._weight())
+        numbers[m.KINK_AT], numbers[m.RESTART] = kink_at, restart if restart == bound else start
+        numbers[m.T] = numbers[m.RESTART]
+
+    def _weight(self) -> Real:
+        """Errors that do not matter in the present window, (n,)."""
+        window = self._window
+        return np.asarray(window.atol + window.rtol * np.maximum(abs(self.y), abs(self.Y).max(axis=0)))
 
     def _ask_slope(self) -> None:
         """The slope where the march is."""

@@ -128,9 +128,9 @@ def solve_ivp(
 
     The estimate is the difference to a second solution on the same windows with wider networks; it follows growth and
     decay of errors. It costs about half of a solution, or less. Long windows are probed for what lies between their
-    points, 256 probes per span; what is narrower, a pulse in `fun` after a long quiet time, may be missed: set
-    ``max_step``. Unlike SciPy's, ``res.sol`` gives NaN outside of the
-    span, unless it is called with ``extrapolate=True``.
+    points, 256 probes per span, and those beside jumps of `fun` in any case; what is narrower, a pulse in `fun` after a
+    long quiet time or between two jumps, may be missed: set ``max_step``. Unlike SciPy's, ``res.sol`` gives NaN outside
+    of the span, unless it is called with ``extrapolate=True``.
 
     References
     ----------
