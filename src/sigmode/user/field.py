@@ -160,29 +160,39 @@ class VectorField:
         self.nfev += t.size - others
         if self._whole is not False and self._try_whole(t, Y, K):
             return
-        if others:
-            if (t[-others:] != t[-1]).any():
-                K[-others:] = [
-                    self._single(*each) for each in zip(t[-others:].tolist(), Y[-others:].copy(), strict=True)
-                ]
-            else:
-                K[-others:] = self._columns(float(t[-1]), Y[-others:])
+        if others and not (t[-others:] != t[-1]).any():
+            K[-others:] = self._columns(float(t[-1]), Y[-others:])
             t, Y, K = t[:-others], Y[:-others], K[:-others]
-        if self.vectorized:
-            for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
-                slope[:] = self._single(moment, y)
-            return
-        if self.compiled and call_on_nodes(self.compiled, t, Y, K):
-            return
-        fun, shape, dtype, n = self.fun, self._shape, self.dtype, self.n
-        for moment, y, slope in zip(t.tolist(), Y.copy(), K, strict=True):
+        if not self.compiled or not call_on_nodes(self.compiled, t, Y, K):
+            self._one_by_one(t.tolist(), Y.copy(), K)
+
+    def _one_by_one(self, t: list[float], Y: Number, K: Number) -> None:
+        """f at the points (t_i, Y_i) by single calls, written to K (s, n); it may write to Y (s, n).
+
+        Numbers in lists are gathered, and written at the end: to write a row of them takes longer than many an f.
+        """
+        fun, shape, dtype, n = self._single if self.vectorized else self.fun, self._shape, self.dtype, self.n
+        numbers: list[Any] = []  # from the first list on
+        for moment, y, slope in zip(t, Y, K, strict=True):
             value = fun(moment, y)
-            if type(value) in _SEVERAL and len(value) == n and _PLAIN.issuperset(map(type, value)):
-                slope[:] = value
+            if type(value) in _SEVERAL and len(value) == n:
+                numbers += value  # now: f may return the same list every time
                 continue
             if type(value) is not np.ndarray or value.dtype is not dtype or value.shape != shape:
                 value = self._result(value, shape)
-            slope[:] = value
+            if numbers:
+                numbers += value.tolist()
+            else:
+                slope[:] = value
+        if numbers:
+            K[len(K) - len(numbers) // n :] = self._rows(numbers)
+
+    def _rows(self, numbers: list[Any]) -> Number:
+        """Rows of n numbers, (s, n), from lists with n entries each."""
+        if _PLAIN.issuperset(map(type, numbers)):
+            return np.array(numbers, dtype=self.dtype).reshape(-1, self.n)
+        lists = [numbers[i : i + self.n] for i in range(0, len(numbers), self.n)]
+        return np.array([self._result(each, self._shape) for each in lists])
 
     def jacobian(
         self,
@@ -258,8 +268,7 @@ class VectorField:
             with np.errstate(all="ignore"):
                 if self._try_whole(np.full(len(rows), t), rows, values):
                     return values
-        for value, row in zip(values, rows, strict=True):
-            value[:] = self._single(t, row)  # at once: f may return the same array every time
+        self._one_by_one([t] * len(rows), rows, values)
         return values
 
     def _try_whole(self, t: Number, Y: Number, K: Number) -> bool:
