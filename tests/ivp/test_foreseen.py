@@ -37,6 +37,12 @@ def test_uneven_kinks_foresee_nothing():
     assert so_uncertain_that_all_are_even.ahead(0.31)[0] == math.inf
 
 
+def test_a_kink_at_zero_may_be_a_rounding_error_off():
+    assert located(-0.3, -0.2, -0.1, 3e-17).ahead(3e-17)[0] == pytest.approx(0.1)
+    foreseen = located(-0.3, -0.2, -0.1)
+    assert foreseen.ahead(-0.1)[0] == pytest.approx(0.0, abs=1e-15)
+
+
 def test_others_may_lie_between():
     assert located(0.1, 0.163, 0.2, 0.247, 0.3).ahead(0.3)[0] == pytest.approx(0.4)
 
@@ -182,6 +188,20 @@ def test_a_pulse_between_two_jumps_that_are_foreseen_is_seen(seed):
     res, exact = solved_in_steps(at, values, 30.0, 1e-8)
     assert res.success
     assert_allclose(res.sol(at)[0], exact, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_trains_pass_zero(sign):
+    values = np.arange(31.0) % 2.0
+    at = -1.5 + 0.1 * np.arange(1, 31)
+    fun = lambda t, y: sign * (-y + values[np.searchsorted(at, sign * t, side="right")])
+    res = sm.solve_ivp(fun, (-1.5 * sign, 1.55 * sign), [0.5], rtol=1e-8, atol=1e-8)
+    exact = [0.5]
+    for value in values[:-1]:
+        exact.append((exact[-1] - value) * math.exp(-0.1) + value)
+    assert res.success
+    assert_allclose(res.sol(sign * at)[0], exact[1:], rtol=1e-8, atol=1e-8)
+    assert res.nfev < 30 * 350
 
 
 def test_what_has_become_smooth_is_solved_by_long_windows():

@@ -38,7 +38,7 @@ class _Located(NamedTuple):
     @property
     def slack(self) -> float:
         """How far it may be from where one is expected."""
-        return self.uncertain + _ROUNDING * math.ulp(self.at)
+        return self.uncertain + _ROUNDING * math.ulp(max(abs(self.at), abs(self.t)))
 
 
 class _Train:

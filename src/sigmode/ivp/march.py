@@ -279,7 +279,7 @@ class March:
             return direction * math.inf, 0.0
         ahead = self._breaks[direction * (self._breaks - t) > _AWAY * np.spacing(abs(t))]
         given = float(ahead[0]) if ahead.size else direction * math.inf
-        room = max(gap, _ROOM * math.ulp(kink)) if math.isfinite(kink) else math.inf
+        room = max(gap, _ROOM * math.ulp(max(abs(kink), abs(t)))) if math.isfinite(kink) else math.inf
         comes_first = direction * (kink - t) > 2.0 * room and direction * (given - kink) > 0.0
         return (kink, room) if comes_first else (given, 0.0)
 
