@@ -169,13 +169,14 @@ class VectorField:
     def _one_by_one(self, t: list[float], Y: Number, K: Number) -> None:
         """f at the points (t_i, Y_i) by single calls, written to K (s, n); it may write to Y (s, n).
 
-        Numbers in lists are gathered, and written at the end: to write a row of them takes longer than many an f.
+        Numbers in lists are gathered, and written at the end: to write a row of them takes longer than many an f. Not
+        what f may still change, arrays in lists.
         """
         fun, shape, dtype, n = self._single if self.vectorized else self.fun, self._shape, self.dtype, self.n
         numbers: list[Any] = []  # from the first list on
         for moment, y, slope in zip(t, Y, K, strict=True):
             value = fun(moment, y)
-            if type(value) in _SEVERAL and len(value) == n:
+            if type(value) in _SEVERAL and len(value) == n and _PLAIN.issuperset(map(type, value)):
                 numbers += value  # now: f may return the same list every time
                 continue
             if type(value) is not np.ndarray or value.dtype is not dtype or value.shape != shape:
@@ -185,14 +186,7 @@ class VectorField:
             else:
                 slope[:] = value
         if numbers:
-            K[len(K) - len(numbers) // n :] = self._rows(numbers)
-
-    def _rows(self, numbers: list[Any]) -> Number:
-        """Rows of n numbers, (s, n), from lists with n entries each."""
-        if _PLAIN.issuperset(map(type, numbers)):
-            return np.array(numbers, dtype=self.dtype).reshape(-1, self.n)
-        lists = [numbers[i : i + self.n] for i in range(0, len(numbers), self.n)]
-        return np.array([self._result(each, self._shape) for each in lists])
+            K[len(K) - len(numbers) // n :] = np.array(numbers, dtype=dtype).reshape(-1, n)
 
     def jacobian(
         self,
