@@ -168,6 +168,20 @@ def test_a_jump_that_is_not_where_it_was_foreseen(start, early, rtol):
     assert_allclose(res.sol(later.ravel())[0].reshape(later.shape), behind, rtol=2 * rtol, atol=2 * rtol)
 
 
+@pytest.mark.parametrize("rtol", [1e-3, 1e-4])
+def test_where_times_are_coarse_nothing_is_foreseen(rtol):
+    """40000 floating-point numbers in a period: to keep 4000 of them clear of each jump would be seen."""
+    start, period = 1.7e9, 0.01
+    at, values = start + period * np.arange(1, 31), np.arange(31) % 2
+    fun = lambda t, y: (-y + values[np.searchsorted(at, t, side="right")]) / period
+    res = sm.solve_ivp(fun, (start, start + 31 * period), [0.5], rtol=rtol, atol=rtol)
+    exact = [0.5]
+    for h, value in zip(np.diff([start, *at]), values[:-1], strict=True):
+        exact.append((exact[-1] - value) * math.exp(-h / period) + value)
+    assert res.success
+    assert_allclose(res.sol(at)[0], exact[1:], rtol=rtol, atol=rtol)
+
+
 def test_jitter_makes_nothing_dearer():
     rng = np.random.default_rng(0)
     at, values = np.arange(1, 60) + 1e-9 * rng.uniform(-1, 1, 59), rng.normal(size=60)
@@ -224,6 +238,21 @@ def test_a_kink_that_is_foreseen_at_the_end_does_not_lead_beyond_it(direction):
         assert res.t[-1] == end
         assert (direction * np.diff(res.sol.x) > 0.0).all()
         assert_allclose(res.y[0, -1], exact, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6])
+def test_breaks_may_be_off_by_a_rounding_error_of_f(rtol):
+    period, duty = 0.02, 0.3
+    fun = lambda t, y: [(12.0 * ((t % period) < duty * period) - 2.0 * y[0]) / 0.05]
+    edges = np.add.outer(period * np.arange(50), [0.0, duty * period]).ravel()
+    res = sm.solve_ivp(fun, (0, 1), [0.0], rtol=rtol, atol=1e-3 * rtol, breaks=edges)
+    exact = 0.0
+    for _ in range(50):
+        exact = (exact - 6.0) * math.exp(-duty * period / 0.025) + 6.0
+        exact *= math.exp(-(1.0 - duty) * period / 0.025)
+    assert res.success
+    assert_allclose(res.y[0, -1], exact, rtol=rtol)
+    assert res.nfev < 100 * (80 if rtol > 1e-4 else 120)  # 230 and 530 where f had jumped a little earlier or later
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -117,8 +117,6 @@ _SUSPICIOUS, _MOST_LOOKS, _NOT_FOUND_RATIO = 2.0, 6, 0.3
 # Noise is looked for at the second and the fourth look in a window that finds no kink, and at every so many looks in
 # the whole march: it may pass for kinks. Not tuned.
 _NOW_AND_THEN = 16
-# Windows end this many floating-point numbers before a break: f may take it with a rounding error. Not tuned.
-_BEFORE_BREAK = 1000
 # A window becomes shorter for simple sweeps if none of so many before it did. Not tuned.
 _BETWEEN_SHORTENINGS = 6
 # Degree of the polynomial that predicts the next window's slopes. Not tuned.
@@ -210,8 +208,7 @@ def _end(numbers, counts):
     end = start + direction * numbers[TRIAL]
     if direction * (end - numbers[BOUND]) >= 0.0:
         end = numbers[BOUND]
-    room = max(_BEFORE_BREAK * _spacing(max(abs(start), abs(numbers[BREAK]))), numbers[ROOM])
-    at = numbers[BREAK] - direction * room
+    at = numbers[BREAK] - direction * numbers[ROOM]
     if direction * (end - at) > 0.0:
         bound = direction * numbers[BOUND]
         counts[CUT] = 1

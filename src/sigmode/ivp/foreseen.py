@@ -8,8 +8,9 @@ from typing import NamedTuple
 __all__ = ["Foreseen"]
 
 # Distances are even if they differ by so many floating-point numbers, and by what is uncertain about kinks, which may
-# be this part of them. Not tuned.
-_ROUNDING, _CERTAIN = 250, 1e-2
+# be these parts of them. Not tuned.
+_ROUNDING = 250
+_RESOLVED, _CERTAIN = 1e-4, 1e-2
 # A march that is less than this part of the distance before a kink is behind it. Not tuned.
 _PASSED = 1e-6
 # Kinks closer than this part of the distance to where one was foreseen show that it was foreseen wrongly, so many of
@@ -36,9 +37,14 @@ class _Located(NamedTuple):
     t: float
 
     @property
+    def rounding(self) -> float:
+        """How far it may be from where one is expected by rounding."""
+        return _ROUNDING * math.ulp(max(abs(self.at), abs(self.t)))
+
+    @property
     def slack(self) -> float:
-        """How far it may be from where one is expected."""
-        return self.uncertain + _ROUNDING * math.ulp(max(abs(self.at), abs(self.t)))
+        """How far it may be in all."""
+        return self.uncertain + self.rounding
 
 
 class _Train:
@@ -121,7 +127,7 @@ class Foreseen:
         for other in reversed(self._known[:-1]):
             distance = kink.at - other.at
             slack = kink.slack + 2.0 * other.slack
-            if not slack < _CERTAIN * abs(distance):
+            if not (slack < _CERTAIN * abs(distance) and kink.rounding < _RESOLVED * abs(distance)):
                 continue
             expected = [kink.at - i * distance for i in range(2, self._in_a_row + 1)]
             if all(any(abs(one.at - each) <= slack + one.slack for one in self._known) for each in expected):

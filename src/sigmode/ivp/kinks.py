@@ -37,6 +37,8 @@ _SEEN = 0.2
 # Distances in floating-point numbers: between both sides at the end, and by which the left side keeps clear of them.
 # Not tuned.
 _ADJACENT, _CLEAR = 8, 4
+# A jump that is known nearly is first looked for so many floating-point numbers around that. Not tuned.
+_CLOSE = 16
 
 
 class Kink(NamedTuple):
@@ -160,15 +162,19 @@ def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real
 
 
 def pinned(
-    f: VectorField, end: tuple[float, Number], after: float, series: tuple[float, Number], weight: Real
+    f: VectorField,
+    end: tuple[float, Number],
+    ahead: tuple[float, float],
+    series: tuple[float, Number],
+    weight: Real,
 ) -> tuple[float, float]:
-    """Where a jump is that was foreseen, and where the next window is to start: between the end of one and `after`.
+    """Where a jump is that is known nearly, and where the next window is to start.
 
-    end : its t and y; series : its length, with sign, and the Legendre coefficients (s, n) of its slopes; weight :
-    (n,), errors that do not matter. `after`, twice, where there is no jump that matters: there may be a kink.
+    end : t and y of the window before it; ahead : where it should be, and the last time where it may be; series : the
+    window's length, with sign, and the Legendre coefficients (s, n) of its slopes; weight : (n,), errors that do not
+    matter. Where it should be, twice, where there is no jump that matters: there may be a kink.
     """
-    t, y = end
-    h, coefficients = series
+    (t, y), (at, last), (h, coefficients) = end, ahead, series
     slope = coefficients.sum(axis=0)
     scale = abs(h) / weight
 
@@ -180,10 +186,21 @@ def pinned(
         path, slope = left(moment)
         return float((abs(f(moment, path) - slope) * scale).max()) / _JUMP
 
-    sides = _bisect(off, t, after, abs(h) / _JUMP)
+    close = float(np.copysign(_CLOSE * np.spacing(max(abs(at), abs(t))), h))
+    if off(at) > 1.0:
+        before, after = at - close, float(np.nextafter(at, t))
+        if not off(after) > 1.0:  # exactly there
+            return at, at
+        if off(before) > 1.0:
+            before, after = t, before
+    else:
+        before, after = at, min(at + close, last, key=lambda moment: abs(moment - t))
+        if not off(after) > 1.0:
+            before, after = after, last
+    sides = _bisect(off, before, after, abs(h) / _JUMP) if before != after else None
     if sides is None:
-        return after, after
-    behind = after - sides[1]
+        return at, at
+    behind = last - sides[1]
     return sides[1], sides[1] + behind * min(1.0, _part(f, left, sides[1], behind, weight))
 
 

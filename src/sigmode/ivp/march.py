@@ -31,10 +31,9 @@ _NOT_LOOKED_AT = np.empty(0)
 _NOISE = 15.0
 # What f scatters by, in units of y, is called its rounding below this. Not tuned.
 _ROUNDING = 1e3 * EPS
-# A break counts if it is this many floating-point numbers ahead. Not tuned.
-_AWAY = 2000
-# A kink that was foreseen may be off by this many. Not tuned.
-_ROOM = 2000
+# A break, and a kink that was foreseen, may be off by so many floating-point numbers: f may take it with a rounding
+# error. Not tuned.
+_GIVEN, _FORESEEN = 1000, 2000
 _LIMIT = "The limit of {most} windows (`max_windows`) was reached at t = {t:.6g}: does `fun` jump to and fro there?"
 _STUCK = "No progress beyond t = {t:.6g}: is `fun` discontinuous or noisy there?"
 
@@ -275,13 +274,16 @@ class March:
         """The first of the user's breaks, and of kinks that are foreseen, that lies ahead; how far it may be off."""
         direction, t = float(self._numbers[m.DIRECTION]), self.t
         kink, gap = self._foreseen.ahead(t)
-        if math.isinf(kink) and not self._breaks.size:
-            return direction * math.inf, 0.0
-        ahead = self._breaks[direction * (self._breaks - t) > _AWAY * np.spacing(abs(t))]
-        given = float(ahead[0]) if ahead.size else direction * math.inf
-        room = max(gap, _ROOM * math.ulp(max(abs(kink), abs(t)))) if math.isfinite(kink) else math.inf
-        comes_first = direction * (kink - t) > 2.0 * room and direction * (given - kink) > 0.0
-        return (kink, room) if comes_first else (given, 0.0)
+        first = direction * math.inf, 0.0
+        if self._breaks.size:
+            rooms = _GIVEN * np.spacing(np.maximum(abs(self._breaks), abs(t)))
+            ahead = np.flatnonzero(direction * (self._breaks - t) > 2.0 * rooms)
+            first = (float(self._breaks[ahead[0]]), float(rooms[ahead[0]])) if ahead.size else first
+        if math.isinf(kink):
+            return first
+        room = max(gap, _FORESEEN * math.ulp(max(abs(kink), abs(t))))
+        comes_first = direction * (kink - t) > 2.0 * room and direction * (first[0] - kink) > 0.0
+        return (kink, room) if comes_first else first
 
     def _look_for_kink(self) -> None:
         """Cut the window off before the first kink of f, if there is one."""
@@ -416,13 +418,14 @@ class March:
                 self._window.legendre[0] = self.f
 
     def _pin_down(self) -> None:
-        """Where exactly the kink is that was foreseen, if the window was cut off before one."""
+        """Where exactly a break or a kink that was foreseen is, if the window was cut off before one."""
         numbers, room = self._numbers, self._numbers[m.ROOM]
         cut_at, kink_at, restart, bound = numbers[[m.CUT_AT, m.KINK_AT, m.RESTART, m.BOUND]].tolist()
         if not abs(kink_at - numbers[m.BREAK]) < room:
             return
         series = self.h, self._window.legendre
-        kink_at, start = pinned(self._field, (cut_at, self.y.copy()), restart, series, self._weight())
+        end = cut_at, self.y.copy()
+        kink_at, start = pinned(self._field, end, (kink_at, restart), series, self._weight())
         numbers[m.KINK_AT], numbers[m.RESTART] = kink_at, restart if restart == bound else start
         numbers[m.T] = numbers[m.RESTART]
 

@@ -288,7 +288,7 @@ def _message(worst: Worst) -> str:
     if math.isinf(worst.ratio):
         return (
             f"The global error could not be estimated beyond t = {worst.t:.6g}: errors grow too fast, or `fun` is not "
-            "smooth there. Shorten the span or tighten the tolerances."
+            "smooth there. Shorten the span, tighten the tolerances, or give `breaks`."
         )
     message = (
         f"The estimated global error is {worst.ratio:.2g} times the tolerance atol + rtol |y| at t = {worst.t:.6g}, "
