@@ -161,6 +161,13 @@ def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real
     return Kink(before, after, after, (after, 0.0, 0.0)) if before != t[0] else None
 
 
+@functools.cache
+def _at_the_end(s: int) -> Real:
+    """From Legendre coefficients on [0, 1] to the Taylor coefficients at 1, the first three, (3, s)."""
+    k = np.arange(s, dtype=np.float64)
+    return np.array([np.ones(s), k * (k + 1.0), 0.5 * (k - 1.0) * k * (k + 1.0) * (k + 2.0) / 2.0])
+
+
 def pinned(
     f: VectorField,
     end: tuple[float, Number],
@@ -175,12 +182,13 @@ def pinned(
     matter. Where it should be, twice, where there is no jump that matters: there may be a kink.
     """
     (t, y), (at, last), (h, coefficients) = end, ahead, series
-    slope = coefficients.sum(axis=0)
+    slope, bend, twist = _at_the_end(len(coefficients)) @ coefficients
     scale = abs(h) / weight
 
     def left(moment: float) -> tuple[Number, Number]:
-        there = legendre.legval(1.0 + 2.0 * (moment - t) / h, coefficients)
-        return np.asarray(y + 0.5 * (moment - t) * (slope + there)), np.asarray(there)
+        run = moment - t
+        x = run / h
+        return y + run * (slope + 0.5 * x * bend), slope + x * (bend + x * twist)
 
     def off(moment: float) -> float:
         path, slope = left(moment)
