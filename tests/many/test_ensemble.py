@@ -269,13 +269,21 @@ class TestResults:
         a = np.linspace(1.0, 2.0, N)
         sm.solve_ensemble(compiled_riccati, (0, 3), [0.5], args=(a[:10],))  # compiled by now
         seen = []
-        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
+        stopped = threading.Event()
+
+        def press():  # again if nothing comes of it: Python loses what is raised while it removes a weak reference
+            while not stopped.wait(0.3):
+                os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=press, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
-            sm.solve_ensemble(
-                compiled_riccati, (0, 3), [0.5], args=(a,), workers=workers, t_eval=T, rtol=1e-8,
-                callback=lambda done, N: seen.append(done),
-            )  # fmt: skip
+            try:
+                sm.solve_ensemble(
+                    compiled_riccati, (0, 3), [0.5], args=(a,), workers=workers, t_eval=T, rtol=1e-8,
+                    callback=lambda done, N: seen.append(done),
+                )  # fmt: skip
+            finally:
+                stopped.set()
         assert seen[-1] < N
 
 
