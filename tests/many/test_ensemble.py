@@ -277,13 +277,11 @@ class TestResults:
 
         threading.Thread(target=press, daemon=True).start()
         with pytest.raises(KeyboardInterrupt):
-            try:
-                sm.solve_ensemble(
-                    compiled_riccati, (0, 3), [0.5], args=(a,), workers=workers, t_eval=T, rtol=1e-8,
-                    callback=lambda done, N: seen.append(done),
-                )  # fmt: skip
-            finally:
-                stopped.set()
+            sm.solve_ensemble(
+                compiled_riccati, (0, 3), [0.5], args=(a,), workers=workers, t_eval=T, rtol=1e-8,
+                callback=lambda done, N: seen.append(done),
+            )  # fmt: skip
+        stopped.set()
         assert seen[-1] < N
 
 
