@@ -165,7 +165,7 @@ def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real
 def _at_the_end(s: int) -> Real:
     """From Legendre coefficients on [0, 1] to the Taylor coefficients at 1, the first three, (3, s)."""
     k = np.arange(s, dtype=np.float64)
-    return np.array([np.ones(s), k * (k + 1.0), 0.5 * (k - 1.0) * k * (k + 1.0) * (k + 2.0) / 2.0])
+    return np.array([np.ones(s), k * (k + 1.0), 0.25 * (k - 1.0) * k * (k + 1.0) * (k + 2.0)])
 
 
 def pinned(
