@@ -79,7 +79,7 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # Places in `numbers`. H_ABS, TRIAL : lengths of the next and of the present window; H : the latter with sign; KNOWN :
 # of the window whose slopes are known; START : of the accepted window; SIZE, RATE : of Newton's last step; ERROR : NaN
 # where the iteration did not converge; MARK_T : t when progress was last looked at; BAD_T : where f is not finite;
-# BREAK : the next time at which the user knows f not to be smooth, infinite if there is none; CUT_AT, KINK_AT,
+# BREAK : the next time at which f is known, or foreseen, not to be smooth, infinite if there is none; CUT_AT, KINK_AT,
 # RESTART : where a window ends that is cut off before a kink, the kink, and where the next one starts, behind it;
 # UNSETTLED : the last change of what grows far below the tolerance, see `simple.sweep`; ROOM : how far the break
 # may be off.
