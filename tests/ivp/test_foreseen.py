@@ -265,3 +265,15 @@ def test_a_break_may_be_a_rounding_error_behind_the_end(compiled):
             assert res.t[-1] == end
             assert (np.sign(end) * np.diff(res.sol.x) > 0.0).all()
             assert_allclose(res.y[0, -1], math.exp(-end), rtol=1e-10)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("ulps", range(996, 1004))
+def test_a_window_may_end_exactly_where_one_is_cut_off_before_a_break(compiled, ulps):
+    fun = lambda t, y: -y + (t > 1.0)
+    res = sm.solve_ivp(
+        numba.njit(fun) if compiled else fun, (0, 2), [0.0], breaks=[1.0], first_step=1.0 - ulps * np.spacing(1.0),
+        rtol=1e-8, atol=1e-8,
+    )  # fmt: skip
+    assert res.success
+    assert_allclose(res.y[0, -1], 1.0 - math.exp(-1.0), rtol=1e-8)

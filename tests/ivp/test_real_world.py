@@ -13,6 +13,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import sigmode as sm
 from sigmode import NeuralCollocation
+from sigmode.ivp.noise import scatter
+from sigmode.user.field import VectorField
 
 
 def plain_and_compiled(fun):
@@ -193,6 +195,24 @@ def test_tables_at_uneven_times(seed, steps):
         assert abs(res.y[0, -1] - exact) < 0.1 * rtol * abs(exact) + 3.0 * res.error[0, -1]
 
 
+def test_windows_become_short_where_kinks_are_close():
+    """A thrust curve, and a long flight: that windows might be long is no reason to try it behind each kink."""
+    calls = []
+    for seed in range(5, 11):
+        times = np.sort(np.random.default_rng(seed).uniform(0.0, 0.3, 12))
+        table = np.random.default_rng(6).uniform(0.0, 5.0, 12)
+
+        def fun(t, y, times=times, table=table):
+            calls.append(t)
+            return [y[1], np.interp(t, times, table) - 1e-3 * y[1]]
+
+        res = scipy.integrate.solve_ivp(
+            fun, (0, 1e3), [0.0, 0.0], method=NeuralCollocation, first_step=0.5, rtol=1e-6, atol=1e-8
+        )
+        assert res.success
+    assert sum(t < 0.3 for t in calls) < 6 * 12 * 150  # 169 where all windows behind kinks are as long as before
+
+
 @pytest.mark.parametrize("solve", [scipy.integrate.solve_ivp, sm.solve_ivp])
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("kind", ["plain", "compiled", "complex", "many equations"])
@@ -317,6 +337,19 @@ def test_noise_is_found_and_solved_down_to(name, tol):
         assert "`fun` scatters by about" in res.message
         assert "cannot be met" in res.message
     assert res.nfev < 3000
+
+
+def test_a_look_for_noise_ends_where_f_is_smooth():
+    times = []
+
+    def fun(t, y):
+        times.append(t)
+        return [math.sin(t) - y[0]]
+
+    start = 0.0, np.array([1.0]), np.array([-1.0])
+    assert scatter(VectorField(fun, 1, float, False), start, 0.5, np.array([1e-9])) is None
+    assert len(times) == 10
+    assert max(times) < 0.01 * 0.5
 
 
 def test_noise_is_said_in_a_warning_where_no_bound_is_kept():

@@ -52,6 +52,7 @@ __all__ = [
     "NUMBERS",
     "PARTIAL",
     "RATE",
+    "REACH",
     "RESTART",
     "RISES",
     "ROOM",
@@ -82,13 +83,14 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # BREAK : the next time at which f is known, or foreseen, not to be smooth, infinite if there is none; CUT_AT, KINK_AT,
 # RESTART : where a window ends that is cut off before a kink, the kink, and where the next one starts, behind it;
 # UNSETTLED : the last change of what grows far below the tolerance, see `simple.sweep`; ROOM : how far the break
-# may be off.
+# may be off; REACH : the length of a window in which the last kink was found, or could have been, zero before the
+# first one.
 (
     T, BOUND, DIRECTION, LONGEST, H_ABS, TRIAL, H, KNOWN, START, SIZE, RATE, ERROR, MARK_T, BAD_T, FACTOR, BREAK,
-    CUT_AT, KINK_AT, RESTART, UNSETTLED, ROOM, NUMBERS,
-) = range(22)  # fmt: skip
+    CUT_AT, KINK_AT, RESTART, UNSETTLED, ROOM, REACH, NUMBERS,
+) = range(23)  # fmt: skip
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
-# here; FRESH : whether df/dy was made for this window; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
+# here; FRESH : whether df/dy was made here, too; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
 # component of f that is not finite, or less than zero; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS
 # : whether it must not; CUT : whether the window is cut off before a kink; LOOKED : how often kinks have been looked
 # for in it; RISES : whether something begins to move in it that was exactly at rest; LOOKS : how often in the whole
@@ -114,6 +116,10 @@ _FAILED_RATIO, _LARGEST_AFTER_FAILURE = 0.3, 1.5
 # Errors that let a kink be looked for; how often in one window; and the ratio of lengths where none was found for the
 # second time: it may be close to the start, where none can be told. Not tuned.
 _SUSPICIOUS, _MOST_LOOKS, _NOT_FOUND_RATIO = 2.0, 6, 0.3
+# Behind a kink a window is no longer than those in which the last two were found, or than so many times the distance to
+# the kink in one of them, if windows that were accepted have not become longer since then: among the first nodes of a
+# window that is far too long no kink is found. Not tuned.
+_BEYOND = 3.0
 # Noise is looked for at the second and the fourth look in a window that finds no kink, and at every so many looks in
 # the whole march: it may pass for kinks. Not tuned.
 _NOW_AND_THEN = 16
@@ -191,6 +197,7 @@ def _begin(numbers, counts, f):
     shortest = _shortest(numbers)
     numbers[TRIAL] = shortest if counts[TRIED] == 0 and h_abs < shortest else h_abs
     counts[INSIDE] = 0
+    counts[FRESH] = 0
     forget_bad(counts)
     counts[CUT] = 0
     counts[LOOKED] = 0
@@ -209,7 +216,7 @@ def _end(numbers, counts):
     if direction * (end - numbers[BOUND]) >= 0.0:
         end = numbers[BOUND]
     at = numbers[BREAK] - direction * numbers[ROOM]
-    if direction * (end - at) > 0.0:
+    if direction * (end - at) >= 0.0:
         bound = direction * numbers[BOUND]
         counts[CUT] = 1
         numbers[CUT_AT] = at
@@ -284,7 +291,12 @@ def _reject(numbers, counts, s):
         counts[DEGREE] = 0 if counts[CUT] and counts[RISES] else s - 1  # what has not moved yet starts from rest
         counts[INSIDE] = 1
     if counts[CUT]:
-        numbers[TRIAL] = abs(numbers[CUT_AT] - numbers[T])
+        before = abs(numbers[CUT_AT] - numbers[T])
+        reach = max(numbers[TRIAL], _BEYOND * before)
+        if numbers[REACH] > 0.0:
+            numbers[H_ABS] = min(numbers[H_ABS], max(reach, numbers[REACH]))
+        numbers[REACH] = reach
+        numbers[TRIAL] = before
     else:
         largest = _NOT_FOUND_RATIO if counts[LOOKED] > 1 else _REJECTED_RATIO
         numbers[TRIAL] *= max(_SMALLEST_RATIO, min(largest, numbers[FACTOR]))
@@ -304,11 +316,13 @@ def _accept(numbers, counts, t, n):
         factor = min(factor, 1.0)
     largest = _LARGEST_RATIO if counts[MAY_GROW] else _LARGEST_AFTER_FAILURE
     grown = abs(numbers[H]) * min(factor, largest)
-    if counts[CUT]:  # from what is behind a kink nothing is known, but windows may be as long as before
+    if counts[CUT]:  # nothing is known from behind a kink, but windows may be as long as before
         numbers[T] = numbers[RESTART]
         counts[DEGREE] = 0
         counts[HAS_JACOBIAN] = 0
         grown = max(grown, numbers[H_ABS])
+    elif numbers[REACH] > 0.0:
+        numbers[REACH] = max(numbers[REACH], grown)
     numbers[H_ABS] = grown
     counts[MAY_GROW] = 1
     counts[ALL_COLUMNS] = 0
@@ -368,9 +382,9 @@ def steer(numbers: Real, counts: Index, n: int, nodes: Real, t: Real, f: Real) -
             if why >= 0:
                 return why
         elif phase == _JACOBIAN:
-            counts[FRESH] = 0 if counts[HAS_JACOBIAN] or counts[SIMPLE] else 1
             counts[PHASE] = _WINDOW
-            if counts[FRESH]:
+            if not counts[HAS_JACOBIAN] and not counts[SIMPLE]:
+                counts[FRESH] = 1
                 return ASK_JACOBIAN
         elif phase == _WINDOW:
             counts[HAS_JACOBIAN] = 0 if counts[SIMPLE] else 1

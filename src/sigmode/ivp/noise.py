@@ -36,15 +36,16 @@ def scatter(field: VectorField, start: tuple[float, Number, Number], h: float, w
 def _scatter_at(field: VectorField, at: tuple[float, Number, Number], h: float, weight: Real) -> Real:
     """The same at one place, zero where f does not scatter."""
     t, y, slope = at
-    run = h * _RUNS
-    slopes = np.empty((run.size, y.size), dtype=y.dtype)
-    field.nodes(t + run, y + np.outer(run, slope), slopes)
-    if not np.isfinite(slopes).all():
-        return np.zeros(y.size)
-    halves = slopes.reshape(len(PARTS), 2, -1, y.size)
-    missed = abs(RESIDUALS @ halves).max(axis=2).reshape(-1, y.size)
-    largest = missed.max(axis=0)
-    noise: Real = np.where(missed.min(axis=0) > STAYS * largest, largest, 0.0)
+    enough = STAYS * NEGLIGIBLE * weight / abs(h)
+    missed = []
+    for run, residual in _PIECES:
+        slopes = np.empty((run.size, y.size), dtype=y.dtype)
+        field.nodes(t + h * run, y + np.outer(h * run, slope), slopes)
+        missed.append(abs(residual @ slopes).max(axis=0))
+        if not (np.isfinite(missed[-1]).all() and (missed[-1] > enough).any()):  # as nearly always at once
+            return np.zeros(y.size)
+    largest = np.max(missed, axis=0)
+    noise: Real = np.where(np.min(missed, axis=0) > STAYS * largest, largest, 0.0)
     noise[abs(h) * noise < NEGLIGIBLE * weight] = 0.0
     return noise
 
@@ -58,5 +59,7 @@ def _residual(x: Real) -> Real:
 # In units of a part; even points might keep step with the digits of a table.
 AT = irregular(_POINTS)
 RESIDUALS = np.array([_residual(half) for half in np.split(AT, 2)])
-# Of all parts.
-_RUNS = np.outer(PARTS, AT).ravel()
+# Points and residuals of each half, the shortest part first: in units of a window.
+_PIECES = [
+    (part * half, residual) for part in sorted(PARTS) for half, residual in zip(np.split(AT, 2), RESIDUALS, strict=True)
+]

@@ -17,6 +17,7 @@ from ..compiled.series import continued
 from ..compiled.window import CONVERGED, HARDLY_MOVES, NOT_YET, neglected, verdict, weighed
 from ..trial.basis import Basis
 from ..user.field import VectorField
+from .secants import Secants
 from .shifted import Shifted, Solvers, shifted
 
 __all__ = ["ManySystems", "Window", "make_window", "one_system"]
@@ -206,6 +207,8 @@ class ManySystems(Window):
         def solved(gap: Number) -> Number:
             return np.asarray(back @ solvers.all(into @ gap))
 
+        secants = Secants(self._weight(y)) if self._follows() else None
+        known = self.K.copy()  # the slopes that Y is the integral of
         status = NOT_YET
         while status == NOT_YET:
             self.field.nodes(t, self.Y, self.K)
@@ -216,18 +219,29 @@ class ManySystems(Window):
                 step: Number = solved(gap.real).real + 1j * solved(gap.imag).real
             else:
                 step = solved(gap).real if half else solved(gap)
-            self.Y += step
             self.before[:] = self.K
-            self.K += (df_dy @ step.T).T
+            change = self.K + (df_dy @ step.T).T - known
+            if secants is not None:
+                step, change = secants.corrected(step, change)
+            self.Y += step
+            known += change
+            self.K[:] = known
             last, self.step = self.step, self._size_of(step, y)
             status, self.rate = verdict(self.step, self.sweeps, last, self.rate)
             self.sweeps += 1
         return status == CONVERGED
 
+    def _follows(self) -> bool:
+        """Whether earlier steps correct the next ones: df/dy is not constant, and parts of complex y are not apart."""
+        return self.field.dtype.kind == "f" and not self.field.constant
+
+    def _weight(self, y: Number) -> Real:
+        """Errors that do not matter at the nodes, (s, n)."""
+        return np.asarray(self.atol + self.rtol * np.maximum(abs(y), abs(self.Y)))
+
     def _size_of(self, step: Number, y: Number) -> float:
         """Of a step, in units of the tolerance."""
-        weight = self.atol + self.rtol * np.maximum(abs(y), abs(self.Y))
-        size = float((abs(step) / weight).max())
+        size = float((abs(step) / self._weight(y)).max())
         if self._apart and self.Y.imag.any():
             atol, largest = self._imaginary(y)
             size = max(size, float((abs(step.imag) / (atol + self.rtol * largest)).max()))
