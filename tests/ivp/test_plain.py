@@ -262,3 +262,45 @@ class TestGrowth:
         assert res.success
         assert len(seen) == 1
         assert seen[0].missed()[1] > 0  # f was looked at between the nodes
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-10])
+@pytest.mark.parametrize("name", PROBLEMS)
+def test_the_second_march_in_one_call_is_that_of_many(monkeypatch, name, rtol):
+    """To the last bit, calls of f included."""
+    fun, span, y0 = PROBLEMS[name]
+
+    def window_by_window(field, window, windows, u, first, small):
+        weights = window.atol, window.rtol
+        return error.one_by_one(field, window.basis, windows, u, first, weights, small, watch=lambda news: None)
+
+    solved = []
+    for patched in (False, True):
+        if patched:
+            monkeypatch.setattr(error, "_in_one_call", window_by_window)
+        calls = []
+        res = sm.solve_ivp(impure(fun, calls), span, y0, rtol=rtol, atol=1e-2 * rtol)
+        assert res.success
+        solved.append((res, calls))
+    (one, its_calls), (many, their_calls) = solved
+    assert its_calls == their_calls
+    assert_array_equal(one.y, many.y)
+    assert_array_equal(one.error, many.error)
+    assert (one.nfev, one.njev, one.nlu) == (many.nfev, many.njev, many.nlu)
+
+
+def test_an_exception_in_the_second_march_comes_from_f():
+    calls = []
+    res = sm.solve_ivp(impure(lambda t, y: -y, calls), (0, 5), [1.0])
+    assert res.success
+    for at in range(len(calls)):
+        seen = []
+
+        def fun(t, y, seen=seen, at=at):
+            seen.append(t)
+            if len(seen) > at:
+                raise KeyError("gone")
+            return -y
+
+        with pytest.raises(KeyError, match="gone"):
+            sm.solve_ivp(fun, (0, 5), [1.0])

@@ -74,6 +74,18 @@ def test_what_is_at_rest_at_first_may_move(fun):
     assert_allclose(res.y[:, -1], [0.5, 0.5, 0.25], rtol=1e-6)
 
 
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_what_begins_to_move_when_something_else_has_moved_far_enough(rtol, sign):
+    """A rocket that is held until its thrust exceeds its weight, which burns off."""
+    lifts_off = (math.sqrt(30.0**2 + 4.0 * 15.0 * 38.0) - 30.0) / 30.0
+    fun = lambda t, y: [1.0 if 30.0 * sign * t >= y[1] else 0.0, -30.0 * t]
+    res = sm.solve_ivp(fun, (0, 2.0 * sign), [0.0, 38.0], rtol=rtol, atol=1e-3 * rtol)
+    assert res.success
+    assert_allclose(res.y[0, -1], sign * (2.0 - lifts_off), rtol=rtol)
+    assert res.nfev < 4000  # 9312, 30601, 6115 forwards where the path of the weight was a straight line
+
+
 @pytest.mark.parametrize("solver", [scipy.integrate.RK45, NeuralCollocation])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_users_who_drive_the_solver_may_move_its_end(solver, compiled):

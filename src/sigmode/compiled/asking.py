@@ -1,4 +1,4 @@
-"""The march where f is called from Python: compiled code that calls back for each value of f.
+"""Both marches where f is called from Python: compiled code that calls back for each value of f.
 
 Python hears of it where a window needs more than f: the user's df/dy, a look for a kink, a step across one.
 """
@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from . import between
-from .between import onward, sweep
+from .between import mark_at_rest, onward, shifted, sweep
 from .control import (
     ACCEPTED,
     ASK_KINK,
@@ -26,9 +28,9 @@ from .control import (
 from .launch import CUBE, INDICES, MATRIX, VECTOR, by_address, entry, helper
 from .march import find_bad, needs_a_look, store
 from .python import ask
-from .window import NOT_YET
+from .window import CONVERGED, NOT_YET, rounding
 
-__all__ = ["FAILED", "PARTS", "go_on"]
+__all__ = ["FAILED", "PARTS", "go_beside", "go_on"]
 
 # What `go_on` returns where f has raised an exception.
 FAILED = -1
@@ -47,6 +49,32 @@ def _note(numbers, counts, state, t, K, before):
     numbers[ERROR] = state[between.ERROR]
     if math.isnan(numbers[ERROR]):
         find_bad(numbers, counts, t[: len(K)], K.T, before.T)
+
+
+@helper
+def _newton(
+    sweep_at, asked, failed, state, points, columns, small, still, follow, judge, h, y, f, A, transposed, t, rows,
+    slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M, small_pivots, judging, last_four, first,
+    legendre, atol, rtol,
+):  # fmt: skip
+    """Newton's method from the values in rows on: what `verdict` says at the end, FAILED where f has failed.
+
+    sweep_at : address of `sweep`; points, columns : at which f is called first, see `between`; the rest as of `sweep`.
+    """
+    state[:] = 0.0
+    state[between.POINTS], state[between.COLUMNS] = points, columns
+    said = NOT_YET
+    while said == NOT_YET:
+        if not ask(asked, failed, int(state[between.POINTS])):
+            return FAILED
+        said = _sweep(
+            sweep_at,
+            (
+                state, small, still, follow, judge, h, y, f, A, transposed, t, rows, slopes, before, step, df_dy, J, M,
+                pivots, right, of_error, own, small_M, small_pivots, judging, last_four, first, legendre, atol, rtol,
+            ),
+        )  # fmt: skip
+    return said
 
 
 _OF_WINDOW = ", ".join([VECTOR, *[MATRIX] * 5, CUBE, MATRIX, INDICES, VECTOR])  # t to right
@@ -79,20 +107,13 @@ def go_on(
             parts[0], (numbers, counts, not own_df_dy, nodes, A, t, rows, slopes, legendre, df_dy, small, still, y, f)
         )
         if asks == ASK_WINDOW:
-            state[:] = 0.0
-            state[between.POINTS], state[between.COLUMNS] = points, columns
-            said = NOT_YET
-            while said == NOT_YET:
-                if not ask(asked, failed, int(state[between.POINTS])):
-                    return FAILED
-                said = _sweep(
-                    parts[1],
-                    (
-                        state, small, still, not constant, True, numbers[H], y, f, A, transposed, t, rows, slopes,
-                        before, step, df_dy, J, M, pivots, right, of_error, own, small_M, small_pivots, judging,
-                        last_four, first, legendre, atol, rtol,
-                    ),
-                )  # fmt: skip
+            said = _newton(
+                parts[1], asked, failed, state, points, columns, small, still, not constant, True, numbers[H], y, f, A,
+                transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M,
+                small_pivots, judging, last_four, first, legendre, atol, rtol,
+            )  # fmt: skip
+            if said == FAILED:
+                return FAILED
             _note(numbers, counts, state, t, K, before)
         elif asks == ASK_KINK:
             if needs_a_look(numbers, counts, t[:s], y, Y, K, atol, rtol):
@@ -107,3 +128,64 @@ def go_on(
                 return FAILED
         elif asks != ACCEPTED or store(numbers, counts, y, start, Y[s - 1], K, places, values, kept):
             return asks
+
+
+_OF_WINDOWS = ", ".join([*[VECTOR] * 3, MATRIX, CUBE, MATRIX])  # start to times
+
+
+@entry(
+    f"UniTuple(i8, 2)(i8, i8, i8, {VECTOR}, {_OF_WINDOWS}, {_OF_WINDOW}, {_OF_ERROR}, {_TABLES}, {MATRIX},"
+    f" {VECTOR}, {VECTOR}, {VECTOR}, {INDICES}, {VECTOR}, f8, {CUBE}, {VECTOR}, {CUBE})"
+)
+def go_beside(
+    sweep_at, asked, failed, state, start, end, h, y, u, times, t, rows, slopes, before, step, df_dy, J, M, pivots,
+    right, of_error, own, small_M, small_pivots, nodes, A, transposed, judging, last_four, first, legendre, atol, rtol,
+    small, still, now, may_remain, z, left, matrices,
+):  # fmt: skip
+    """`compare` for an f of Python: the windows done, or FAILED, and matrices factorised.
+
+    sweep_at : address of `sweep`; asked, failed, state : as of `go_on`; start, end, h (K,), y (K, n), u (K, s, n), z,
+    left, may_remain : as of `compare`; times (K, s) : nodes; now (n,) : where the second march starts, changed;
+    matrices (K, n, n) : df/dy at the starts, written; t to legendre : as of `go_on`.
+    """
+    s, n = before.shape
+    f, matrices_made = np.empty(n), 0
+    for k in range(len(u)):
+        t[0] = start[k]
+        for c in range(n):
+            rows[0, c] = now[c]
+        if not ask(asked, failed, 1):
+            return FAILED, matrices_made
+        for c in range(n):
+            f[c] = slopes[0, c]
+        for i in range(s):
+            t[i] = times[k, i]
+            for c in range(n):
+                rows[i, c] = u[k, i, c] + (now[c] - y[k, c])
+        mark_at_rest(now, f, True, still)
+        columns = shifted(start[k], now, f, h[k], small, still, t[s:], rows[s:])
+        for _ in range(2):  # secants may have led astray: once more from where they led
+            said = _newton(
+                sweep_at, asked, failed, state, s + columns, columns, small, still, True, False, h[k], now, f, A,
+                transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M,
+                small_pivots, judging, last_four, first, legendre, atol, rtol,
+            )  # fmt: skip
+            if said == FAILED:
+                return FAILED, matrices_made
+            matrices_made += int(state[between.NLU])
+            columns = 0
+            if said == CONVERGED or not np.isfinite(rows[:s]).all():
+                break
+        left[k] = 0.0 if said == CONVERGED else state[between.SIZE]
+        for c in range(n):
+            for i in range(s):
+                z[k, i, c] = rows[i, c]
+            for d in range(n):
+                matrices[k, c, d] = df_dy[c, d]
+        if not left[k] < may_remain:
+            return k, matrices_made
+        for c in range(n):
+            now[c] = z[k, s - 1, c] + rounding(k, c, now[c], z[k, s - 1, c])
+            if k + 1 < len(u) and end[k] != start[k + 1]:
+                now[c] += y[k + 1, c] - u[k, s - 1, c]  # across the gap at a kink
+    return len(u), matrices_made

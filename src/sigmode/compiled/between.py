@@ -40,7 +40,10 @@ from .window import (
     weighed_parts,
 )
 
-__all__ = ["ERROR", "NLU", "RATE", "RISES", "SIZE", "STATE", "SWEEPS", "onward", "sweep"]
+__all__ = [
+    "COLUMNS", "ERROR", "NLU", "POINTS", "RATE", "RISES", "SIZE", "STATE", "SWEEPS", "mark_at_rest", "onward",
+    "shifted", "sweep",
+]  # fmt: skip
 
 # What is known of a window, by its places in a vector: sweeps so far, the size of the last step and its rate as of
 # `verdict`, matrices factorised, the local error, whether something begins to move in it that was at rest, and how
@@ -56,7 +59,7 @@ _ONCE_MORE, _FAST = 1.0, 0.2
 
 
 @helper
-def _shifted(t, y, slope, change, small, still, at, rows):
+def shifted(t, y, slope, change, small, still, at, rows):
     """Points (at, rows) at which f tells df/dy, as `VectorField.jacobian` has them; their number."""
     n, count = y.size, 0
     for m in range(n):
@@ -74,7 +77,7 @@ def _shifted(t, y, slope, change, small, still, at, rows):
 
 @helper
 def _differences(y, slope, still, rows, values, df_dy):
-    """df/dy (n, n) from f at the points that `_shifted` made."""
+    """df/dy (n, n) from f at the points that `shifted` made."""
     n, count = y.size, 0
     for m in range(n):
         if still[m]:
@@ -89,7 +92,7 @@ def _differences(y, slope, still, rows, values, df_dy):
 
 
 @helper
-def _at_rest(y, f, partial, still):
+def mark_at_rest(y, f, partial, still):
     """Mark the components that df/dy leaves out, if it is a partial one: those at rest."""
     for m in range(y.size):
         still[m] = 1 if partial and y[m] == 0.0 and f[m] == 0.0 else 0
@@ -109,9 +112,9 @@ def _is_mild(h, df_dy):
 
 @helper
 def _at_each_node(s, points, h, small, still, t, rows, slopes):
-    """As `_shifted` for each of s nodes: behind as many points as there are; how many there are then."""
+    """As `shifted` for each of s nodes: behind as many points as there are; how many there are then."""
     for i in range(s):
-        points += _shifted(t[i], rows[i], slopes[i], h, small, still, t[points:], rows[points:])
+        points += shifted(t[i], rows[i], slopes[i], h, small, still, t[points:], rows[points:])
     return points
 
 
@@ -155,8 +158,8 @@ def onward(numbers, counts, differences, nodes, A, t, rows, slopes, legendre, df
         if asked == ASK_JACOBIAN and differences:
             counts[PARTIAL] = 1 if at_rest(y, f) and not counts[ALL_COLUMNS] else 0
             counts[NJEV] += 1
-            _at_rest(y, f, counts[PARTIAL] == 1, still)
-            columns = _shifted(numbers[T], y, f, numbers[H], small, still, t[s:], rows[s:])
+            mark_at_rest(y, f, counts[PARTIAL] == 1, still)
+            columns = shifted(numbers[T], y, f, numbers[H], small, still, t[s:], rows[s:])
             continue
         if asked == ASK_WINDOW:
             offset, ratio = 0.0 if counts[INSIDE] else 1.0, numbers[H] / numbers[KNOWN]
@@ -164,7 +167,7 @@ def onward(numbers, counts, differences, nodes, A, t, rows, slopes, legendre, df
             _times(A, slopes[:s], numbers[H], y, rows[:s])
             points = s + columns
             if counts[AT_ONCE] and differences and _is_mild(numbers[H], df_dy):
-                _at_rest(y, f, counts[PARTIAL] == 1, still)
+                mark_at_rest(y, f, counts[PARTIAL] == 1, still)
                 points = _at_each_node(s, points, numbers[H], small, still, t, rows, slopes)
             return asked, points, columns
         return asked, 0, 0

@@ -27,7 +27,7 @@ from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
 from .together import at_starts, together
-from .window import make_window, one_system
+from .window import OneSystem, make_window, one_system
 
 __all__ = [
     "FOLLOWED", "MAY_REMAIN", "ROUNDING", "SOLVED_TO", "GlobalError",
@@ -268,6 +268,8 @@ def one_by_one(
     """The second march from `first` on, window by window."""
     start, end, h, y = windows
     window = make_window(second, field, *solved_to)
+    if isinstance(window, OneSystem) and field.differences and not field.at_once and watch is None:
+        return _in_one_call(field, window, windows, u, first, small)
     t, z, left = _nodes(second, windows), np.empty_like(u), np.zeros(len(u))
     now, done, df_dy = _off(first, u), len(u), None
     each = np.arange(field.n)
@@ -301,6 +303,15 @@ def one_by_one(
         if field.n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
     return _Found(u, t, z, left, done, matrices, window.nlu)
+
+
+def _in_one_call(field: VectorField, window: OneSystem, windows: _Windows, u: Real, first: Real, small: Real) -> _Found:
+    """The same in compiled code that asks Python for f alone."""
+    t = _nodes(window.basis, windows)
+    z, left, df_dy, done = window.march_beside(windows, u, t, _off(first, u), small, MAY_REMAIN)
+    begun = min(done + 1, len(u))
+    field.njev += begun
+    return _Found(u, t, z, left, done, df_dy[:begun], window.nlu)
 
 
 def fastest_growth(

@@ -99,6 +99,16 @@ class _Left:
         return self._y + at @ self._path, at[:-1] @ self._slope
 
 
+def _left_of(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number], at: int) -> _Left:
+    """What f is at the nodes before the one numbered `at`, and beyond; start : t, y, f; nodes : t and slopes there."""
+    t, slopes = nodes
+    times, along = np.append(start[0], t[:at]), np.vstack([start[2], slopes[:at]])
+    for _ in range(SWEEPS):  # the path comes closer to y
+        left = _Left(f, start[:2], times, along, _fit(t.size, at))
+        along = left.slopes_there
+    return left
+
+
 def find(
     f: VectorField,
     start: tuple[float, Number, Number],
@@ -121,10 +131,7 @@ def find(
         at = first_that_leaves(t, slopes, weight, abs(t[-1] - start[0]))
     if at is None or at < 0:
         return None
-    times, along = np.append(start[0], t[:at]), np.vstack([start[2], slopes[:at]])
-    for _ in range(SWEEPS):  # the path comes closer to y
-        left = _Left(f, start[:2], times, along, _fit(t.size, at))
-        along = left.slopes_there
+    left = _left_of(f, start, (t, slopes), at)
     missed = float((left.missed * scale).max())
     if missed > NOT_SMOOTH:  # noise, or a window that is too long
         return None
@@ -139,7 +146,7 @@ def find(
     return None if sides is None else _clear_of(f, sides, left, start[0], float(t[at]), weight)
 
 
-def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number]) -> Kink | None:
+def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number], weight: Real) -> Kink | None:
     """Where in a window something begins to move that is exactly zero, with a slope of zero, at first; or None.
 
     start : its t, y, f; nodes : t (s,), and slopes (s, n) as they came.
@@ -149,15 +156,19 @@ def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real
     if not begins.any():
         return None
     at = int(np.argmax(slopes[:, begins].any(axis=1)))  # the first node where one of them has moved
+    left = _left_of(f, start, nodes, at - 1) if at > 1 else None
     before, after = float(t[at - 1]), float(t[at])
     for _ in range(_MOST_BISECTIONS):
         if abs(after - before) <= _ADJACENT * np.spacing(max(abs(before), abs(after))):
             break
         middle = before + 0.5 * (after - before)
-        if f(middle, start[1] + (middle - start[0]) * start[2])[begins].any():  # what is at rest is exactly so there
+        y = left(middle)[0] if left is not None else start[1] + (middle - start[0]) * start[2]
+        if f(middle, y)[begins].any():  # what is at rest is exactly so there
             after = middle
         else:
             before = middle
+    if left is not None:
+        return _clear_of(f, (before, after, after), left, start[0], float(t[at]), weight)
     return Kink(before, after, after, (after, 0.0, 0.0)) if before != t[0] else None
 
 

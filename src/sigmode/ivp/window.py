@@ -11,7 +11,7 @@ from scipy.sparse import issparse
 
 from ..arrays import Index, Number, Real
 from ..compiled import between
-from ..compiled.asking import PARTS, go_on
+from ..compiled.asking import FAILED, PARTS, go_beside, go_on
 from ..compiled.between import sweep
 from ..compiled.series import continued
 from ..compiled.window import CONVERGED, HARDLY_MOVES, NOT_YET, neglected, verdict, weighed
@@ -133,6 +133,29 @@ class OneSystem(Window):
             basis.transposed, *self._of_basis, self.legendre, self.atol, self.rtol, small, self._still, *y, *store,
         )  # fmt: skip
         return found
+
+    def march_beside(
+        self, windows: tuple[Real, Real, Real, Real], u: Real, times: Real, now: Real, small: Real, may_remain: float
+    ) -> tuple[Real, Real, Real, int]:
+        """A second march from `now` on: z, left and df/dy as of `compiled.compare.compare`, and the windows done.
+
+        windows : start, end and length (K,), and y (K, n), of those of the first march u (K, s, n); times : (K, s).
+        """
+        (K, s, n), basis, field = u.shape, self.basis, self.field
+        failed: list[BaseException] = []
+        answer = lambda points: field.nodes(
+            self.t[:points], self.rows[:points], self.slopes[:points], max(0, points - s)
+        )
+        z, left, df_dy = np.empty((K, s, n)), np.zeros(K), np.zeros((K, n, n))
+        done, matrices = go_beside(
+            sweep.address, id(answer), id(failed.append), self._state, *windows, u, times, self.t, self.rows,
+            self.slopes, *self._of_window, basis.nodes, basis.A, basis.transposed, *self._of_basis, self.legendre,
+            self.atol, self.rtol, small, self._still, now, may_remain, z, left, df_dy,
+        )  # fmt: skip
+        if done == FAILED:
+            raise failed.pop()
+        self.nlu += matrices
+        return z, left, df_dy, done
 
     def solve(self, t: Real, y: Number, h: float, df_dy: Any, slope: Number | None = None) -> bool:
         """As of `Window`."""
