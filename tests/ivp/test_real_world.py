@@ -86,6 +86,30 @@ def test_what_begins_to_move_when_something_else_has_moved_far_enough(rtol, sign
     assert res.nfev < 4000  # 9312, 30601, 6115 forwards where the path of the weight was a straight line
 
 
+def friction(t, y):
+    return y[1], math.cos(t) - y[0] - (0.3 if y[1] > 0.0 else -0.3)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("solve", ["SciPy's loop", "sm.solve_ivp"])
+def test_df_dy_does_not_reach_back_across_a_jump(compiled, solve):
+    """Behind the jump v is still 1e-9 at times: differences gave df/dv = -6e7 there, and a curve off by 0.1."""
+    reference = scipy.integrate.solve_ivp(
+        friction, (0, 12), [1.0, 0.5], method="DOP853", rtol=1e-10, atol=1e-10, max_step=0.01
+    )
+    fun = numba.njit(friction) if compiled else friction
+    for rtol in (1e-4, 1e-5, 1e-6, 1e-7):
+        if solve == "sm.solve_ivp":
+            res = sm.solve_ivp(fun, (0, 12), [1.0, 0.5], rtol=rtol, atol=1e-2 * rtol)
+        else:
+            res = scipy.integrate.solve_ivp(
+                fun, (0, 12), [1.0, 0.5], method=NeuralCollocation, rtol=rtol, atol=1e-2 * rtol
+            )
+        assert res.success
+        assert_allclose(res.y[:, -1], reference.y[:, -1], rtol=rtol, atol=1e-5)
+        assert res.nfev < (40_000 if compiled else 10_000)
+
+
 @pytest.mark.parametrize("solver", [scipy.integrate.RK45, NeuralCollocation])
 @pytest.mark.parametrize("compiled", [False, True])
 def test_users_who_drive_the_solver_may_move_its_end(solver, compiled):

@@ -17,6 +17,7 @@ from .control import (
     ASK_SLOPE,
     ASK_WINDOW,
     AT_BOUND,
+    BEHIND,
     CUT,
     ERROR,
     NLU,
@@ -53,16 +54,17 @@ def _note(numbers, counts, state, t, K, before):
 
 @helper
 def _newton(
-    sweep_at, asked, failed, state, points, columns, small, still, follow, judge, h, y, f, A, transposed, t, rows,
-    slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M, small_pivots, judging, last_four, first,
-    legendre, atol, rtol,
+    sweep_at, asked, failed, state, points, columns, ahead, small, still, follow, judge, h, y, f, A, transposed, t,
+    rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M, small_pivots, judging, last_four,
+    first, legendre, atol, rtol,
 ):  # fmt: skip
     """Newton's method from the values in rows on: what `verdict` says at the end, FAILED where f has failed.
 
-    sweep_at : address of `sweep`; points, columns : at which f is called first, see `between`; the rest as of `sweep`.
+    sweep_at : address of `sweep`; points, columns, ahead : where f is called first, see `between`; the rest as of
+    `sweep`.
     """
     state[:] = 0.0
-    state[between.POINTS], state[between.COLUMNS] = points, columns
+    state[between.POINTS], state[between.COLUMNS], state[between.AHEAD] = points, columns, ahead
     said = NOT_YET
     while said == NOT_YET:
         if not ask(asked, failed, int(state[between.POINTS])):
@@ -108,7 +110,8 @@ def go_on(
         )
         if asks == ASK_WINDOW:
             said = _newton(
-                parts[1], asked, failed, state, points, columns, small, still, not constant, True, numbers[H], y, f, A,
+                parts[1], asked, failed, state, points, columns, counts[BEHIND], small, still, not constant, True,
+                numbers[H], y, f, A,
                 transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M,
                 small_pivots, judging, last_four, first, legendre, atol, rtol,
             )  # fmt: skip
@@ -163,11 +166,13 @@ def go_beside(
             for c in range(n):
                 rows[i, c] = u[k, i, c] + (now[c] - y[k, c])
         mark_at_rest(now, f, True, still)
-        columns = shifted(start[k], now, f, h[k], small, still, t[s:], rows[s:])
+        behind = 1 if k > 0 and end[k - 1] != start[k] else 0
+        at, base = (t[0], rows[0]) if behind else (start[k], now)
+        columns = shifted(at, base, f, h[k], small, still, t[s:], rows[s:])
         for _ in range(2):  # secants may have led astray: once more from where they led
             said = _newton(
-                sweep_at, asked, failed, state, s + columns, columns, small, still, True, False, h[k], now, f, A,
-                transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M,
+                sweep_at, asked, failed, state, s + columns, columns, behind, small, still, True, False, h[k], now, f,
+                A, transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M,
                 small_pivots, judging, last_four, first, legendre, atol, rtol,
             )  # fmt: skip
             if said == FAILED:

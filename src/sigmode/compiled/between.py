@@ -15,6 +15,7 @@ from .control import (
     ASK_JACOBIAN,
     ASK_WINDOW,
     AT_ONCE,
+    BEHIND,
     DEGREE,
     HAS_JACOBIAN,
     INSIDE,
@@ -41,15 +42,16 @@ from .window import (
 )
 
 __all__ = [
-    "COLUMNS", "ERROR", "NLU", "POINTS", "RATE", "RISES", "SIZE", "STATE", "SWEEPS", "mark_at_rest", "onward",
+    "AHEAD", "COLUMNS", "ERROR", "NLU", "POINTS", "RATE", "RISES", "SIZE", "STATE", "SWEEPS", "mark_at_rest", "onward",
     "shifted", "sweep",
 ]  # fmt: skip
 
 # What is known of a window, by its places in a vector: sweeps so far, the size of the last step and its rate as of
 # `verdict`, matrices factorised, the local error, whether something begins to move in it that was at rest, and how
 # the last sweep was done, see `newton_sweep`.
-# POINTS : at which f is called next, COLUMNS : how many of these are for df/dy at the start.
-SWEEPS, SIZE, RATE, NLU, ERROR, RISES, HOW, POINTS, COLUMNS, STATE = range(10)
+# POINTS : at which f is called next, COLUMNS : how many of these are for df/dy at the start, AHEAD : or at the first
+# node.
+SWEEPS, SIZE, RATE, NLU, ERROR, RISES, HOW, POINTS, COLUMNS, AHEAD, STATE = range(11)
 # df/dy is made at each node where h |df/dy| is below this: elsewhere differences, which are right to 1e-8, are too
 # rough (ROBER: 60 % more calls of f). Not tuned.
 _MILD = 100.0
@@ -165,6 +167,8 @@ def onward(numbers, counts, differences, nodes, A, t, rows, slopes, legendre, df
             offset, ratio = 0.0 if counts[INSIDE] else 1.0, numbers[H] / numbers[KNOWN]
             continue_series(nodes, legendre, counts[DEGREE], offset, ratio, slopes[:s])
             _times(A, slopes[:s], numbers[H], y, rows[:s])
+            if columns > 0 and counts[BEHIND]:
+                columns = shifted(t[0], rows[0], f, numbers[H], small, still, t[s:], rows[s:])
             points = s + columns
             if counts[AT_ONCE] and differences and _is_mild(numbers[H], df_dy):
                 mark_at_rest(y, f, counts[PARTIAL] == 1, still)
@@ -210,7 +214,8 @@ def sweep(
     Y, K = rows[:s], slopes[:s]
     sweeps, points, at = int(state[SWEEPS]), int(state[POINTS]), s
     if state[COLUMNS] > 0.0:
-        at += _differences(y, f, still, rows[s:], slopes[s:], df_dy)
+        ahead = state[AHEAD] > 0.0
+        at += _differences(rows[0] if ahead else y, slopes[0] if ahead else f, still, rows[s:], slopes[s:], df_dy)
     each = points > at
     if each:
         for i in range(s):

@@ -8,7 +8,7 @@ from ..arrays import Index, Real
 from .functions import call_at_nodes
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, inlined
 from .lending import keep, lend
-from .simple import at_rest, call_once, differences, goes_on, norm, settled, sweep
+from .simple import at_rest, call_once, differences, differences_ahead, goes_on, norm, settled, sweep
 from .split import by_eigenvalues
 from .vectors import aligned
 from .window import CONVERGED, converged, last_places, rounding, stay_at_rest
@@ -96,7 +96,14 @@ def _beside(
         if not call_once(address, start[k : k + 1], now, words, slope):
             return k, -1
         still = at_rest(now, slope)
-        if not differences(address, words, start[k], h[k], now, slope, small, df_dy[k], still, differing):
+        if k > 0 and end[k - 1] != start[k]:  # behind a kink
+            calls += 1
+            found = differences_ahead(
+                address, words, start[k], t[k, 0], h[k], now, slope, small, df_dy[k], still, differing
+            )
+        else:
+            found = differences(address, words, start[k], h[k], now, slope, small, df_dy[k], still, differing)
+        if not found:
             return k, -1
         left[k], sweeps = _one_window(
             address, words, t[k], h[k], A, transposed, eigenvalues, apart, together, u[k], y[k], now, df_dy[k], atol,

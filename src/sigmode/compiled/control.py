@@ -23,6 +23,7 @@ __all__ = [
     "AT_ONCE",
     "BAD",
     "BAD_T",
+    "BEHIND",
     "BOUND",
     "BREAK",
     "CHEAP_JACOBIAN",
@@ -97,12 +98,13 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # march; STORED : windows that are accepted, and not yet fetched; GAVE_UP : whether simple sweeps failed in it;
 # SHORTENED : how many windows had been tried when one was made shorter for that; AT_ONCE : whether f takes many points
 # at once; LEAVES : the first node of the window whose slope leaves what those before it make expect, or -1, see
-# `kinks.leaves`.
+# `kinks.leaves`; BEHIND : whether the window starts behind a kink: df/dy is made at its first node, lest differences
+# reach back across a jump that hangs on y.
 (
     PHASE, TRIED, MOST, MARK, DEGREE, INSIDE, HAS_JACOBIAN, FRESH, CONSTANT, MAY_GROW, SWEEPS, NFEV, NJEV, NLU, BAD,
-    SIMPLE, PARTIAL, ALL_COLUMNS, CUT, LOOKED, RISES, LOOKS, STORED, GAVE_UP, SHORTENED, AT_ONCE, LEAVES,
+    SIMPLE, PARTIAL, ALL_COLUMNS, CUT, LOOKED, RISES, LOOKS, STORED, GAVE_UP, SHORTENED, AT_ONCE, LEAVES, BEHIND,
     COUNTS,
-) = range(28)  # fmt: skip
+) = range(29)  # fmt: skip
 _BEGIN, _LENGTH, _JACOBIAN, _WINDOW, _JUDGE, _KINK, _REJECT, _DONE = range(8)
 
 # Of the estimated error, before the root: as in other solvers. Not tuned.
@@ -326,6 +328,7 @@ def _accept(numbers, counts, t, n):
     numbers[H_ABS] = grown
     counts[MAY_GROW] = 1
     counts[ALL_COLUMNS] = 0
+    counts[BEHIND] = counts[CUT]
     counts[PHASE] = _DONE
     if numbers[T] == numbers[BOUND]:
         return False

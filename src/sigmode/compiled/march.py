@@ -19,6 +19,7 @@ from .control import (
     AT_BOUND,
     BAD,
     BAD_T,
+    BEHIND,
     BOUND,
     CUT,
     CUT_AT,
@@ -66,6 +67,7 @@ from .simple import (
     begins_to_move,
     call_once,
     differences,
+    differences_ahead,
     goes_on,
     integrate,
     norm,
@@ -281,7 +283,16 @@ def _go_on(
             if own_df_dy:
                 return asked
             counts[PARTIAL] = 0 if counts[ALL_COLUMNS] else at_rest(y, f)
-            if not differences(address, words, numbers[T], numbers[H], y, f, small, df_dy, counts[PARTIAL], differing):
+            if counts[BEHIND]:
+                counts[NFEV] += 1
+                found = differences_ahead(
+                    address, words, numbers[T], t[0], numbers[H], y, f, small, df_dy, counts[PARTIAL], differing
+                )
+            else:
+                found = differences(
+                    address, words, numbers[T], numbers[H], y, f, small, df_dy, counts[PARTIAL], differing
+                )
+            if not found:
                 return asked
             counts[NJEV] += 1
             if counts[GAVE_UP]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .functions import call_at_nodes
-from .launch import inlined, plain_helper
+from .launch import helper, inlined, plain_helper
 from .vectors import LANES, at_least, eight, fused, larger, largest, load, row_times, store
 
 __all__ = [
@@ -97,6 +97,18 @@ def differences(address, words, t, h, y, f, small, df_dy, partial, room):
         for m in range(n):
             df_dy[k, m] = (moved[m, k] - f[k]) / run[m] if run[m] != 0.0 else 0.0
     return True
+
+
+@helper
+def differences_ahead(address, words, t, ahead, h, y, f, small, df_dy, partial, room):
+    """As `differences`, at the time `ahead` on the tangent of y at t."""
+    y_there, f_there, at = np.empty(y.size), np.empty(y.size), np.empty(1)
+    at[0] = ahead
+    for k in range(y.size):
+        y_there[k] = y[k] + (ahead - t) * f[k]
+    if not call_once(address, at, y_there, words, f_there):
+        return False
+    return differences(address, words, ahead, h, y_there, f_there, small, df_dy, partial, room)
 
 
 @inlined

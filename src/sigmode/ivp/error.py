@@ -283,7 +283,13 @@ def one_by_one(
             matrices.append(df_dy)
         elif df_dy is None:
             slope = field(at, now)
-            df_dy = field.jacobian(at, now, slope, length * slope, small, (now == 0.0) & (slope == 0.0))
+            still = (now == 0.0) & (slope == 0.0)
+            if k and end[k - 1] != at and field.differences:  # behind a kink
+                ahead = float(t[k, 0])
+                there = u[k, 0] + (now - y[k])
+                df_dy = field.jacobian(ahead, there, field(ahead, there), length * slope, small, still)
+            else:
+                df_dy = field.jacobian(at, now, slope, length * slope, small, still)
             matrices.append(df_dy)
         else:
             matrices.append(None)

@@ -373,7 +373,11 @@ class March:
         if still is not None:
             self._counts[m.PARTIAL] = still.any() and not self._counts[m.ALL_COLUMNS]
             still = still if self._counts[m.PARTIAL] else None
-        matrix = self._field.jacobian(self.t, self.y, self.f, change, self._small, still)
+        t, y, f = self.t, self.y, self.f
+        if self._counts[m.BEHIND] and self._field.differences:
+            t, y = float(self._t[0]), y + (self._t[0] - t) * f
+            f = self._field(t, y)
+        matrix = self._field.jacobian(t, y, f, change, self._small, still)
         self._counts[m.CONSTANT] = self._field.constant  # a wrong one has been replaced
         if self._memory is not None or self._one is not None:
             self._df_dy[:] = matrix
