@@ -146,7 +146,7 @@ def find(
     return None if sides is None else _clear_of(f, sides, left, start[0], float(t[at]), weight)
 
 
-def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number], weight: Real) -> Kink | None:
+def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number]) -> Kink | None:
     """Where in a window something begins to move that is exactly zero, with a slope of zero, at first; or None.
 
     start : its t, y, f; nodes : t (s,), and slopes (s, n) as they came.
@@ -167,8 +167,6 @@ def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real
             after = middle
         else:
             before = middle
-    if left is not None:
-        return _clear_of(f, (before, after, after), left, start[0], float(t[at]), weight)
     return Kink(before, after, after, (after, 0.0, 0.0)) if before != t[0] else None
 
 

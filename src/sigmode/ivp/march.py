@@ -295,7 +295,7 @@ class March:
         if not (np.isfinite(self.Y).all() and np.isfinite(self.K).all()):
             return
         if self._counts[m.RISES]:
-            kink = begin(field, start, (self._t, self._slopes()), weight)
+            kink = begin(field, start, (self._t, self._slopes()))
             if kink is not None:
                 window.legendre[0] = self.f
         else:
