@@ -89,7 +89,7 @@ def test_what_begins_to_move_when_something_else_has_moved_far_enough(rtol, sign
     )  # 9312, 30601, 6115 forwards where the path of the weight was a straight line
 
 
-@pytest.mark.parametrize("rtol", [1e-6, 1e-8, 1e-9])
+@pytest.mark.parametrize("rtol", [1e-6, 1e-8])
 def test_when_something_begins_to_move_is_not_extrapolated(rtol):
     te = np.linspace(0.0, 3.0, 61)
     for threshold in np.linspace(0.1, 0.88, 40):
