@@ -33,7 +33,7 @@ from .window import CONVERGED, NOT_YET, rounding
 
 __all__ = ["FAILED", "PARTS", "go_beside", "go_on"]
 
-# What `go_on` returns where f has raised an exception.
+# What `go_on` and `go_beside` return where f has raised an exception.
 FAILED = -1
 # What it calls, in the order of their addresses.
 PARTS = onward, sweep
@@ -111,9 +111,8 @@ def go_on(
         if asks == ASK_WINDOW:
             said = _newton(
                 parts[1], asked, failed, state, points, columns, counts[BEHIND], small, still, not constant, True,
-                numbers[H], y, f, A,
-                transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M,
-                small_pivots, judging, last_four, first, legendre, atol, rtol,
+                numbers[H], y, f, A, transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error,
+                own, small_M, small_pivots, judging, last_four, first, legendre, atol, rtol,
             )  # fmt: skip
             if said == FAILED:
                 return FAILED
