@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from . import between
+from .across import go_across
 from .between import mark_at_rest, onward, shifted, sweep
 from .control import (
     ACCEPTED,
@@ -136,22 +137,24 @@ _OF_WINDOWS = ", ".join([*[VECTOR] * 3, MATRIX, CUBE, MATRIX])  # start to times
 
 
 @entry(
-    f"UniTuple(i8, 2)(i8, i8, i8, {VECTOR}, {_OF_WINDOWS}, {_OF_WINDOW}, {_OF_ERROR}, {_TABLES}, {MATRIX},"
-    f" {VECTOR}, {VECTOR}, {VECTOR}, {INDICES}, {VECTOR}, f8, {CUBE}, {VECTOR}, {CUBE})"
+    f"UniTuple(i8, 2)(i8, i8, i8, i8, {INDICES}, {VECTOR}, {_OF_WINDOWS}, {_OF_WINDOW}, {_OF_ERROR}, {_TABLES},"
+    f" {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, {INDICES}, {VECTOR}, f8, {CUBE}, {VECTOR}, {CUBE})"
 )
 def go_beside(
-    sweep_at, asked, failed, state, start, end, h, y, u, times, t, rows, slopes, before, step, df_dy, J, M, pivots,
-    right, of_error, own, small_M, small_pivots, nodes, A, transposed, judging, last_four, first, legendre, atol, rtol,
-    small, still, now, may_remain, z, left, matrices,
+    sweep_at, asked, failed, address, words, state, start, end, h, y, u, times, t, rows, slopes, before, step, df_dy, J,
+    M, pivots, right, of_error, own, small_M, small_pivots, nodes, A, transposed, judging, last_four, first, legendre,
+    atol, rtol, small, still, now, may_remain, z, left, matrices,
 ):  # fmt: skip
     """`compare` for an f of Python: the windows done, or FAILED, and matrices factorised.
 
-    sweep_at : address of `sweep`; asked, failed, state : as of `go_on`; start, end, h (K,), y (K, n), u (K, s, n), z,
-    left, may_remain : as of `compare`; times (K, s) : nodes; now (n,) : where the second march starts, changed;
-    matrices (K, n, n) : df/dy at the starts, written; t to legendre : as of `go_on`.
+    sweep_at : address of `sweep`; asked, failed, state : as of `go_on`; address, words : of f, see `python.Asked`;
+    start, end, h (K,), y (K, n), u (K, s, n), z, left, may_remain : as of `compare`; times (K, s) : nodes; now (n,) :
+    where the second march starts, changed; matrices (K, n, n) : df/dy at the starts, written; t to legendre : as of
+    `go_on`.
     """
     s, n = before.shape
     f, matrices_made = np.empty(n), 0
+    one, room = np.empty(1), np.empty((4, n))
     for k in range(len(u)):
         t[0] = start[k]
         for c in range(n):
@@ -190,6 +193,11 @@ def go_beside(
             return k, matrices_made
         for c in range(n):
             now[c] = z[k, s - 1, c] + rounding(k, c, now[c], z[k, s - 1, c])
-            if k + 1 < len(u) and end[k] != start[k + 1]:
-                now[c] += y[k + 1, c] - u[k, s - 1, c]  # across the gap at a kink
+        if k + 1 < len(u) and end[k] != start[k + 1]:  # a kink
+            calls = go_across(
+                address, words, end[k], start[k + 1], h[k + 1], u[k, s - 1], y[k + 1], now, atol, rtol, room[0],
+                room[1], one, room[2], room[3],
+            )  # fmt: skip
+            if calls < 0:
+                return FAILED, matrices_made
     return len(u), matrices_made

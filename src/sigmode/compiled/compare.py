@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..arrays import Index, Real
+from .across import go_across
 from .functions import call_at_nodes
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, inlined
 from .lending import keep, lend
@@ -116,10 +117,20 @@ def _beside(
             for i in range(s):
                 z[k, i, c] = rows[0, c, i]
             now[c] = z[k, s - 1, c] + rounding(k, c, now[c], z[k, s - 1, c])
-            if k + 1 < K:
-                now[c] += y[k + 1, c] - u[k, s - 1, c]  # across the gap at a kink, if there is one
         if not left[k] < may_remain:
             return k, calls
+        if k + 1 < K:
+            if end[k] != start[k + 1]:
+                more = go_across(
+                    address, words, end[k], start[k + 1], h[k + 1], u[k, s - 1], y[k + 1], now, atol, rtol, slope,
+                    differing[0], differing[1, :1], differing[2], differing[3],
+                )  # fmt: skip
+                if more < 0:
+                    return k, -1
+                calls += more
+            else:
+                for c in range(n):
+                    now[c] += y[k + 1, c] - u[k, s - 1, c]
     return K, calls
 
 

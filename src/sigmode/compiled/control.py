@@ -20,6 +20,7 @@ __all__ = [
     "ASK_SLOPE",
     "ASK_WINDOW",
     "AT_BOUND",
+    "AT_JUMP",
     "AT_ONCE",
     "BAD",
     "BAD_T",
@@ -71,6 +72,7 @@ __all__ = [
     "by_newton",
     "forget_bad",
     "noise_is_due",
+    "spacing",
     "steer",
 ]  # fmt: skip
 
@@ -91,20 +93,21 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
     CUT_AT, KINK_AT, RESTART, UNSETTLED, ROOM, REACH, NUMBERS,
 ) = range(23)  # fmt: skip
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
-# here; FRESH : whether df/dy was made here, too; SIMPLE : whether sweeps are simple, without df/dy; BAD : the
-# component of f that is not finite, or less than zero; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS
-# : whether it must not; CUT : whether the window is cut off before a kink; LOOKED : how often kinks have been looked
-# for in it; RISES : whether something begins to move in it that was exactly at rest; LOOKS : how often in the whole
-# march; STORED : windows that are accepted, and not yet fetched; GAVE_UP : whether simple sweeps failed in it;
-# SHORTENED : how many windows had been tried when one was made shorter for that; AT_ONCE : whether f takes many points
-# at once; LEAVES : the first node of the window whose slope leaves what those before it make expect, or -1, see
-# `kinks.leaves`; BEHIND : whether the window starts behind a kink: df/dy is made at its first node, lest differences
-# reach back across a jump that hangs on y.
+# here; FRESH : whether df/dy was made here, too; SIMPLE : whether sweeps are simple, without df/dy; BAD : the component
+# of f that is not finite, or less than zero; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS : whether
+# it must not; CUT : whether the window is cut off before a kink, AT_JUMP before a jump that was located, which Python
+# pins down on the window; LOOKED : how often kinks have been looked for in it; RISES : whether something begins to move
+# in it that was exactly at rest; LOOKS : how often in the whole march; STORED : windows that are accepted, and not yet
+# fetched; GAVE_UP : whether simple sweeps failed in it; SHORTENED : how many windows had been tried when one was made
+# shorter for that; AT_ONCE : whether f takes many points at once; LEAVES : the first node of the window whose slope
+# leaves what those before it make expect, or -1, see `kinks.leaves`; BEHIND : whether the window starts behind a kink:
+# df/dy is made at its first node, lest differences reach back across a jump that hangs on y.
 (
     PHASE, TRIED, MOST, MARK, DEGREE, INSIDE, HAS_JACOBIAN, FRESH, CONSTANT, MAY_GROW, SWEEPS, NFEV, NJEV, NLU, BAD,
     SIMPLE, PARTIAL, ALL_COLUMNS, CUT, LOOKED, RISES, LOOKS, STORED, GAVE_UP, SHORTENED, AT_ONCE, LEAVES, BEHIND,
     COUNTS,
 ) = range(29)  # fmt: skip
+AT_JUMP = 2
 _BEGIN, _LENGTH, _JACOBIAN, _WINDOW, _JUDGE, _KINK, _REJECT, _DONE = range(8)
 
 # Of the estimated error, before the root: as in other solvers. Not tuned.
@@ -157,7 +160,7 @@ def _stuck(numbers, counts):
 
 
 @plain_helper
-def _spacing(t):
+def spacing(t):
     """The distance of two floating-point numbers at t."""
     if t == 0.0:
         return math.ldexp(1.0, -1074)
@@ -168,7 +171,7 @@ def _spacing(t):
 @plain_helper
 def _shortest(numbers):
     """The shortest window."""
-    return 10.0 * _spacing(numbers[T])
+    return 10.0 * spacing(numbers[T])
 
 
 @plain_helper

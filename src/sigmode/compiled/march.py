@@ -17,6 +17,7 @@ from .control import (
     ASK_SLOPE,
     ASK_WINDOW,
     AT_BOUND,
+    AT_JUMP,
     BAD,
     BAD_T,
     BEHIND,
@@ -205,11 +206,13 @@ def _solve(
 
 
 @helper
-def _across(numbers, address, words, y, f, slope):
+def _across(numbers, counts, address, words, y, f, slope):
     """y behind a kink, given y and its slope before it: up to it by that slope, behind it by the midpoint rule.
 
-    False where Python has to be asked.
+    False where Python has to be asked: it pins down what is a jump, perhaps.
     """
+    if numbers[ROOM] > 0.0 or counts[CUT] == AT_JUMP:
+        return False
     before, behind = numbers[KINK_AT] - numbers[CUT_AT], numbers[RESTART] - numbers[KINK_AT]
     middle = np.empty(1)
     middle[0] = numbers[KINK_AT] + 0.5 * behind
@@ -318,7 +321,7 @@ def _go_on(
                 counts[SIMPLE] = 1 if norm(df_dy, y, atol, rtol) * numbers[H_ABS] < SIMPLE_BELOW else 0
             if counts[CUT]:
                 _show(counts, rows, Y, K, before)
-                if numbers[ROOM] > 0.0 or not _across(numbers, address, words, y, f, K[t.size - 1]):
+                if not _across(numbers, counts, address, words, y, f, K[t.size - 1]):
                     return asked
             if asked == ASK_SLOPE:
                 if not call_once(address, numbers[T : T + 1], y, words, f):

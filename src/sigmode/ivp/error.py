@@ -14,9 +14,11 @@ from scipy.sparse.linalg import spsolve
 from ..arguments import EPS
 from ..arrays import Number, Real
 from ..callback import Callback, tell
+from ..compiled.across import across
 from ..compiled.compare import compare
 from ..compiled.control import CHEAP_JACOBIAN
 from ..compiled.probes import BESIDE_KINKS, PROBES, STANDS_OUT, apart
+from ..compiled.python import Asked
 from ..compiled.window import last_places, rounding
 from ..trial.basis import Basis, basis
 from ..trial.points import irregular
@@ -246,12 +248,18 @@ def at_once(
     small: Real,
 ) -> _Found | None:
     """The second march from `first` on by `together`; None where it is not found that way."""
-    start, _, h, y = windows
+    start, end, h, y = windows
     t = _nodes(second, windows)
     found = together(field, second, (start, y, h), u, t, _off(first, u), solved_to, small)
     if found is None:
         return None
     z, df_dy, left = found
+    asked: Asked | None = None
+    for k in np.flatnonzero(end[:-1] != start[1:]).tolist():
+        now, straight = z[k, -1].copy(), z[k, -1] + (y[k + 1] - u[k, -1])
+        asked = _go_across(field, asked, windows, k, u[k, -1], now, solved_to)
+        if (now != straight).any():  # a jump that hangs on y
+            return None
     return _Found(u, t, z, left, len(u), df_dy, len(u))
 
 
@@ -274,6 +282,7 @@ def one_by_one(
     now, done, df_dy = _off(first, u), len(u), None
     each = np.arange(field.n)
     matrices: list[Any] = []
+    asked: Asked | None = None
     all_at_once = field.at_once and field.differences and one_system(second, field)
     known = at_starts(field, start, y, h, small) if all_at_once else None
     for k in range(len(u)):
@@ -303,12 +312,35 @@ def one_by_one(
             done = k
             break
         now = z[k, -1] + rounding(k, each, now, z[k, -1])
-        if k + 1 < len(u) and end[k] != start[k + 1]:
-            now += y[k + 1] - u[k, -1]  # across the gap at a kink
+        if k + 1 < len(u) and end[k] != start[k + 1]:  # a kink
+            asked = _go_across(field, asked, windows, k, u[k, -1], now, solved_to)
         tell(watch, t=float(end[k]), y=now.copy(), nfev=field.nfev, t0=float(start[0]), t_bound=float(end[-1]))
         if field.n <= CHEAP_JACOBIAN or window.sweeps > 3:
             df_dy = None
     return _Found(u, t, z, left, done, matrices, window.nlu)
+
+
+def _go_across(
+    field: VectorField,
+    asked: Asked | None,
+    windows: _Windows,
+    k: int,
+    u: Number,
+    now: Number,
+    solved_to: tuple[Real, Real],
+) -> Asked | None:
+    """Bring the second march, `now`, from the end of window k, where the first one is at u, to the next one's start.
+
+    asked : f as compiled code calls it, made where it is needed first, and returned.
+    """
+    start, end, h, y = windows
+    if field.dtype.kind == "c":  # where a jump hangs on y nothing is known of both sides
+        now += y[k + 1] - u
+        return None
+    asked = asked or Asked(field.nodes, field.n)
+    if across(asked.address, asked.words, end[k], start[k + 1], h[k + 1], u, y[k + 1], now, *solved_to) < 0:
+        raise asked.failed.pop()
+    return asked
 
 
 def _in_one_call(field: VectorField, window: OneSystem, windows: _Windows, u: Real, first: Real, small: Real) -> _Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from ..compiled.kinks import DEGREE, NEGLIGIBLE, NOT_SMOOTH, SAME, SWEEPS, first
 from ..trial.basis import basis
 from ..user.field import VectorField
 
-__all__ = ["Kink", "begin", "find", "pinned"]
+__all__ = ["Kink", "begin", "find", "pinned", "relocated"]
 
 # A gap between both sides that leaves so much in the values, in units of the tolerance, is none. Far below 1: the error
 # remains when y, and the tolerance with it, has become small, and the estimate does not see it. Not tuned.
@@ -34,8 +35,12 @@ _MOST_BISECTIONS = 64
 _RUN, _STRAIGHT = 1e-3, 1e-5
 # What the wrong slope behind a kink may add up to in the values, in units of the tolerance. Not tuned.
 _SEEN = 0.2
-# Distances in floating-point numbers: between both sides at the end, and by which the left side keeps clear of them.
-# Not tuned.
+# A jump that hangs on y may be later, on a better solution, by this many times the distance that was kept from it. Not
+# tuned.
+_LATER = 3.0
+# Distances in floating-point numbers: between both sides at the end, if it leaves no more than the first number in the
+# values, in units of the tolerance, and by which the left side keeps clear of them. Not tuned.
+_NEARLY_NONE = 1e-3
 _ADJACENT, _CLEAR = 8, 4
 # A jump that is known nearly is first looked for so many floating-point numbers around that. Not tuned.
 _CLOSE = 16
@@ -45,12 +50,14 @@ class Kink(NamedTuple):
     """Where the window before it is to end, where it begins to matter, and where the next window is to start.
 
     exact : where it is, how uncertain that is, and how far apart the times are between which f changes
+    jump : the times on both sides, if f jumps there, else NaN
     """
 
     before: float
     at: float
     after: float
     exact: tuple[float, float, float]
+    jump: tuple[float, float] = (math.nan, math.nan)
 
 
 class _Fit(NamedTuple):
@@ -177,48 +184,92 @@ def _at_the_end(s: int) -> Real:
     return np.array([np.ones(s), k * (k + 1.0), 0.25 * (k - 1.0) * k * (k + 1.0) * (k + 2.0)])
 
 
+class _Beyond:
+    """f beyond the end of a window, compared with how its slopes go on there."""
+
+    def __init__(self, f: VectorField, end: tuple[float, Number], series: tuple[float, Number], weight: Real) -> None:
+        """end : t and y; series : the window's length, with sign, and the Legendre coefficients (s, n) of its slopes.
+
+        weight : (n,), errors that do not matter.
+        """
+        self._f, self._weight = f, weight
+        (self._t, self._y), (self._h, coefficients) = end, series
+        self._taylor = _at_the_end(len(coefficients)) @ coefficients
+        self._scale = abs(self._h) / weight
+
+    def __call__(self, moment: float) -> tuple[Number, Number]:
+        """The solution and its slope as they go on, (n,) each."""
+        slope, bend, twist = self._taylor
+        run = moment - self._t
+        x = run / self._h
+        return self._y + run * (slope + 0.5 * x * bend), slope + x * (bend + x * twist)
+
+    def off(self, moment: float) -> float:
+        """How far f is from that; above 1 it has jumped."""
+        path, slope = self(moment)
+        return float((abs(self._f(moment, path) - slope) * self._scale).max()) / _JUMP
+
+    def between(self, before: float, after: float) -> float | None:
+        """Where it jumps, if it does between these times."""
+        sides = _bisect(self.off, before, after, abs(self._h) / _JUMP) if before != after else None
+        return None if sides is None else sides[1]
+
+    def clear_of(self, jump: float, behind: float) -> float:
+        """Where the next window is to start, by so much behind a jump at most."""
+        return jump + behind * min(1.0, _part(self._f, self, jump, behind, self._weight))
+
+
 def pinned(
     f: VectorField,
-    end: tuple[float, Number],
     ahead: tuple[float, float],
+    end: tuple[float, Number],
     series: tuple[float, Number],
     weight: Real,
 ) -> tuple[float, float]:
     """Where a jump is that is known nearly, and where the next window is to start.
 
-    end : t and y of the window before it; ahead : where it should be, and the last time where it may be; series : the
-    window's length, with sign, and the Legendre coefficients (s, n) of its slopes; weight : (n,), errors that do not
-    matter. Where it should be, twice, where there is no jump that matters: there may be a kink.
+    ahead : where it should be, and the last time where it may be; end, series, weight : see `_Beyond`. Where it should
+    be, twice, where there is no jump that matters: there may be a kink.
     """
-    (t, y), (at, last), (h, coefficients) = end, ahead, series
-    slope, bend, twist = _at_the_end(len(coefficients)) @ coefficients
-    scale = abs(h) / weight
-
-    def left(moment: float) -> tuple[Number, Number]:
-        run = moment - t
-        x = run / h
-        return y + run * (slope + 0.5 * x * bend), slope + x * (bend + x * twist)
-
-    def off(moment: float) -> float:
-        path, slope = left(moment)
-        return float((abs(f(moment, path) - slope) * scale).max()) / _JUMP
-
-    close = float(np.copysign(_CLOSE * np.spacing(max(abs(at), abs(t))), h))
-    if off(at) > 1.0:
+    (t, _), (at, last) = end, ahead
+    beyond = _Beyond(f, end, series, weight)
+    close = float(np.copysign(_CLOSE * np.spacing(max(abs(at), abs(t))), series[0]))
+    if beyond.off(at) > 1.0:
         before, after = at - close, float(np.nextafter(at, t))
-        if not off(after) > 1.0:  # exactly there
+        if not beyond.off(after) > 1.0:  # exactly there
             return at, at
-        if off(before) > 1.0:
+        if beyond.off(before) > 1.0:
             before, after = t, before
     else:
         before, after = at, min(at + close, last, key=lambda moment: abs(moment - t))
-        if not off(after) > 1.0:
+        if not beyond.off(after) > 1.0:
             before, after = after, last
-    sides = _bisect(off, before, after, abs(h) / _JUMP) if before != after else None
-    if sides is None:
-        return at, at
-    behind = last - sides[1]
-    return sides[1], sides[1] + behind * min(1.0, _part(f, left, sides[1], behind, weight))
+    jump = beyond.between(before, after)
+    return (at, at) if jump is None else (jump, beyond.clear_of(jump, last - jump))
+
+
+def relocated(
+    f: VectorField,
+    sides: tuple[float, float],
+    restart: float,
+    end: tuple[float, Number],
+    series: tuple[float, Number],
+    weight: Real,
+) -> tuple[float, float]:
+    """Where a jump is that was located on a window that was rejected, and where the next window is to start.
+
+    sides : the times on both sides of it, there; restart : where the next window was to start; end, series, weight :
+    of the window that ends before it, see `_Beyond`. A jump that hangs on y may be a little earlier or later on this.
+    """
+    (t, _), (before, after) = end, sides
+    beyond = _Beyond(f, end, series, weight)
+    if beyond.off(before) > 1.0:
+        jump = beyond.between(t, before)
+    elif not beyond.off(after) > 1.0:
+        jump = beyond.between(after, after + _LATER * (after - t))
+    else:
+        return after, restart
+    return (after, restart) if jump is None else (jump, beyond.clear_of(jump, restart - after))
 
 
 def _clear_of(
@@ -239,7 +290,9 @@ def _clear_of(
     behind *= min(1.0, _part(f, left, after, behind, weight))
     behind *= min(1.0, _part(f, left, after + behind, behind, weight) ** 0.5)  # a kink: it grows with the distance
     gap = abs(after - before)
-    return Kink(float(before - run), after, after + behind, (where, max(abs(after - where), gap), gap))
+    exact = where, max(abs(after - where), gap), gap
+    jump = (before, after) if where == after else (math.nan, math.nan)
+    return Kink(float(before - run), after, after + behind, exact, jump)
 
 
 def _part(
@@ -264,7 +317,8 @@ def _bisect(
         return None
     for k in range(_MOST_BISECTIONS):
         gap = abs(after - before)
-        if gap * off_after <= _GAP * length or gap <= _ADJACENT * np.spacing(max(abs(before), abs(after))):
+        adjacent = _ADJACENT if gap * off_after <= _NEARLY_NONE * length else 1
+        if gap * off_after <= _GAP * length or gap <= adjacent * np.spacing(max(abs(before), abs(after))):
             break
         at = _secant(before, after, off_after, further, _AIMS[k % 2])
         distance = off(at)

@@ -17,7 +17,7 @@ from ..compiled.march import advance
 from ..trial.basis import Basis
 from ..user.field import VectorField
 from .foreseen import Foreseen
-from .kinks import begin, find, pinned
+from .kinks import Kink, begin, find, pinned, relocated
 from .noise import AT, NEGLIGIBLE, RESIDUALS, scatter
 from .window import OneSystem, make_window
 
@@ -88,6 +88,7 @@ class March:
         self.seen = span[0]
         self._breaks = breaks
         self._foreseen = Foreseen()
+        self._kink: Kink | None = None  # the last one that was located
         self._t = np.empty(basis.s)
         self._numbers, self._counts = np.zeros(m.NUMBERS), np.zeros(m.COUNTS, dtype=np.int64)
         t0, bound = span
@@ -304,9 +305,10 @@ class March:
         if m.noise_is_due(self._counts, kink is not None) and self._look_for_noise(start, weight):
             return
         if kink is not None:
-            self._counts[m.CUT] = 1
+            self._kink = kink
+            self._counts[m.CUT] = 1 if math.isnan(kink.jump[0]) else m.AT_JUMP
             self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]] = kink[:3]
-            if not self._counts[m.RISES]:
+            if self._counts[m.CUT] != m.AT_JUMP and not self._counts[m.RISES]:
                 self._foreseen.add(*kink.exact, self.t)
 
     def _looks_odd(self) -> bool:
@@ -422,15 +424,21 @@ class March:
                 self._window.legendre[0] = self.f
 
     def _pin_down(self) -> None:
-        """Where exactly a break or a kink that was foreseen is, if the window was cut off before one."""
+        """Where exactly a break or a kink that was foreseen is, or a jump that was located on a worse solution."""
         numbers, room = self._numbers, self._numbers[m.ROOM]
         cut_at, kink_at, restart, bound = numbers[[m.CUT_AT, m.KINK_AT, m.RESTART, m.BOUND]].tolist()
-        if not abs(kink_at - numbers[m.BREAK]) < room:
+        located = self._kink if self._counts[m.CUT] == m.AT_JUMP else None
+        if not located and not abs(kink_at - numbers[m.BREAK]) < room:
             return
-        series = self.h, self._window.legendre
-        end = cut_at, self.y.copy()
-        kink_at, start = pinned(self._field, end, (kink_at, restart), series, self._weight())
-        numbers[m.KINK_AT], numbers[m.RESTART] = kink_at, restart if restart == bound else start
+        given = (cut_at, self.y.copy()), (self.h, self._window.legendre), self._weight()
+        if located:
+            kink_at, start = relocated(self._field, located.jump, restart, *given)
+            if kink_at == located.at:  # else it hangs on y
+                self._foreseen.add(*located.exact, float(numbers[m.START]))
+        else:
+            kink_at, start = pinned(self._field, (kink_at, restart), *given)
+        start = restart if restart == bound else start
+        numbers[m.KINK_AT], numbers[m.RESTART] = kink_at, start
         numbers[m.T] = numbers[m.RESTART]
 
     def _weight(self) -> Real:

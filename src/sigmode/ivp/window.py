@@ -13,6 +13,7 @@ from ..arrays import Index, Number, Real
 from ..compiled import between
 from ..compiled.asking import FAILED, PARTS, go_beside, go_on
 from ..compiled.between import sweep
+from ..compiled.python import Asked
 from ..compiled.series import continued
 from ..compiled.window import CONVERGED, HARDLY_MOVES, NOT_YET, neglected, verdict, weighed
 from ..trial.basis import Basis
@@ -147,13 +148,14 @@ class OneSystem(Window):
             self.t[:points], self.rows[:points], self.slopes[:points], max(0, points - s)
         )
         z, left, df_dy = np.empty((K, s, n)), np.zeros(K), np.zeros((K, n, n))
+        alone = Asked(field.nodes, n)
         done, matrices = go_beside(
-            sweep.address, id(answer), id(failed.append), self._state, *windows, u, times, self.t, self.rows,
-            self.slopes, *self._of_window, basis.nodes, basis.A, basis.transposed, *self._of_basis, self.legendre,
-            self.atol, self.rtol, small, self._still, now, may_remain, z, left, df_dy,
+            sweep.address, id(answer), id(failed.append), alone.address, alone.words, self._state, *windows, u, times,
+            self.t, self.rows, self.slopes, *self._of_window, basis.nodes, basis.A, basis.transposed, *self._of_basis,
+            self.legendre, self.atol, self.rtol, small, self._still, now, may_remain, z, left, df_dy,
         )  # fmt: skip
         if done == FAILED:
-            raise failed.pop()
+            raise (failed or alone.failed).pop()
         self.nlu += matrices
         return z, left, df_dy, done
 
