@@ -5,6 +5,7 @@ larger than that of `sm.solve_ivp`.
 
 python bench/kinks.py           # half a minute
 python bench/kinks.py pulses    # how often a short pulse in the midst of held input is missed, half a minute
+python bench/kinks.py switches  # jumps that hang on y: calls of f, errors, and the estimate, half a minute
 """
 
 import math
@@ -94,6 +95,69 @@ def missed(width, seed, rtol):
     return res.success and worst > 3.0
 
 
+def friction(t, y):
+    """A mass on a spring, pushed, on a rough floor: f jumps with the sign of its speed."""
+    return [y[1], 5.0 * math.sin(2.0 * t) - y[0] - (0.4 if y[1] > 0.0 else -0.4)]
+
+
+def switched(t, y):
+    """A source that an oscillator switches on, beyond a threshold."""
+    return [y[1], -y[0], (10.0 if y[0] > 0.9 else 0.0) - 0.1 * y[2]]
+
+
+def stick_to_stick():
+    """What friction leads to at t = 12, from jump to jump."""
+    t, y, sign = 0.0, [0.5, 0.7], 1.0
+    turns = lambda t, y, sign: y[1]
+    turns.terminal = True
+    while t < 12.0:
+        turns.direction = -sign
+        part = solve_ivp(
+            lambda t, y, sign: [y[1], 5.0 * math.sin(2.0 * t) - y[0] - 0.4 * sign], (t, 12.0), y, method="DOP853",
+            args=(sign,), events=turns, rtol=1e-13, atol=1e-14, max_step=0.05,
+        )  # fmt: skip
+        t, y, sign = part.t[-1], part.y[:, -1], -sign
+    return y[0]
+
+
+def charge():
+    """What has come from the source that is switched on six times, at t = 36."""
+    up = math.asin(0.9)
+    begins = 2.0 * math.pi * np.arange(6) + up
+    ends = begins + math.pi - 2.0 * up
+    return 0.5 * math.exp(-3.6) + 100.0 * float((np.exp(0.1 * (ends - 36.0)) - np.exp(0.1 * (begins - 36.0))).sum())
+
+
+def switches():
+    """Print one table: calls of f, the error at the end in tolerances, and the estimate.
+
+    (DOP853, because LSODA does not come back from the friction at rtol = 2.5e-9.)
+    """
+    print("| f jumps | rtol | LSODA | NeuralCollocation | sm.solve_ivp | its estimate | DOP853, as good |")
+    print(f"|---|--:|{'--:|' * 5}")
+    problems = {
+        "friction": (friction, 12.0, [0.5, 0.7], 0, stick_to_stick()),
+        "a switched source": (switched, 36.0, [0.0, 1.0, 0.5], 2, charge()),
+    }
+    for name, (fun, end, y0, component, exact) in problems.items():
+        for rtol in (1e-3, 1e-6, 1e-9):
+            unit = rtol * (1e-3 + abs(exact))
+            kw = {"rtol": rtol, "atol": 1e-3 * rtol}
+            error = lambda res, unit=unit, c=component, exact=exact: abs(res.y[c, -1] - exact) / unit
+            results = [solve_ivp(fun, (0, end), y0, method=m, **kw) for m in ("LSODA", sm.NeuralCollocation)]
+            results.append(sm.solve_ivp(fun, (0, end), y0, **kw))
+            assert all(res.success for res in results)
+            cells = [f"{res.nfev} ({error(res):.1g})" for res in results]
+            estimate = results[2].error[component, -1] / unit
+            for tenths in range(121):  # or until it has cost ten times as much
+                tight = max(rtol * 10 ** (-0.1 * tenths), 1e-13)
+                res = solve_ivp(fun, (0, end), y0, method="DOP853", rtol=tight, atol=1e-3 * tight)
+                if error(res) <= error(results[2]) or res.nfev > 10 * results[2].nfev:
+                    break
+            best = f"{res.nfev}" if error(res) <= error(results[2]) else f"more than {res.nfev}"
+            print(f"| {name} | {rtol:g} | {' | '.join(cells)} | {estimate:.1g} | {best} |", flush=True)
+
+
 def pulses():
     """Print one table."""
     print("| length of the pulse | missed at 1e-4 | at 1e-8 |\n|--:|--:|--:|")
@@ -114,4 +178,4 @@ def main():
 
 
 if __name__ == "__main__":
-    pulses() if sys.argv[1:] == ["pulses"] else main()
+    {"pulses": pulses, "switches": switches}.get("".join(sys.argv[1:]), main)()

@@ -144,13 +144,14 @@ class OneSystem(Window):
         """
         (K, s, n), basis, field = u.shape, self.basis, self.field
         failed: list[BaseException] = []
+        take = failed.append  # kept: compiled code has its address
         answer = lambda points: field.nodes(
             self.t[:points], self.rows[:points], self.slopes[:points], max(0, points - s)
         )
         z, left, df_dy = np.empty((K, s, n)), np.zeros(K), np.zeros((K, n, n))
         alone = Asked(field.nodes, n)
         done, matrices = go_beside(
-            sweep.address, id(answer), id(failed.append), alone.address, alone.words, self._state, *windows, u, times,
+            sweep.address, id(answer), id(take), alone.address, alone.words, self._state, *windows, u, times,
             self.t, self.rows, self.slopes, *self._of_window, basis.nodes, basis.A, basis.transposed, *self._of_basis,
             self.legendre, self.atol, self.rtol, small, self._still, now, may_remain, z, left, df_dy,
         )  # fmt: skip
