@@ -84,24 +84,44 @@ def test_what_begins_to_move_when_something_else_has_moved_far_enough(rtol, sign
     res = sm.solve_ivp(fun, (0, 2.0 * sign), [0.0, 38.0], rtol=rtol, atol=1e-3 * rtol)
     assert res.success
     assert_allclose(res.y[0, -1], sign * (2.0 - lifts_off), rtol=rtol)
-    assert res.nfev < (
-        10_000 if rtol > 1e-4 else 5000
-    )  # 9312, 30601, 6115 forwards where the path of the weight was a straight line
+    assert res.nfev < 3000  # 9312, 30601, 6115 forwards where the path of the weight was a straight line
 
 
-@pytest.mark.parametrize("rtol", [1e-6, 1e-8])
-def test_when_something_begins_to_move_is_not_extrapolated(rtol):
-    te = np.linspace(0.0, 3.0, 61)
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-8])
+def test_when_something_begins_to_move_is_not_extrapolated(rtol, compiled):
+    te, calls = np.linspace(0.0, 3.0, 61), 0
+    fun = lambda t, y, c: (1.2 + math.sin(2.0 * t), (2.0 - 3.0 * y[1]) if y[0] > c else 0.0)
+    fun = numba.njit(fun) if compiled else fun
     for threshold in np.linspace(0.1, 0.88, 40):
-        fun = lambda t, y, c=threshold: [1.2 + math.sin(2.0 * t), (2.0 - 3.0 * y[1]) if y[0] > c else 0.0]
         begins = scipy.optimize.brentq(
             lambda t, c=threshold: 1.2 * t + (1.0 - math.cos(2.0 * t)) / 2.0 - c, 0.0, 3.0, xtol=1e-15
         )
         exact = np.where(te > begins, 2.0 / 3.0 * -np.expm1(-3.0 * np.maximum(te - begins, 0.0)), 0.0)
-        res = sm.solve_ivp(fun, (0, 3), [0.0, 0.0], rtol=rtol, atol=1e-2 * rtol, t_eval=te)
+        res = sm.solve_ivp(fun, (0, 3), [0.0, 0.0], rtol=rtol, atol=1e-2 * rtol, t_eval=te, args=(threshold,))
         assert res.success
         assert_allclose(res.y[1], exact, rtol=rtol, atol=1e-2 * rtol)
-        assert res.nfev < 20_000
+        calls += res.nfev
+    assert calls < 40 * (
+        5000 if compiled else 2500
+    )  # plain, at 1e-3 and 1e-8, 3171 and 3918 for each where no room was kept
+
+
+@pytest.mark.parametrize("rtol", [1e-5, 3e-9])
+def test_what_begins_to_move_during_a_fast_transient(rtol):
+    """A path through points that do not resolve it leads to a wrong time: nothing is crossed there."""
+    fun = lambda t, y: [275.0 * (math.cos(t) - y[0]) if t > 0.67 else 0.0, 1.3 - y[1] if y[0] > 0.4 else 0.0]
+    res = sm.solve_ivp(fun, (0, 1.1), [0.0, 0.0], rtol=rtol, atol=1e-2 * rtol)
+
+    def transient(t):  # from 0.67 on
+        a = 275.0
+        steady = lambda t: (a * a * math.cos(t) + a * math.sin(t)) / (a * a + 1.0)
+        return steady(t) - steady(0.67) * math.exp(-a * (t - 0.67))
+
+    begins = scipy.optimize.brentq(lambda t: transient(t) - 0.4, 0.67, 0.7, xtol=1e-15)
+    assert res.success
+    assert_allclose(res.y[1, -1], 1.3 * -math.expm1(begins - 1.1), rtol=rtol)
+    assert_allclose(res.sol(0.675)[0], transient(0.675), rtol=2 * rtol)
 
 
 def friction(t, y):

@@ -15,7 +15,7 @@ from ..compiled.kinks import DEGREE, NEGLIGIBLE, NOT_SMOOTH, SAME, SWEEPS, first
 from ..trial.basis import basis
 from ..user.field import VectorField
 
-__all__ = ["Kink", "begin", "find", "pinned", "relocated"]
+__all__ = ["Beyond", "Kink", "begin", "find", "pinned", "relocated"]
 
 # A gap between both sides that leaves so much in the values, in units of the tolerance, is none. Far below 1: the error
 # remains when y, and the tolerance with it, has become small, and the estimate does not see it. Not tuned.
@@ -50,7 +50,7 @@ class Kink(NamedTuple):
     """Where the window before it is to end, where it begins to matter, and where the next window is to start.
 
     exact : where it is, how uncertain that is, and how far apart the times are between which f changes
-    jump : the times on both sides, if f jumps there, else NaN
+    jump : the times on both sides, if f jumps there, else NaN; begins : whether something begins to move there
     """
 
     before: float
@@ -58,6 +58,7 @@ class Kink(NamedTuple):
     after: float
     exact: tuple[float, float, float]
     jump: tuple[float, float] = (math.nan, math.nan)
+    begins: bool = False
 
 
 class _Fit(NamedTuple):
@@ -88,8 +89,8 @@ class _Left:
     def __init__(self, f: VectorField, start: tuple[float, Number], t: Real, slopes: Number, fit: _Fit) -> None:
         """start : t and y; t (m,), slopes (m, n), from the start on: the path is their integral."""
         self._start, self._y = start
-        self._half = 0.5 * float(t[-1] - self._start)
-        self._path = self._half * (fit.integral @ (fit.inverse @ slopes))
+        self.half = 0.5 * float(t[-1] - self._start)
+        self._path = self.half * (fit.integral @ (fit.inverse @ slopes))
         self.slopes_there = np.empty(slopes.shape, dtype=slopes.dtype)
         f.nodes(t, self._y + fit.V @ self._path, self.slopes_there)
         self._slope = fit.inverse @ self.slopes_there
@@ -97,7 +98,7 @@ class _Left:
 
     def __call__(self, moment: float) -> tuple[Number, Number]:
         """The path and the continued f at one time, (n,) each."""
-        x = (moment - self._start) / self._half - 1.0
+        x = (moment - self._start) / self.half - 1.0
         before, p, polynomials = 1.0, x, [1.0, x]
         for d in range(2, len(self._path)):
             before, p = p, ((2 * d - 1) * x * p - (d - 1) * before) / d
@@ -153,10 +154,10 @@ def find(
     return None if sides is None else _clear_of(f, sides, left, start[0], float(t[at]), weight)
 
 
-def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number]) -> Kink | None:
+def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real, Number], weight: Real) -> Kink | None:
     """Where in a window something begins to move that is exactly zero, with a slope of zero, at first; or None.
 
-    start : its t, y, f; nodes : t (s,), and slopes (s, n) as they came.
+    start : its t, y, f; nodes : t (s,), and slopes (s, n) as they came; weight : (n,), errors that do not matter.
     """
     t, slopes = np.append(start[0], nodes[0]), np.vstack([start[2], nodes[1]])
     begins = (start[1] == 0.0) & (slopes[0] == 0.0) & (slopes[1] == 0.0) & slopes.any(axis=0)
@@ -165,16 +166,24 @@ def begin(f: VectorField, start: tuple[float, Number, Number], nodes: tuple[Real
     at = int(np.argmax(slopes[:, begins].any(axis=1)))  # the first node where one of them has moved
     left = _left_of(f, start, nodes, at - 1) if at > 1 else None
     before, after = float(t[at - 1]), float(t[at])
+    moves = slopes[at]
     for _ in range(_MOST_BISECTIONS):
         if abs(after - before) <= _ADJACENT * np.spacing(max(abs(before), abs(after))):
             break
         middle = before + 0.5 * (after - before)
         y = left(middle)[0] if left is not None else start[1] + (middle - start[0]) * start[2]
-        if f(middle, y)[begins].any():  # what is at rest is exactly so there
-            after = middle
+        there = f(middle, y)
+        if there[begins].any():  # what is at rest is exactly so there
+            after, moves = middle, there
         else:
             before = middle
-    return Kink(before, after, after, (after, 0.0, 0.0)) if before != t[0] else None
+    if before == t[0]:
+        return None
+    length = abs(t[-1] - t[0])
+    if left is not None and (abs(moves[begins]) * length > _JUMP * weight[begins]).any():
+        kink = _clear_of(f, (before, after, after), left, start[0], float(t[at]), weight)
+        return kink._replace(begins=True)
+    return Kink(before, after, after, (after, 0.0, 0.0))
 
 
 @functools.cache
@@ -184,7 +193,7 @@ def _at_the_end(s: int) -> Real:
     return np.array([np.ones(s), k * (k + 1.0), 0.25 * (k - 1.0) * k * (k + 1.0) * (k + 2.0)])
 
 
-class _Beyond:
+class Beyond:
     """f beyond the end of a window, compared with how its slopes go on there."""
 
     def __init__(self, f: VectorField, end: tuple[float, Number], series: tuple[float, Number], weight: Real) -> None:
@@ -193,16 +202,16 @@ class _Beyond:
         weight : (n,), errors that do not matter.
         """
         self._f, self._weight = f, weight
-        (self._t, self._y), (self._h, coefficients) = end, series
+        (self.t, self._y), (self.h, coefficients) = end, series
         self._taylor = _at_the_end(len(coefficients)) @ coefficients
-        self._scale = abs(self._h) / weight
+        self._scale = abs(self.h) / weight
 
     def __call__(self, moment: float) -> tuple[Number, Number]:
         """The solution and its slope as they go on, (n,) each."""
         slope, bend, twist = self._taylor
-        run = moment - self._t
-        x = run / self._h
-        return self._y + run * (slope + 0.5 * x * bend), slope + x * (bend + x * twist)
+        run = moment - self.t
+        x = run / self.h
+        return self._y + run * (slope + x * (bend / 2.0 + x * twist / 3.0)), slope + x * (bend + x * twist)
 
     def off(self, moment: float) -> float:
         """How far f is from that; above 1 it has jumped."""
@@ -211,7 +220,7 @@ class _Beyond:
 
     def between(self, before: float, after: float) -> float | None:
         """Where it jumps, if it does between these times."""
-        sides = _bisect(self.off, before, after, abs(self._h) / _JUMP) if before != after else None
+        sides = _bisect(self.off, before, after, abs(self.h) / _JUMP) if before != after else None
         return None if sides is None else sides[1]
 
     def clear_of(self, jump: float, behind: float) -> float:
@@ -219,21 +228,14 @@ class _Beyond:
         return jump + behind * min(1.0, _part(self._f, self, jump, behind, self._weight))
 
 
-def pinned(
-    f: VectorField,
-    ahead: tuple[float, float],
-    end: tuple[float, Number],
-    series: tuple[float, Number],
-    weight: Real,
-) -> tuple[float, float]:
+def pinned(beyond: Beyond, at: float, last: float) -> tuple[float, float]:
     """Where a jump is that is known nearly, and where the next window is to start.
 
-    ahead : where it should be, and the last time where it may be; end, series, weight : see `_Beyond`. Where it should
-    be, twice, where there is no jump that matters: there may be a kink.
+    at : where it should be, last : the last time where it may be. Where it should be, twice, where there is no jump
+    that matters: there may be a kink.
     """
-    (t, _), (at, last) = end, ahead
-    beyond = _Beyond(f, end, series, weight)
-    close = float(np.copysign(_CLOSE * np.spacing(max(abs(at), abs(t))), series[0]))
+    t = beyond.t
+    close = float(np.copysign(_CLOSE * np.spacing(max(abs(at), abs(t))), beyond.h))
     if beyond.off(at) > 1.0:
         before, after = at - close, float(np.nextafter(at, t))
         if not beyond.off(after) > 1.0:  # exactly there
@@ -248,28 +250,20 @@ def pinned(
     return (at, at) if jump is None else (jump, beyond.clear_of(jump, last - jump))
 
 
-def relocated(
-    f: VectorField,
-    sides: tuple[float, float],
-    restart: float,
-    end: tuple[float, Number],
-    series: tuple[float, Number],
-    weight: Real,
-) -> tuple[float, float]:
-    """Where a jump is that was located on a window that was rejected, and where the next window is to start.
+def relocated(beyond: Beyond, sides: tuple[float, float], restart: float) -> tuple[float, float] | None:
+    """Where a jump is that was located on a window that was rejected, and where the next window is to start; or None.
 
-    sides : the times on both sides of it, there; restart : where the next window was to start; end, series, weight :
-    of the window that ends before it, see `_Beyond`. A jump that hangs on y may be a little earlier or later on this.
+    sides : the times on both sides of it, there; restart : where the next window was to start. A jump that hangs on y
+    may be a little earlier or later on the window that ends before it. None if it is not there.
     """
-    (t, _), (before, after) = end, sides
-    beyond = _Beyond(f, end, series, weight)
+    before, after = sides
     if beyond.off(before) > 1.0:
-        jump = beyond.between(t, before)
+        jump = beyond.between(beyond.t, before)
     elif not beyond.off(after) > 1.0:
-        jump = beyond.between(after, after + _LATER * (after - t))
+        jump = beyond.between(after, after + _LATER * (after - beyond.t))
     else:
         return after, restart
-    return (after, restart) if jump is None else (jump, beyond.clear_of(jump, restart - after))
+    return None if jump is None else (jump, beyond.clear_of(jump, restart - after))
 
 
 def _clear_of(

@@ -17,7 +17,7 @@ from ..compiled.march import advance
 from ..trial.basis import Basis
 from ..user.field import VectorField
 from .foreseen import Foreseen
-from .kinks import Kink, begin, find, pinned, relocated
+from .kinks import Beyond, Kink, begin, find, pinned, relocated
 from .noise import AT, NEGLIGIBLE, RESIDUALS, scatter
 from .window import OneSystem, make_window
 
@@ -296,7 +296,7 @@ class March:
         if not (np.isfinite(self.Y).all() and np.isfinite(self.K).all()):
             return
         if self._counts[m.RISES]:
-            kink = begin(field, start, (self._t, self._slopes()))
+            kink = begin(field, start, (self._t, self._slopes()), weight)
             if kink is not None:
                 window.legendre[0] = self.f
         else:
@@ -411,35 +411,45 @@ class March:
         """Go to the end of the window, and ask for the slope there unless that is the end of the span."""
         if not self.in_compiled_code:
             self.y_start, self.y = self.y, self._window.Y[-1].copy()
-        if self._counts[m.CUT]:  # up to the kink by the slope before it, behind it by the midpoint rule
-            self._pin_down()
+        if self._counts[m.CUT]:  # up to the kink as the slopes before it go on, behind it by the midpoint rule
+            beyond = self._pin_down()
             cut_at, kink_at, restart = self._numbers[[m.CUT_AT, m.KINK_AT, m.RESTART]].tolist()
             behind, before = restart - kink_at, self.K[-1]
-            self.y[:] += (kink_at - cut_at + 0.5 * behind) * before
+            if beyond:
+                self.y[:], before = beyond(kink_at)
+            else:
+                self.y[:] += (kink_at - cut_at) * before
             if behind:
+                self.y[:] += 0.5 * behind * before
                 self.y[:] += behind * (self._field(kink_at + 0.5 * behind, self.y) - 0.5 * before)
         if slope:
             self._ask_slope()
             if self._counts[m.CUT]:
                 self._window.legendre[0] = self.f
 
-    def _pin_down(self) -> None:
-        """Where exactly a break or a kink that was foreseen is, or a jump that was located on a worse solution."""
+    def _pin_down(self) -> Beyond | None:
+        """Where exactly a break or a kink that was foreseen is, or a jump that was located on a worse solution.
+
+        How this one goes on up to there, if it is known better than by its slope.
+        """
         numbers, room = self._numbers, self._numbers[m.ROOM]
         cut_at, kink_at, restart, bound = numbers[[m.CUT_AT, m.KINK_AT, m.RESTART, m.BOUND]].tolist()
         located = self._kink if self._counts[m.CUT] == m.AT_JUMP else None
         if not located and not abs(kink_at - numbers[m.BREAK]) < room:
-            return
-        given = (cut_at, self.y.copy()), (self.h, self._window.legendre), self._weight()
-        if located:
-            kink_at, start = relocated(self._field, located.jump, restart, *given)
-            if kink_at == located.at:  # else it hangs on y
-                self._foreseen.add(*located.exact, float(numbers[m.START]))
+            return None
+        end = cut_at, self.y.copy()
+        beyond = Beyond(self._field, end, (self.h, self._window.legendre), self._weight())
+        if not located:
+            kink_at, start = pinned(beyond, kink_at, restart)
         else:
-            kink_at, start = pinned(self._field, (kink_at, restart), *given)
+            found = relocated(beyond, located.jump, restart)
+            kink_at, start = found or ((cut_at, cut_at) if located.begins else (kink_at, restart))
+            if kink_at == located.at and not located.begins:  # else it hangs on y
+                self._foreseen.add(*located.exact, float(numbers[m.START]))
         start = restart if restart == bound else start
         numbers[m.KINK_AT], numbers[m.RESTART] = kink_at, start
         numbers[m.T] = numbers[m.RESTART]
+        return beyond if located else None
 
     def _weight(self) -> Real:
         """Errors that do not matter in the present window, (n,)."""
