@@ -155,7 +155,7 @@ def test_relocated(later, sign):
     series = sign * 0.5, np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
     at, start = sign * 1.0, sign * (1.0 + 1e-6)
     before = at - sign * 2e-15
-    found = relocated(Beyond(f, end, series, np.full(2, 1e-6)), (before, at), start)
+    found = relocated(Beyond(f, end, series, np.full(2, 1e-6)), (before, at), start, sign * 2.0)
     if later == 0.0 or later == 1e-2:  # there it is, or it is too far away
         assert found == ((at, start) if later == 0.0 else None)
         assert len(calls) <= 3
@@ -164,3 +164,30 @@ def test_relocated(later, sign):
     assert_allclose(found, at + sign * later, rtol=3e-15)
     assert 0.0 <= sign * (restart - found) <= 1.01e-6
     assert 50.0 * abs(restart - found) <= 0.3e-6  # the solution has the slope before it up to there
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_end_of_the_span_is_not_passed(sign):
+    """Where the jump may be behind it, or where there is no room behind the jump."""
+    end = sign * np.array([1.0 - 1e-4, 0.0])
+    given = (sign * (1.0 - 1e-4), end), (sign * 0.5, np.array([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]])), np.full(2, 1e-6)
+    for later, bound, expected in ((2e-4, 1.0 + 1e-4, None), (5e-5, 1.0 + 5e-5 + 1e-10, 1.0 + 5e-5 + 1e-10)):
+
+        def f(t, y, later=later, bound=bound):
+            assert sign * t <= bound
+            return np.array([1.0, 50.0 if sign * y[0] > 1.0 + later else 0.0])
+
+        found = relocated(Beyond(f, *given), (sign * (1.0 - 2e-15), sign), sign * (1.0 + 1e-8), sign * bound)
+        assert found is None if expected is None else found[1] == sign * expected
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
+def test_f_is_not_called_outside_of_the_span(rtol):
+    for end in 1.0 + np.array([1e-12, 1e-9, 1e-6, 1e-4]):
+
+        def fun(t, y, end=end):
+            assert 0.0 <= t <= end
+            return [math.cos(y[0]), (10.0 if y[0] > 0.8657694832396586 else 0.0) - y[1]]
+
+        res = sm.solve_ivp(fun, (0, end), [0.0, 0.3], rtol=rtol, atol=rtol)
+        assert res.success

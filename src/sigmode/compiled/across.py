@@ -116,7 +116,8 @@ def _later(address, words, end, start, h, u, y, now, atol, rtol, before, jump, a
     side = _side(address, words, first - sign * close, end, now, before, jump, c, at, point, value)
     if side == _BEFORE:
         last, known, calls = start + _WITHIN * h, _BEFORE, 4
-        side = _side(address, words, first + sign * close, end, now, before, jump, c, at, point, value)
+        behind = sign * min(sign * (first + sign * close), sign * last)  # within the next window
+        side = _side(address, words, behind, end, now, before, jump, c, at, point, value)
     if side != known:
         return 0.0, calls if side != _FAILED else -1
     found, more = _where(address, words, first, last, known, close, end, now, before, jump, c, at, point, value)

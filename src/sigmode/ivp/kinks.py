@@ -89,8 +89,8 @@ class _Left:
     def __init__(self, f: VectorField, start: tuple[float, Number], t: Real, slopes: Number, fit: _Fit) -> None:
         """start : t and y; t (m,), slopes (m, n), from the start on: the path is their integral."""
         self._start, self._y = start
-        self.half = 0.5 * float(t[-1] - self._start)
-        self._path = self.half * (fit.integral @ (fit.inverse @ slopes))
+        self._half = 0.5 * float(t[-1] - self._start)
+        self._path = self._half * (fit.integral @ (fit.inverse @ slopes))
         self.slopes_there = np.empty(slopes.shape, dtype=slopes.dtype)
         f.nodes(t, self._y + fit.V @ self._path, self.slopes_there)
         self._slope = fit.inverse @ self.slopes_there
@@ -98,7 +98,7 @@ class _Left:
 
     def __call__(self, moment: float) -> tuple[Number, Number]:
         """The path and the continued f at one time, (n,) each."""
-        x = (moment - self._start) / self.half - 1.0
+        x = (moment - self._start) / self._half - 1.0
         before, p, polynomials = 1.0, x, [1.0, x]
         for d in range(2, len(self._path)):
             before, p = p, ((2 * d - 1) * x * p - (d - 1) * before) / d
@@ -250,20 +250,25 @@ def pinned(beyond: Beyond, at: float, last: float) -> tuple[float, float]:
     return (at, at) if jump is None else (jump, beyond.clear_of(jump, last - jump))
 
 
-def relocated(beyond: Beyond, sides: tuple[float, float], restart: float) -> tuple[float, float] | None:
+def relocated(beyond: Beyond, sides: tuple[float, float], restart: float, bound: float) -> tuple[float, float] | None:
     """Where a jump is that was located on a window that was rejected, and where the next window is to start; or None.
 
-    sides : the times on both sides of it, there; restart : where the next window was to start. A jump that hangs on y
-    may be a little earlier or later on the window that ends before it. None if it is not there.
+    sides : the times on both sides of it, there; restart : where the next window was to start; bound : where the span
+    ends. A jump that hangs on y may be a little earlier or later on the window that ends before it. None if it is not
+    there.
     """
     before, after = sides
+
+    def within(moment: float) -> float:
+        return min(moment, bound, key=lambda each: abs(each - beyond.t))
+
     if beyond.off(before) > 1.0:
         jump = beyond.between(beyond.t, before)
     elif not beyond.off(after) > 1.0:
-        jump = beyond.between(after, after + _LATER * (after - beyond.t))
+        jump = beyond.between(after, within(after + _LATER * (after - beyond.t)))
     else:
         return after, restart
-    return None if jump is None else (jump, beyond.clear_of(jump, restart - after))
+    return None if jump is None else (jump, within(beyond.clear_of(jump, restart - after)))
 
 
 def _clear_of(

@@ -442,7 +442,7 @@ class March:
         if not located:
             kink_at, start = pinned(beyond, kink_at, restart)
         else:
-            found = relocated(beyond, located.jump, restart)
+            found = relocated(beyond, located.jump, restart, bound)
             kink_at, start = found or ((cut_at, cut_at) if located.begins else (kink_at, restart))
             if kink_at == located.at and not located.begins:  # else it hangs on y
                 self._foreseen.add(*located.exact, float(numbers[m.START]))
