@@ -108,7 +108,7 @@ class NeuralCollocation(OdeSolver):  # type: ignore[misc]
         none. A first window of length `first_step` is one step.
     breaks : array_like, optional
         Times at which `fun` has a kink or a jump, in any order: no window contains one. Those outside of the span do
-        not matter. Those that are not given are found where they matter, at the price of some 10 to 240 more calls of
+        not matter. Those that are not given are found where they matter, at the price of some 10 to 250 more calls of
         `fun` each (``docs/ivp.md``).
     callback : callable, optional
         ``callback(intermediate_result)`` after each window with an `OptimizeResult` that holds ``t``, ``y``, ``nfev``,

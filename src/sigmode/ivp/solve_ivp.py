@@ -127,10 +127,10 @@ def solve_ivp(
     Where ``atol`` is zero, ``rtol`` refers to at least 1e-6 of the largest value of the component.
 
     The estimate is the difference to a second solution on the same windows with wider networks; it follows growth and
-    decay of errors. It costs about half of a solution, or less. Windows that are long for their span
-    are probed for what lies between their points, 256 probes per span, however short that is, and those beside jumps
-    of `fun` in any case; what is narrower, a pulse in `fun` after a long quiet time or between two jumps, may be
-    missed: set ``max_step``. Unlike SciPy's, ``res.sol`` gives NaN outside of the span, unless it is called with
+    decay of errors. It costs about half of a solution, or less. Windows that are long for their span are probed for
+    what lies between their points, 256 probes per span, however short that is, and those beside jumps of `fun` in any
+    case; what is narrower, a pulse in `fun` after a long quiet time or between two jumps, may be missed: set
+    ``max_step``. Unlike SciPy's, ``res.sol`` gives NaN outside of the span, unless it is called with
     ``extrapolate=True``.
 
     References
