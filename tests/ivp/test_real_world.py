@@ -413,6 +413,59 @@ def test_noise_is_found_and_solved_down_to(name, tol):
     assert res.nfev < 3000
 
 
+@pytest.mark.parametrize("kind", ["array", "list", "inside"])
+@pytest.mark.parametrize("end", [10.0, 20.0])
+def test_single_precision_costs_hardly_more_than_double(kind, end):
+    """Calls of f: df/dy by steps of 1e-8 was noise, and Newton's method took seven sweeps where it needs two."""
+    fun = {
+        "array": lambda t, y: (-y + np.sin(t)).astype(np.float32),
+        "list": lambda t, y: [float(np.float32(-y[0] + np.sin(t)))],
+        "inside": NOISY["single precision"],
+    }[kind]
+    options = {"rtol": 1e-6, "atol": 1e-9}
+    usual = scipy.integrate.solve_ivp(fun, (0, end), [1.0], **options).nfev
+    assert scipy.integrate.solve_ivp(fun, (0, end), [1.0], method=NeuralCollocation, **options).nfev < 1.3 * usual
+    res = sm.solve_ivp(fun, (0, end), [1.0], **options)
+    assert res.success
+    assert res.nfev < 3 * usual
+    off = abs(res.y[0] - 1.5 * np.exp(-res.t) - 0.5 * (np.sin(res.t) - np.cos(res.t))).max()
+    assert 0.3 * off < res.error.max() < 10.0 * off < 2e-6
+
+
+def march_to_the_end(solver):
+    while solver.status == "running":
+        solver.step()
+    assert solver.status == "finished"
+
+
+@pytest.mark.filterwarnings("ignore:`fun` scatters by about")
+def test_noise_is_noticed_in_each_component():
+    """That of one of them was taken for features of f: 20000 short windows."""
+    fun = lambda t, y: np.round([1.5 * y[0] - y[0] * y[1], -3.0 * y[1] + y[0] * y[1]], 5)
+    solver = NeuralCollocation(fun, 0.0, [10.0, 5.0], 15.0, rtol=1e-6, atol=1e-9)
+    march_to_the_end(solver)
+    assert (solver.noise > 0.0).all()
+    assert solver.nfev < 8000
+
+
+@pytest.mark.filterwarnings("ignore:`fun` scatters by about")
+def test_noise_that_comes_later_is_noticed():
+    """-sin(y) is flat at the start: its digits do not show there."""
+    fun = lambda t, y: np.round([y[1], -np.sin(y[0])], 5)
+    solver = NeuralCollocation(fun, 0.0, [math.pi / 2, 0.0], 10.0, rtol=1e-6, atol=1e-9)
+    march_to_the_end(solver)
+    assert (solver.noise > 0.0).all()
+    assert solver.nfev < 10000
+
+
+def test_the_second_march_takes_longer_steps_for_df_dy_where_newton_fails():
+    """Seven decimals: df/dy was noise, the error could not be told, and all was solved again 10000 times as exactly."""
+    fun = lambda t, y: np.round([1.5 * y[0] - y[0] * y[1], -3.0 * y[1] + y[0] * y[1]], 7)
+    res = sm.solve_ivp(fun, (0, 15), [10.0, 5.0], rtol=1e-4, atol=1e-7)
+    assert res.success
+    assert res.nfev < 8000
+
+
 def test_a_look_for_noise_ends_where_f_is_smooth():
     times = []
 

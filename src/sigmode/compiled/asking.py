@@ -23,6 +23,7 @@ from .control import (
     ERROR,
     NLU,
     RATE,
+    RELATIVE_STEP,
     RISES,
     SWEEPS,
     H,
@@ -32,10 +33,14 @@ from .march import find_bad, needs_a_look, store
 from .python import ask
 from .window import CONVERGED, NOT_YET, rounding
 
-__all__ = ["FAILED", "PARTS", "go_beside", "go_on"]
+__all__ = ["FAILED", "LITTLE", "LONG_STEP", "PARTS", "go_beside", "go_on"]
 
 # What `go_on` and `go_beside` return where f has raised an exception.
 FAILED = -1
+# The relative step of differences at least, where Newton's method did not converge. Not tuned.
+LONG_STEP = 1e-6
+# What it may leave for good, in units of what may remain. Not tuned.
+LITTLE = 1 / 30
 # What it calls, in the order of their addresses.
 PARTS = onward, sweep
 _onward, _sweep = (by_address(part) for part in PARTS)
@@ -55,17 +60,18 @@ def _note(numbers, counts, state, t, K, before):
 
 @helper
 def _newton(
-    sweep_at, asked, failed, state, points, columns, ahead, small, still, follow, judge, h, y, f, A, transposed, t,
-    rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M, small_pivots, judging, last_four,
-    first, legendre, atol, rtol,
+    sweep_at, asked, failed, state, points, columns, ahead, relative, small, still, follow, judge, h, y, f, A,
+    transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M, small_pivots,
+    judging, last_four, first, legendre, atol, rtol,
 ):  # fmt: skip
     """Newton's method from the values in rows on: what `verdict` says at the end, FAILED where f has failed.
 
-    sweep_at : address of `sweep`; points, columns, ahead : where f is called first, see `between`; the rest as of
-    `sweep`.
+    sweep_at : address of `sweep`; points, columns, ahead : where f is called first, see `between`; relative : step of
+    differences at each node; the rest as of `sweep`.
     """
     state[:] = 0.0
     state[between.POINTS], state[between.COLUMNS], state[between.AHEAD] = points, columns, ahead
+    state[between.STEP] = relative
     said = NOT_YET
     while said == NOT_YET:
         if not ask(asked, failed, int(state[between.POINTS])):
@@ -111,9 +117,9 @@ def go_on(
         )
         if asks == ASK_WINDOW:
             said = _newton(
-                parts[1], asked, failed, state, points, columns, counts[BEHIND], small, still, not constant, True,
-                numbers[H], y, f, A, transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error,
-                own, small_M, small_pivots, judging, last_four, first, legendre, atol, rtol,
+                parts[1], asked, failed, state, points, columns, counts[BEHIND], numbers[RELATIVE_STEP], small, still,
+                not constant, True, numbers[H], y, f, A, transposed, t, rows, slopes, before, step, df_dy, J, M, pivots,
+                right, of_error, own, small_M, small_pivots, judging, last_four, first, legendre, atol, rtol,
             )  # fmt: skip
             if said == FAILED:
                 return FAILED
@@ -137,30 +143,30 @@ _OF_WINDOWS = ", ".join([*[VECTOR] * 3, MATRIX, CUBE, MATRIX])  # start to times
 
 
 @entry(
-    f"UniTuple(i8, 2)(i8, i8, i8, i8, {INDICES}, {VECTOR}, {_OF_WINDOWS}, {_OF_WINDOW}, {_OF_ERROR}, {_TABLES},"
-    f" {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, {INDICES}, {VECTOR}, f8, {CUBE}, {VECTOR}, {CUBE})"
+    f"UniTuple(i8, 3)(i8, i8, i8, i8, {INDICES}, {VECTOR}, {_OF_WINDOWS}, {_OF_WINDOW}, {_OF_ERROR}, {_TABLES},"
+    f" {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, {INDICES}, {VECTOR}, f8, f8, {CUBE}, {VECTOR}, {CUBE})"
 )
 def go_beside(
     sweep_at, asked, failed, address, words, state, start, end, h, y, u, times, t, rows, slopes, before, step, df_dy, J,
     M, pivots, right, of_error, own, small_M, small_pivots, nodes, A, transposed, judging, last_four, first, legendre,
-    atol, rtol, small, still, now, may_remain, z, left, matrices,
+    atol, rtol, small, still, now, relative, may_remain, z, left, matrices,
 ):  # fmt: skip
-    """`compare` for an f of Python: the windows done, or FAILED, and matrices factorised.
+    """`compare` for an f of Python: the windows done, or FAILED, df/dy made, and matrices factorised.
 
     sweep_at : address of `sweep`; asked, failed, state : as of `go_on`; address, words : of f, see `python.Asked`;
     start, end, h (K,), y (K, n), u (K, s, n), z, left, may_remain : as of `compare`; times (K, s) : nodes; now (n,) :
-    where the second march starts, changed; matrices (K, n, n) : df/dy at the starts, written; t to legendre : as of
-    `go_on`.
+    where the second march starts, changed; relative : step of differences; matrices (K, n, n) : df/dy at the starts,
+    written; t to legendre : as of `go_on`.
     """
     s, n = before.shape
-    f, matrices_made = np.empty(n), 0
+    f, made, factorised = np.empty(n), 0, 0
     one, room = np.empty(1), np.empty((4, n))
     for k in range(len(u)):
         t[0] = start[k]
         for c in range(n):
             rows[0, c] = now[c]
         if not ask(asked, failed, 1):
-            return FAILED, matrices_made
+            return FAILED, made, factorised
         for c in range(n):
             f[c] = slopes[0, c]
         for i in range(s):
@@ -170,18 +176,19 @@ def go_beside(
         mark_at_rest(now, f, True, still)
         behind = 1 if k > 0 and end[k - 1] != start[k] else 0
         at, base = (t[0], rows[0]) if behind else (start[k], now)
-        columns = shifted(at, base, f, h[k], small, still, t[s:], rows[s:])
-        for _ in range(2):  # secants may have led astray: once more from where they led
+        for once_more in range(2):  # secants may have led astray, or noise of f: once more from where they led
+            step_now = max(relative, LONG_STEP) if once_more else relative
+            columns = shifted(at, base, f, h[k], small, step_now, still, t[s:], rows[s:])
+            made += 1
             said = _newton(
-                sweep_at, asked, failed, state, s + columns, columns, behind, small, still, True, False, h[k], now, f,
-                A, transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own, small_M,
-                small_pivots, judging, last_four, first, legendre, atol, rtol,
+                sweep_at, asked, failed, state, s + columns, columns, behind, relative, small, still, True, False,
+                h[k], now, f, A, transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own,
+                small_M, small_pivots, judging, last_four, first, legendre, atol, rtol,
             )  # fmt: skip
             if said == FAILED:
-                return FAILED, matrices_made
-            matrices_made += int(state[between.NLU])
-            columns = 0
-            if said == CONVERGED or not np.isfinite(rows[:s]).all():
+                return FAILED, made, factorised
+            factorised += int(state[between.NLU])
+            if said == CONVERGED or state[between.SIZE] < LITTLE * may_remain or not np.isfinite(rows[:s]).all():
                 break
         left[k] = 0.0 if said == CONVERGED else state[between.SIZE]
         for c in range(n):
@@ -190,7 +197,7 @@ def go_beside(
             for d in range(n):
                 matrices[k, c, d] = df_dy[c, d]
         if not left[k] < may_remain:
-            return k, matrices_made
+            return k, made, factorised
         for c in range(n):
             now[c] = z[k, s - 1, c] + rounding(k, c, now[c], z[k, s - 1, c])
         if k + 1 < len(u) and end[k] != start[k + 1]:  # a kink
@@ -199,5 +206,5 @@ def go_beside(
                 room[1], one, room[2], room[3],
             )  # fmt: skip
             if calls < 0:
-                return FAILED, matrices_made
-    return len(u), matrices_made
+                return FAILED, made, factorised
+    return len(u), made, factorised

@@ -22,13 +22,14 @@ from .control import (
     KNOWN,
     NJEV,
     PARTIAL,
+    RELATIVE_STEP,
     H,
     T,
     steer,
 )
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
 from .series import continue_series
-from .simple import FORWARD_STEP, at_rest, begins_to_move
+from .simple import at_rest, begins_to_move
 from .window import (
     BY_NEW_ELIMINATION,
     CONVERGED,
@@ -42,16 +43,16 @@ from .window import (
 )
 
 __all__ = [
-    "AHEAD", "COLUMNS", "ERROR", "NLU", "POINTS", "RATE", "RISES", "SIZE", "STATE", "SWEEPS", "mark_at_rest", "onward",
-    "shifted", "sweep",
+    "AHEAD", "COLUMNS", "ERROR", "NLU", "POINTS", "RATE", "RISES", "SIZE", "STATE", "STEP", "SWEEPS", "mark_at_rest",
+    "onward", "shifted", "sweep",
 ]  # fmt: skip
 
 # What is known of a window, by its places in a vector: sweeps so far, the size of the last step and its rate as of
 # `verdict`, matrices factorised, the local error, whether something begins to move in it that was at rest, and how
 # the last sweep was done, see `newton_sweep`.
 # POINTS : at which f is called next, COLUMNS : how many of these are for df/dy at the start, AHEAD : or at the first
-# node.
-SWEEPS, SIZE, RATE, NLU, ERROR, RISES, HOW, POINTS, COLUMNS, AHEAD, STATE = range(11)
+# node; STEP : relative, of differences at each node.
+SWEEPS, SIZE, RATE, NLU, ERROR, RISES, HOW, POINTS, COLUMNS, AHEAD, STEP, STATE = range(12)
 # df/dy is made at each node where h |df/dy| is below this: elsewhere differences, which are right to 1e-8, are too
 # rough (ROBER: 60 % more calls of f). Not tuned.
 _MILD = 100.0
@@ -61,14 +62,14 @@ _ONCE_MORE, _FAST = 1.0, 0.2
 
 
 @helper
-def shifted(t, y, slope, change, small, still, at, rows):
+def shifted(t, y, slope, change, small, relative, still, at, rows):
     """Points (at, rows) at which f tells df/dy, as `VectorField.jacobian` has them; their number."""
     n, count = y.size, 0
     for m in range(n):
         if still[m]:
             continue
         size = max(max(abs(y[m]), abs(change * slope[m])), small[m])
-        step = FORWARD_STEP * (size if size > 0.0 else 1.0)
+        step = relative * (size if size > 0.0 else 1.0)
         for k in range(n):
             rows[count, k] = y[k]
         rows[count, m] += -step if slope[m] < 0.0 else step
@@ -113,10 +114,10 @@ def _is_mild(h, df_dy):
 
 
 @helper
-def _at_each_node(s, points, h, small, still, t, rows, slopes):
+def _at_each_node(s, points, h, small, relative, still, t, rows, slopes):
     """As `shifted` for each of s nodes: behind as many points as there are; how many there are then."""
     for i in range(s):
-        points += shifted(t[i], rows[i], slopes[i], h, small, still, t[points:], rows[points:])
+        points += shifted(t[i], rows[i], slopes[i], h, small, relative, still, t[points:], rows[points:])
     return points
 
 
@@ -154,25 +155,25 @@ def onward(numbers, counts, differences, nodes, A, t, rows, slopes, legendre, df
     space; y, f (n,) : where the march is.
     """
     s, n = nodes.size, y.size
-    columns = 0
+    columns, relative = 0, numbers[RELATIVE_STEP]
     while True:
         asked = steer(numbers, counts, n, nodes, t[:s], f[:0] if counts[HAS_JACOBIAN] else f)
         if asked == ASK_JACOBIAN and differences:
             counts[PARTIAL] = 1 if at_rest(y, f) and not counts[ALL_COLUMNS] else 0
             counts[NJEV] += 1
             mark_at_rest(y, f, counts[PARTIAL] == 1, still)
-            columns = shifted(numbers[T], y, f, numbers[H], small, still, t[s:], rows[s:])
+            columns = shifted(numbers[T], y, f, numbers[H], small, relative, still, t[s:], rows[s:])
             continue
         if asked == ASK_WINDOW:
             offset, ratio = 0.0 if counts[INSIDE] else 1.0, numbers[H] / numbers[KNOWN]
             continue_series(nodes, legendre, counts[DEGREE], offset, ratio, slopes[:s])
             _times(A, slopes[:s], numbers[H], y, rows[:s])
             if columns > 0 and counts[BEHIND]:
-                columns = shifted(t[0], rows[0], f, numbers[H], small, still, t[s:], rows[s:])
+                columns = shifted(t[0], rows[0], f, numbers[H], small, relative, still, t[s:], rows[s:])
             points = s + columns
             if counts[AT_ONCE] and differences and _is_mild(numbers[H], df_dy):
                 mark_at_rest(y, f, counts[PARTIAL] == 1, still)
-                points = _at_each_node(s, points, numbers[H], small, still, t, rows, slopes)
+                points = _at_each_node(s, points, numbers[H], small, relative, still, t, rows, slopes)
             return asked, points, columns
         return asked, 0, 0
 
@@ -236,7 +237,7 @@ def sweep(
     state[RISES], state[ERROR] = 0.0, np.nan
     state[POINTS], state[COLUMNS] = s, 0.0
     if each and said == NOT_YET and size > _ONCE_MORE and (sweeps == 0 or rate < _FAST):
-        state[POINTS] = _at_each_node(s, s, h, small, still, t, rows, slopes)
+        state[POINTS] = _at_each_node(s, s, h, small, state[STEP], still, t, rows, slopes)
     if said != CONVERGED:
         return said
     stay_at_rest(A, h, y, Y, K, before)

@@ -55,6 +55,7 @@ __all__ = [
     "PARTIAL",
     "RATE",
     "REACH",
+    "RELATIVE_STEP",
     "RESTART",
     "RISES",
     "ROOM",
@@ -65,6 +66,7 @@ __all__ = [
     "STUCK",
     "SWEEPS",
     "TOO_SMALL",
+    "TRIED",
     "UNSETTLED",
     "H",
     "T",
@@ -87,11 +89,12 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # RESTART : where a window ends that is cut off before a kink, the kink, and where the next one starts, behind it;
 # UNSETTLED : the last change of what grows far below the tolerance, see `simple.sweep`; ROOM : how far the break
 # may be off; REACH : the length of a window in which the last kink was found, or could have been, zero before the
-# first one.
+# first one; RELATIVE_STEP : of differences for df/dy, where f is called from Python.
 (
     T, BOUND, DIRECTION, LONGEST, H_ABS, TRIAL, H, KNOWN, START, SIZE, RATE, ERROR, MARK_T, BAD_T, FACTOR, BREAK,
-    CUT_AT, KINK_AT, RESTART, UNSETTLED, ROOM, REACH, NUMBERS,
-) = range(23)  # fmt: skip
+    CUT_AT, KINK_AT, RESTART, UNSETTLED, ROOM, REACH,
+    RELATIVE_STEP, NUMBERS,
+) = range(24)  # fmt: skip
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
 # here; FRESH : whether df/dy was made here, too; SIMPLE : whether sweeps are simple, without df/dy; BAD : the component
 # of f that is not finite, or less than zero; PARTIAL : whether df/dy leaves out what is at rest; ALL_COLUMNS : whether

@@ -6,19 +6,18 @@ import numpy as np
 
 from .dense import factor, substitute
 from .launch import CUBE, INDICES, MATRIX, VECTOR, entry
-from .simple import FORWARD_STEP
 from .sweeps import solve_by_sweeps
 from .window import assemble, residual, rounding
 
 __all__ = ["correct", "shifted", "unshifted"]
 
 
-@entry(f"void({VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, {VECTOR}, {MATRIX})")
-def shifted(t, y, f, h, small, at, moved):
+@entry(f"void({VECTOR}, {MATRIX}, {MATRIX}, {VECTOR}, {VECTOR}, f8, {VECTOR}, {MATRIX})")
+def shifted(t, y, f, h, small, relative, at, moved):
     """The points (at, moved) at which f tells df/dy at the points t (m,), y (m, n), n for each of these.
 
     Steps are those of `VectorField.jacobian`, zero for what is at rest; f : there; h (K,) : of the windows, each with
-    as many points.
+    as many points; relative : step.
     """
     m, n = y.shape
     each = m // h.size
@@ -28,7 +27,7 @@ def shifted(t, y, f, h, small, at, moved):
             for j in range(n):
                 moved[i * n + k, j] = y[i, j]
             size = max(max(abs(y[i, k]), abs(h[i // each] * f[i, k])), small[k])
-            step = FORWARD_STEP * (size if size > 0.0 else 1.0)
+            step = relative * (size if size > 0.0 else 1.0)
             if y[i, k] != 0.0 or f[i, k] != 0.0:
                 moved[i * n + k, k] += -step if f[i, k] < 0.0 else step
 

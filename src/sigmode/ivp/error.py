@@ -15,6 +15,7 @@ from ..arguments import EPS
 from ..arrays import Number, Real
 from ..callback import Callback, tell
 from ..compiled.across import across
+from ..compiled.asking import LITTLE, LONG_STEP
 from ..compiled.compare import compare
 from ..compiled.control import CHEAP_JACOBIAN
 from ..compiled.probes import BESIDE_KINKS, PROBES, STANDS_OUT, apart
@@ -24,7 +25,6 @@ from ..trial.basis import Basis, basis
 from ..trial.points import irregular
 from ..trial.solution import Solution
 from ..trial.windows import at_windows, values_and_slopes
-from ..user.differences import FORWARD_STEP
 from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
@@ -32,8 +32,8 @@ from .together import at_starts, together
 from .window import OneSystem, make_window, one_system
 
 __all__ = [
-    "FOLLOWED", "MAY_REMAIN", "ROUNDING", "SOLVED_TO", "GlobalError",
-    "at_once", "fastest_growth", "followed", "global_error", "one_by_one", "unseen", "weights", "wider",
+    "FOLLOWED", "MAY_REMAIN", "ROUNDING", "SOLVED_TO", "GlobalError", "at_once", "down_to_noise", "fastest_growth",
+    "followed", "global_error", "one_by_one", "unseen", "weights", "wider",
 ]  # fmt: skip
 
 # The comparison march has this many functions more than the solution, up to a largest number
@@ -43,6 +43,8 @@ _MORE_FUNCTIONS, _MOST_FUNCTIONS = 3, 24
 SOLVED_TO = 1e-3
 # What Newton's method may leave, in units of that, where rounding stops it earlier. Not tuned.
 MAY_REMAIN = 300.0
+# Noise of f that Newton's method need not solve for, in units of the precision of f times the change of y. Not tuned.
+_OF_NOISE = 4.0
 # Rounding errors of a value, relative to it. Not tuned.
 ROUNDING = 16 * EPS
 # Equations up to which growth is looked for: beyond that the eigenvalues cost more than the march. Not tuned.
@@ -115,6 +117,7 @@ def global_error(
     windows = solution.x[:-1], end, solution.h, solution.y
     with np.errstate(all="ignore"):
         u = at_windows(solution, second.nodes)
+        solved_to = down_to_noise(solved_to, field, u, solution.y)
         found = _compiled(field, second, windows, u, solved_to, small, carried) if field.n <= MOST_COMPILED else None
         if found is None:
             field.nfev, field.njev = before
@@ -187,6 +190,17 @@ def weights(atol: Real, rtol: Real) -> tuple[Real, Real]:
     return SOLVED_TO * atol, np.maximum(SOLVED_TO * rtol, ROUNDING)
 
 
+def down_to_noise(solved_to: tuple[Real, Real], field: VectorField, u: Number, y: Number) -> tuple[Real, Real]:
+    """`weights` for an f of few digits: Newton's steps do not become smaller than what its rounding adds up to.
+
+    u : (K, s, n), the first march; y : (K, n), where its windows start.
+    """
+    if field.precision.relative == EPS:
+        return solved_to
+    usual = np.median(abs(u - y[:, None]).max(axis=1), axis=0)
+    return solved_to[0] + _OF_NOISE * field.precision.relative * usual, solved_to[1]
+
+
 def followed(h: Real, s: int) -> Real:
     """The growth that is followed in windows of s functions and lengths h, (K,), and in those before them."""
     lengths = abs(h)
@@ -247,7 +261,12 @@ def at_once(
     solved_to: tuple[Real, Real],
     small: Real,
 ) -> _Found | None:
-    """The second march from `first` on by `together`; None where it is not found that way."""
+    """The second march from `first` on by `together`; None where it is not found that way.
+
+    Not tried where f scatters: from window to window that adds up, and steps do not become small.
+    """
+    if field.precision.relative > EPS:
+        return None
     start, end, h, y = windows
     t = _nodes(second, windows)
     found = together(field, second, (start, y, h), u, t, _off(first, u), solved_to, small)
@@ -285,26 +304,28 @@ def one_by_one(
     asked: Asked | None = None
     all_at_once = field.at_once and field.differences and one_system(second, field)
     known = at_starts(field, start, y, h, small) if all_at_once else None
+
+    def made(k: int, slope: Number, relative: float | None = None) -> Any:
+        still = (now == 0.0) & (slope == 0.0)
+        if k and end[k - 1] != start[k] and field.differences:  # behind a kink
+            ahead, first = float(t[k, 0]), window.Y[0]
+            return field.jacobian(ahead, first, field(ahead, first), h[k] * slope, small, still, relative)
+        return field.jacobian(float(start[k]), now, slope, h[k] * slope, small, still, relative)
+
     for k in range(len(u)):
-        at, length = float(start[k]), float(h[k])
-        if known is not None:
-            df_dy = known[k]
-            matrices.append(df_dy)
-        elif df_dy is None:
-            slope = field(at, now)
-            still = (now == 0.0) & (slope == 0.0)
-            if k and end[k - 1] != at and field.differences:  # behind a kink
-                ahead = float(t[k, 0])
-                there = u[k, 0] + (now - y[k])
-                df_dy = field.jacobian(ahead, there, field(ahead, there), length * slope, small, still)
-            else:
-                df_dy = field.jacobian(at, now, slope, length * slope, small, still)
-            matrices.append(df_dy)
-        else:
-            matrices.append(None)
+        length = float(h[k])
         window.Y[:] = u[k] + (now - y[k])
+        slope = None if known is not None or df_dy is not None else field(float(start[k]), now)
+        if slope is not None:
+            df_dy = made(k, slope)
+        elif known is not None:
+            df_dy = known[k]
+        matrices.append(df_dy if slope is not None or known is not None else None)
         solved = window.solve(t[k], now, length, df_dy)
-        if not solved and np.isfinite(window.Y).all():  # secants may have led astray: once more from where they led
+        if not solved and window.step >= LITTLE * MAY_REMAIN and np.isfinite(window.Y).all():
+            # Secants may have led astray, or noise of f: once more from where they led.
+            if slope is not None:
+                df_dy = made(k, slope, max(field.precision.step, LONG_STEP))
             solved = window.solve(t[k], now, length, df_dy)
         left[k] = 0.0 if solved else window.step
         z[k] = window.Y
@@ -347,9 +368,7 @@ def _in_one_call(field: VectorField, window: OneSystem, windows: _Windows, u: Re
     """The same in compiled code that asks Python for f alone."""
     t = _nodes(window.basis, windows)
     z, left, df_dy, done = window.march_beside(windows, u, t, _off(first, u), small, MAY_REMAIN)
-    begun = min(done + 1, len(u))
-    field.njev += begun
-    return _Found(u, t, z, left, done, df_dy[:begun], window.nlu)
+    return _Found(u, t, z, left, done, df_dy[: done + 1], window.nlu)
 
 
 def fastest_growth(
@@ -382,7 +401,7 @@ def _to_both_sides(field: VectorField, t: float, y: Number, slope: Number, small
     ahead = field.jacobian(t, y, slope, rest, small)
     try:
         with np.errstate(all="ignore"):
-            behind = field.jacobian(t, y, slope, rest, small, relative=-FORWARD_STEP)
+            behind = field.jacobian(t, y, slope, rest, small, relative=-field.precision.step)
     except Exception:  # of f, which nobody would have called there
         return ahead
     smooth = abs(ahead - behind).sum() <= _SMOOTH * abs(ahead).sum()  # which NaN is not

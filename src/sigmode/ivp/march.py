@@ -28,7 +28,9 @@ _TOO_SMALL = "Required step size is less than spacing between numbers."
 MOST_COMPILED = 24
 _NOT_LOOKED_AT = np.empty(0)
 # Errors do not matter below this many times what the noise of f adds up to in a window. Not tuned.
-_NOISE = 15.0
+_NOISE = 5.0
+# Windows after which an f that is known to scatter is looked at once more. Not tuned.
+_LOOK_AGAIN = 16
 # What f scatters by, in units of y, is called its rounding below this. Not tuned.
 _ROUNDING = 1e3 * EPS
 # A break, and a kink that was foreseen, may be off by so many floating-point numbers: f may take it with a rounding
@@ -86,6 +88,7 @@ class March:
         self._df_dy: Any = None
         self.noise: Real | None = None
         self.seen = span[0]
+        self._looked = 0  # windows that had been tried then
         self._breaks = breaks
         self._foreseen = Foreseen()
         self._kink: Kink | None = None  # the last one that was located
@@ -93,7 +96,8 @@ class March:
         self._numbers, self._counts = np.zeros(m.NUMBERS), np.zeros(m.COUNTS, dtype=np.int64)
         t0, bound = span
         at = {m.T: t0, m.BOUND: bound, m.DIRECTION: np.sign(bound - t0) or 1.0, m.LONGEST: max_step, m.H_ABS: h_abs}
-        for place, value in {**at, m.KNOWN: 1.0, m.MARK_T: t0}.items():
+        at |= {m.KNOWN: 1.0, m.MARK_T: t0, m.RELATIVE_STEP: field.precision.step}
+        for place, value in at.items():
             self._numbers[place] = value
         self._counts[[m.MOST, m.MAY_GROW, m.BAD]] = max_windows, 1, -1
         self._atol = weights[0]
@@ -151,6 +155,7 @@ class March:
             t, Y, K = self._one.t[:points], self._one.rows[:points], self._one.slopes[:points]
             views = self._views[points] = t, Y, K, max(0, points - self.basis.s)
         self._field.nodes(*views)
+        self._numbers[m.RELATIVE_STEP] = self._field.precision.step
         self._counts[m.AT_ONCE] = self._field.at_once and self.noise is None
 
     @property
@@ -228,6 +233,7 @@ class March:
         counts[m.CONSTANT] = field.constant
         counts[m.STORED] = 0
         self._numbers[m.BREAK], self._numbers[m.ROOM] = self._next_break()
+        self._look_again()
         self._heed_noise()
         self._make_room(1 if self.noise is not None else most)
         why = self._go_on()
@@ -328,8 +334,24 @@ class March:
             return False
         self.seen = self.t
         self.noise = noise if self.noise is None else np.maximum(self.noise, noise)
+        self._take_longer_steps(noise)
         self._heed_noise()
         return True
+
+    def _take_longer_steps(self, noise: Real) -> None:
+        """Differences for df/dy must not be those of noise. It may be large beside f itself, whose terms cancel."""
+        if self._df_dy is None or issparse(self._df_dy):
+            return
+        terms = np.maximum(abs(self.K).max(axis=0), abs(self._df_dy) @ abs(self.y))
+        relative = (noise / np.maximum(terms, noise))[noise > 0.0]
+        self._field.precision.scatters(float(relative.max()))
+
+    def _look_again(self) -> None:
+        """Look once more, now and then, at an f that scatters: it may do so more, or in another component, by now."""
+        tried = int(self._counts[m.TRIED])
+        if self.noise is not None and tried >= self._looked + _LOOK_AGAIN:
+            self._looked = tried
+            self._look_for_noise((self.t, self.y, self.f), self._weight())
 
     def _matters(self, noise: Real, weight: Real) -> bool:
         """Whether noise of f reaches y: what is stiff damps it, that of rounding, too."""

@@ -46,8 +46,7 @@ def _scatter_at(field: VectorField, at: tuple[float, Number, Number], h: float, 
             return np.zeros(y.size)
     largest = np.max(missed, axis=0)
     noise: Real = np.where(np.min(missed, axis=0) > STAYS * largest, largest, 0.0)
-    noise[abs(h) * noise < NEGLIGIBLE * weight] = 0.0
-    return noise
+    return noise if (abs(h) * noise >= NEGLIGIBLE * weight).any() else np.zeros(y.size)
 
 
 def _residual(x: Real) -> Real:

@@ -86,6 +86,7 @@ class QuickPlain(Quick):
         field, task = self._field, self._task
         field.nfev = field.njev = 0
         field.compare_anew()
+        field.precision.begin_anew()
         t0, bound = task.t_span
         weights = march_weights(rtol, atol, field.n)
         max_step = want.setting.max_step
@@ -112,6 +113,7 @@ class QuickPlain(Quick):
             setting.solved_to * used_atol(setting, y),
             np.maximum(setting.solved_to * setting.rtol, setting.rounding),
         )
+        solved_to = error.down_to_noise(solved_to, field, u, y)
         given = field, wide, (start, end, h, y), u, y[0], solved_to, setting.second_small
         before = field.nfev, field.njev
         with np.errstate(all="ignore"):

@@ -99,7 +99,7 @@ def _with_derivatives(field: VectorField, t: Real, y: Real, h: Real, small: Real
     slopes, df_dy = np.empty_like(rows), np.empty((K, m, n, n))
     field.nodes(t, rows, slopes)
     at, moved, values = np.empty(t.size * n), np.empty((t.size * n, n)), np.empty((t.size * n, n))
-    shifted(t, rows, slopes, h, small, at, moved)
+    shifted(t, rows, slopes, h, small, field.precision.step, at, moved)
     field.nodes(at, moved, values, at.size)
     field.njev += t.size
     unshifted(rows, slopes, moved, values, df_dy.reshape(-1, n, n))

@@ -150,14 +150,16 @@ class OneSystem(Window):
         )
         z, left, df_dy = np.empty((K, s, n)), np.zeros(K), np.zeros((K, n, n))
         alone = Asked(field.nodes, n)
-        done, matrices = go_beside(
+        done, made, factorised = go_beside(
             sweep.address, id(answer), id(take), alone.address, alone.words, self._state, *windows, u, times,
             self.t, self.rows, self.slopes, *self._of_window, basis.nodes, basis.A, basis.transposed, *self._of_basis,
-            self.legendre, self.atol, self.rtol, small, self._still, now, may_remain, z, left, df_dy,
+            self.legendre, self.atol, self.rtol, small, self._still, now, field.precision.step, may_remain,
+            z, left, df_dy,
         )  # fmt: skip
         if done == FAILED:
             raise (failed or alone.failed).pop()
-        self.nlu += matrices
+        self.nlu += factorised
+        self.field.njev += made
         return z, left, df_dy, done
 
     def solve(self, t: Real, y: Number, h: float, df_dy: Any, slope: Number | None = None) -> bool:
@@ -168,7 +170,7 @@ class OneSystem(Window):
         f = slope if slope is not None else y
         follow = not field.constant
         state[:] = 0.0
-        state[between.POINTS] = s
+        state[between.POINTS], state[between.STEP] = s, field.precision.step
         said = NOT_YET
         while said == NOT_YET:
             field.nodes(t, self.Y, self.K)

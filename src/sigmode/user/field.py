@@ -14,7 +14,8 @@ from ..arrays import Flags, Number, Real
 from ..compiled.functions import Called, is_dispatcher, on_nodes
 from ..compiled.nodes import call_on_nodes
 from .alike import alike
-from .differences import FORWARD_STEP, Sparsity, alternating, at_once, disagreement, replaced
+from .differences import Sparsity, alternating, at_once, disagreement, replaced
+from .precision import Precision
 from .pure import is_pure
 from .results import checked
 
@@ -92,6 +93,8 @@ class VectorField:
         Whether df/dy comes from the user, and whether it is one matrix for all t and y.
     was_wrong : bool
         Whether calls for many points turned out to be wrong after some that seemed to be right.
+    precision : Precision
+        How many digits f has, as far as is known.
     """
 
     def __init__(
@@ -107,6 +110,7 @@ class VectorField:
         function(fun, "fun", "t, y")
         self.fun, self.n, self.dtype = fun, n, np.dtype(dtype)
         self.nfev = self.njev = 0
+        self.precision = Precision()
         self.vectorized = bool(vectorized)
         self._checked = False
         # May all nodes go into one call? Not known yet, if it may be tried.
@@ -157,6 +161,11 @@ class VectorField:
 
         others : how many of them, the last ones, are for differences and do not count.
         """
+        self._call_at(t, Y, K, others)
+        if self.precision.looks:
+            self.precision.look(K)
+
+    def _call_at(self, t: Number, Y: Number, K: Number, others: int) -> None:
         self.nfev += t.size - others
         if self._whole is not False and self._try_whole(t, Y, K):
             return
@@ -196,13 +205,14 @@ class VectorField:
         change: Number,
         small: Number,
         still: Flags | None = None,
-        relative: float = FORWARD_STEP,
+        relative: float | None = None,
     ) -> Any:
         """df/dy at one point, (n, n), dense or sparse.
 
         slope : f(t, y); change, small : (n,), sizes that decide on the step of the differences: that by which y is
         about to change, and that below which y does not matter. still : (n,), components that differences are not to
-        disturb, where df/dy is a dense one by differences; their columns are zero. relative : the step of differences.
+        disturb, where df/dy is a dense one by differences; their columns are zero. relative : the step of differences,
+        by default as f's precision has it.
         """
         if self.given:
             self.njev += not self.constant
@@ -215,7 +225,7 @@ class VectorField:
                 self._sparsity = Sparsity(abs(matrix) + eye_array(self.n), self.n)
         self.njev += 1
         size = np.maximum(np.maximum(abs(y), abs(change)), small)
-        step = relative * np.where(size > 0.0, size, 1.0)
+        step = (relative or self.precision.step) * np.where(size > 0.0, size, 1.0)
         step = np.where(slope.real < 0.0, -step, step)
         columns = lambda rows: self._columns(t, rows)
         if still is not None and self._sparsity is None:
@@ -251,6 +261,8 @@ class VectorField:
         return np.array(self._result(value, self._shape))
 
     def _result(self, value: Any, shape: tuple[int, ...]) -> Number:
+        if getattr(value, "dtype", None) == np.float32:
+            self.precision.is_single()
         return checked(value, shape, "fun", self.dtype, _COMPLEX)
 
     def _columns(self, t: float, rows: Number) -> Number:
