@@ -32,12 +32,14 @@ def test_double_precision_is_seen_at_once():
 
 def test_single_precision_is_seen_by_its_values():
     found = looked_at(values(m=50).astype(np.float32).astype(float))
-    assert (found.relative, found.step, found.looks) == (SINGLE, SINGLE**0.5, 0)
+    assert (found.relative, found.step) == (SINGLE, SINGLE**0.5)
 
 
 def test_one_component_is_enough():
     mixed = np.hstack([values(m=50), values(m=50).astype(np.float32)])
-    assert looked_at(mixed).relative == SINGLE
+    found = looked_at(mixed)
+    assert found.relative.tolist() == [EPS, SINGLE]
+    assert found.step == SINGLE**0.5
 
 
 def test_few_values_prove_nothing():
@@ -48,8 +50,16 @@ def test_few_values_prove_nothing():
 
 @pytest.mark.parametrize(
     "simple",
-    [np.ones((14, 1)), np.zeros((14, 1)), np.arange(14.0)[:, None], np.full((14, 1), 0.375), np.full((14, 1), -1e9)],
-    ids=["one", "zero", "counts", "eighths", "large"],
+    [
+        np.ones((14, 1)),
+        np.zeros((14, 1)),
+        np.arange(14.0)[:, None],
+        np.full((14, 1), 0.375),
+        np.full((14, 1), -1e9),
+        np.full((14, 1), float(np.float32(0.1))),
+        np.repeat(np.float32([[0.1], [0.3], [0.7]]), 5, axis=0).astype(float),
+    ],
+    ids=["one", "zero", "counts", "eighths", "large", "a constant", "held"],
 )
 def test_simple_numbers_are_no_single_precision(simple):
     """They are the same in any precision: nothing is known, and looking ends."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import between
 from .across import go_across
-from .between import mark_at_rest, onward, shifted, sweep
+from .between import is_mild, mark_at_rest, onward, shifted, sweep
 from .control import (
     ACCEPTED,
     ASK_KINK,
@@ -37,7 +37,7 @@ __all__ = ["FAILED", "LITTLE", "LONG_STEP", "PARTS", "go_beside", "go_on"]
 
 # What `go_on` and `go_beside` return where f has raised an exception.
 FAILED = -1
-# The relative step of differences at least, where Newton's method did not converge. Not tuned.
+# The relative step of differences where Newton's method did not converge and nothing is stiff. Not tuned.
 LONG_STEP = 1e-6
 # What it may leave for good, in units of what may remain. Not tuned.
 LITTLE = 1 / 30
@@ -176,10 +176,10 @@ def go_beside(
         mark_at_rest(now, f, True, still)
         behind = 1 if k > 0 and end[k - 1] != start[k] else 0
         at, base = (t[0], rows[0]) if behind else (start[k], now)
-        for once_more in range(2):  # secants may have led astray, or noise of f: once more from where they led
-            step_now = max(relative, LONG_STEP) if once_more else relative
-            columns = shifted(at, base, f, h[k], small, step_now, still, t[s:], rows[s:])
-            made += 1
+        step_now = relative
+        for _ in range(2):  # secants may have led astray, or noise of f: once more from where they led
+            columns = shifted(at, base, f, h[k], small, step_now, still, t[s:], rows[s:]) if step_now > 0.0 else 0
+            made += step_now > 0.0
             said = _newton(
                 sweep_at, asked, failed, state, s + columns, columns, behind, relative, small, still, True, False,
                 h[k], now, f, A, transposed, t, rows, slopes, before, step, df_dy, J, M, pivots, right, of_error, own,
@@ -190,6 +190,7 @@ def go_beside(
             factorised += int(state[between.NLU])
             if said == CONVERGED or state[between.SIZE] < LITTLE * may_remain or not np.isfinite(rows[:s]).all():
                 break
+            step_now = max(relative, LONG_STEP) if is_mild(h[k], df_dy) else 0.0
         left[k] = 0.0 if said == CONVERGED else state[between.SIZE]
         for c in range(n):
             for i in range(s):

@@ -7,9 +7,11 @@ at once: a call of compiled code with two dozen arrays costs 2 us, and Python wo
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
+from ..arrays import Real
 from .control import (
     ALL_COLUMNS,
     ASK_JACOBIAN,
@@ -27,7 +29,7 @@ from .control import (
     T,
     steer,
 )
-from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper
+from .launch import CUBE, INDICES, MATRIX, VECTOR, entry, helper, plain_helper
 from .series import continue_series
 from .simple import at_rest, begins_to_move
 from .window import (
@@ -43,8 +45,8 @@ from .window import (
 )
 
 __all__ = [
-    "AHEAD", "COLUMNS", "ERROR", "NLU", "POINTS", "RATE", "RISES", "SIZE", "STATE", "STEP", "SWEEPS", "mark_at_rest",
-    "onward", "shifted", "sweep",
+    "AHEAD", "COLUMNS", "ERROR", "NLU", "POINTS", "RATE", "RISES", "SIZE", "STATE", "STEP", "SWEEPS", "is_mild",
+    "mark_at_rest", "onward", "shifted", "sweep",
 ]  # fmt: skip
 
 # What is known of a window, by its places in a vector: sweeps so far, the size of the last step and its rate as of
@@ -101,8 +103,8 @@ def mark_at_rest(y, f, partial, still):
         still[m] = 1 if partial and y[m] == 0.0 and f[m] == 0.0 else 0
 
 
-@helper
-def _is_mild(h, df_dy):
+@plain_helper
+def is_mild(h: float, df_dy: Real) -> Any:
     """Whether a window is not stiff."""
     largest = 0.0
     for k in range(df_dy.shape[0]):
@@ -171,7 +173,7 @@ def onward(numbers, counts, differences, nodes, A, t, rows, slopes, legendre, df
             if columns > 0 and counts[BEHIND]:
                 columns = shifted(t[0], rows[0], f, numbers[H], small, relative, still, t[s:], rows[s:])
             points = s + columns
-            if counts[AT_ONCE] and differences and _is_mild(numbers[H], df_dy):
+            if counts[AT_ONCE] and differences and is_mild(numbers[H], df_dy):
                 mark_at_rest(y, f, counts[PARTIAL] == 1, still)
                 points = _at_each_node(s, points, numbers[H], small, relative, still, t, rows, slopes)
             return asked, points, columns

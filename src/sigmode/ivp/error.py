@@ -16,6 +16,7 @@ from ..arrays import Number, Real
 from ..callback import Callback, tell
 from ..compiled.across import across
 from ..compiled.asking import LITTLE, LONG_STEP
+from ..compiled.between import is_mild
 from ..compiled.compare import compare
 from ..compiled.control import CHEAP_JACOBIAN
 from ..compiled.probes import BESIDE_KINKS, PROBES, STANDS_OUT, apart
@@ -28,11 +29,12 @@ from ..trial.windows import at_windows, values_and_slopes
 from ..user.field import VectorField
 from ..user.growth import fastest
 from .march import MOST_COMPILED
+from .noise import down_to_noise
 from .together import at_starts, together
 from .window import OneSystem, make_window, one_system
 
 __all__ = [
-    "FOLLOWED", "MAY_REMAIN", "ROUNDING", "SOLVED_TO", "GlobalError", "at_once", "down_to_noise", "fastest_growth",
+    "FOLLOWED", "MAY_REMAIN", "ROUNDING", "SOLVED_TO", "GlobalError", "at_once", "fastest_growth",
     "followed", "global_error", "one_by_one", "unseen", "weights", "wider",
 ]  # fmt: skip
 
@@ -43,8 +45,6 @@ _MORE_FUNCTIONS, _MOST_FUNCTIONS = 3, 24
 SOLVED_TO = 1e-3
 # What Newton's method may leave, in units of that, where rounding stops it earlier. Not tuned.
 MAY_REMAIN = 300.0
-# Noise of f that Newton's method need not solve for, in units of the precision of f times the change of y. Not tuned.
-_OF_NOISE = 4.0
 # Rounding errors of a value, relative to it. Not tuned.
 ROUNDING = 16 * EPS
 # Equations up to which growth is looked for: beyond that the eigenvalues cost more than the march. Not tuned.
@@ -190,17 +190,6 @@ def weights(atol: Real, rtol: Real) -> tuple[Real, Real]:
     return SOLVED_TO * atol, np.maximum(SOLVED_TO * rtol, ROUNDING)
 
 
-def down_to_noise(solved_to: tuple[Real, Real], field: VectorField, u: Number, y: Number) -> tuple[Real, Real]:
-    """`weights` for an f of few digits: Newton's steps do not become smaller than what its rounding adds up to.
-
-    u : (K, s, n), the first march; y : (K, n), where its windows start.
-    """
-    if field.precision.relative == EPS:
-        return solved_to
-    usual = np.median(abs(u - y[:, None]).max(axis=1), axis=0)
-    return solved_to[0] + _OF_NOISE * field.precision.relative * usual, solved_to[1]
-
-
 def followed(h: Real, s: int) -> Real:
     """The growth that is followed in windows of s functions and lengths h, (K,), and in those before them."""
     lengths = abs(h)
@@ -265,7 +254,7 @@ def at_once(
 
     Not tried where f scatters: from window to window that adds up, and steps do not become small.
     """
-    if field.precision.relative > EPS:
+    if field.precision.coarse:
         return None
     start, end, h, y = windows
     t = _nodes(second, windows)
@@ -298,8 +287,9 @@ def one_by_one(
     if isinstance(window, OneSystem) and field.differences and not field.at_once and watch is None:
         return _in_one_call(field, window, windows, u, first, small)
     t, z, left = _nodes(second, windows), np.empty_like(u), np.zeros(len(u))
-    now, done, df_dy = _off(first, u), len(u), None
-    each = np.arange(field.n)
+    now, done = _off(first, u), len(u)
+    df_dy: Any = None
+    each, few = np.arange(field.n), isinstance(window, OneSystem)
     matrices: list[Any] = []
     asked: Asked | None = None
     all_at_once = field.at_once and field.differences and one_system(second, field)
@@ -324,7 +314,7 @@ def one_by_one(
         solved = window.solve(t[k], now, length, df_dy)
         if not solved and window.step >= LITTLE * MAY_REMAIN and np.isfinite(window.Y).all():
             # Secants may have led astray, or noise of f: once more from where they led.
-            if slope is not None:
+            if slope is not None and few and is_mild(length, df_dy):
                 df_dy = made(k, slope, max(field.precision.step, LONG_STEP))
             solved = window.solve(t[k], now, length, df_dy)
         left[k] = 0.0 if solved else window.step

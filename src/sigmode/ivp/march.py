@@ -18,7 +18,7 @@ from ..trial.basis import Basis
 from ..user.field import VectorField
 from .foreseen import Foreseen
 from .kinks import Beyond, Kink, begin, find, pinned, relocated
-from .noise import AT, NEGLIGIBLE, RESIDUALS, scatter
+from .noise import AT, RESIDUALS, matters, scatter
 from .window import OneSystem, make_window
 
 __all__ = ["MOST_COMPILED", "Accepted", "March", "why_it_ended"]
@@ -29,8 +29,9 @@ MOST_COMPILED = 24
 _NOT_LOOKED_AT = np.empty(0)
 # Errors do not matter below this many times what the noise of f adds up to in a window. Not tuned.
 _NOISE = 5.0
-# Windows after which an f that is known to scatter is looked at once more. Not tuned.
-_LOOK_AGAIN = 16
+# Windows after which an f that is known to scatter is looked at once more, over their length; what scatters by no more
+# than so many times what is known of others is noise, too, not jumps. Not tuned.
+_LOOK_AGAIN, _ALIKE = 16, 10.0
 # What f scatters by, in units of y, is called its rounding below this. Not tuned.
 _ROUNDING = 1e3 * EPS
 # A break, and a kink that was foreseen, may be off by so many floating-point numbers: f may take it with a rounding
@@ -88,7 +89,7 @@ class March:
         self._df_dy: Any = None
         self.noise: Real | None = None
         self.seen = span[0]
-        self._looked = 0  # windows that had been tried then
+        self._looked = 0, span[0]  # windows that had been tried, and t, when it was looked for again
         self._breaks = breaks
         self._foreseen = Foreseen()
         self._kink: Kink | None = None  # the last one that was located
@@ -330,40 +331,34 @@ class March:
     def _look_for_noise(self, start: tuple[float, Number, Number], weight: Real) -> bool:
         """Whether f scatters where the march is."""
         noise = scatter(self._field, start, self.h, weight)
-        if noise is None or not self._matters(noise, weight):
+        if noise is None or not matters(noise, weight, self.h, self.basis.s, self._df_dy):
             return False
+        self._note_noise(noise)
+        self._heed_noise()
+        return True
+
+    def _note_noise(self, noise: Real) -> None:
         self.seen = self.t
         self.noise = noise if self.noise is None else np.maximum(self.noise, noise)
         self._take_longer_steps(noise)
-        self._heed_noise()
-        return True
 
     def _take_longer_steps(self, noise: Real) -> None:
         """Differences for df/dy must not be those of noise. It may be large beside f itself, whose terms cancel."""
         if self._df_dy is None or issparse(self._df_dy):
             return
         terms = np.maximum(abs(self.K).max(axis=0), abs(self._df_dy) @ abs(self.y))
-        relative = (noise / np.maximum(terms, noise))[noise > 0.0]
-        self._field.precision.scatters(float(relative.max()))
+        self._field.precision.scatters(np.where(noise > 0.0, noise / np.maximum(terms, noise), 0.0))
 
     def _look_again(self) -> None:
         """Look once more, now and then, at an f that scatters: it may do so more, or in another component, by now."""
-        tried = int(self._counts[m.TRIED])
-        if self.noise is not None and tried >= self._looked + _LOOK_AGAIN:
-            self._looked = tried
-            self._look_for_noise((self.t, self.y, self.f), self._weight())
-
-    def _matters(self, noise: Real, weight: Real) -> bool:
-        """Whether noise of f reaches y: what is stiff damps it, that of rounding, too."""
-        df_dy = self._df_dy
-        if df_dy is None or issparse(df_dy):
-            return True
-        h = abs(self.h)
-        try:
-            damped = np.linalg.solve(np.eye(noise.size) - self.h / (2 * self.basis.s) * df_dy, h * noise)
-        except np.linalg.LinAlgError:
-            return True
-        return bool((abs(damped) > NEGLIGIBLE * weight).any())
+        tried, t = int(self._counts[m.TRIED]), self.t
+        if self.noise is None or tried < self._looked[0] + _LOOK_AGAIN:
+            return
+        far = min(abs(t - self._looked[1]), abs(self.bound - t))  # windows may be as short as the steps of rounded f
+        self._looked = tried, t
+        noise = scatter(self._field, (t, self.y, self.f), self._numbers[m.DIRECTION] * far, self._weight())
+        if noise is not None:
+            self._note_noise(np.where(noise < _ALIKE * self.noise.max(), noise, 0.0))
 
     def _slopes(self) -> Number:
         """f at the nodes, as it came: without what Newton's last step added."""

@@ -20,6 +20,7 @@ from .attempt import Attempt
 from .events import Events
 from .first import first_length
 from .march import Accepted, March
+from .noise import down_to_noise
 from .quick import Ended, Quick, Seen, Windows, all_windows, used_atol
 from .setting import checked_breaks, march_weights
 from .solved import SolvedWindow
@@ -113,7 +114,7 @@ class QuickPlain(Quick):
             setting.solved_to * used_atol(setting, y),
             np.maximum(setting.solved_to * setting.rtol, setting.rounding),
         )
-        solved_to = error.down_to_noise(solved_to, field, u, y)
+        solved_to = down_to_noise(solved_to, field, u, y)
         given = field, wide, (start, end, h, y), u, y[0], solved_to, setting.second_small
         before = field.nfev, field.njev
         with np.errstate(all="ignore"):

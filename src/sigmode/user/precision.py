@@ -13,8 +13,8 @@ from .differences import FORWARD_STEP
 __all__ = ["Precision"]
 
 _SINGLE = float(np.finfo(np.float32).eps)
-# Values that are needed, and the part of them that is odd in units of the last place, a half on average: those that
-# have few digits because terms cancel are as coarse at any size, and seldom odd. Not tuned.
+# Values that are needed at once, and the part of them that is odd in units of the last place, a half on average: those
+# that have few digits because terms cancel are as coarse at any size, and seldom odd. Not tuned.
 _VALUES, _ODD = 8, 0.25
 # Looks after which all is decided. Not tuned.
 _LOOKS = 8
@@ -27,8 +27,8 @@ class Precision:
 
     Attributes
     ----------
-    relative : float
-        Of the component that has the fewest digits; rounding of doubles, unless something else was seen.
+    relative : float, or array (n,)
+        Of each component; rounding of doubles, unless something else was seen.
     step : float
         Relative step of forward differences.
     looks : int
@@ -36,30 +36,34 @@ class Precision:
     """
 
     def __init__(self) -> None:
-        self.looks, self._own = _LOOKS, EPS
-        self.relative, self.step = EPS, FORWARD_STEP
+        self.looks = _LOOKS
+        self._own: Any = EPS
+        self.relative: Any = EPS
+        self.step = FORWARD_STEP
         self._may_be_single: Any = True
-        self._seen: Any = 0
-        self._odd: Any = 0
+        self._seem_single: Any = False
+
+    @property
+    def coarse(self) -> bool:
+        """Whether a component has less digits than a double."""
+        return bool(self.step > FORWARD_STEP)
 
     def look(self, values: Number) -> None:
         """Look at values (m, n) of f, with NumPy's warnings off: if all of a component are single that is no accident.
 
-        Nearly always the first row says that none are.
+        Nearly always the first row says that none are. A value that stays the same counts once.
         """
         self.looks -= 1
         if (values[:1] != values[:1].real.astype(np.float32)).all():
             self.looks = 0
             return
         single = values.real.astype(np.float32)
+        counts = (single != 0.0) & (single != np.roll(single, 1, axis=0))
+        seen, odd = counts.sum(axis=0), (counts & (single.view(np.uint32) & 1 > 0)).sum(axis=0)
         self._may_be_single = self._may_be_single & ~((single != values) & np.isfinite(values)).any(axis=0)
-        if not self._may_be_single.any():
-            self.looks = 0
-            return
-        self._seen = self._seen + np.count_nonzero(single, axis=0)
-        self._odd = self._odd + np.count_nonzero(single.view(np.uint32) & 1, axis=0)
-        if (self._may_be_single & (self._seen >= _VALUES) & (self._odd >= _ODD * self._seen)).any():
-            self.is_single()
+        self._seem_single = self._seem_single | ((seen >= _VALUES) & (odd >= _ODD * seen))
+        self._own = np.where(self._may_be_single & self._seem_single, _SINGLE, EPS)
+        self.begin_anew()
 
     def is_single(self) -> None:
         """Values of f are numbers in single precision."""
@@ -71,7 +75,7 @@ class Precision:
         self.relative, self.step = EPS, FORWARD_STEP
         self.scatters(self._own)
 
-    def scatters(self, relative: float) -> None:
-        """Values of f were seen to scatter by this part of themselves."""
-        self.relative = max(self.relative, relative)
-        self.step = min(self.relative**0.5, _LONGEST_STEP)
+    def scatters(self, relative: Any) -> None:
+        """Values of components of f were seen to scatter by this part of themselves."""
+        self.relative = np.maximum(self.relative, relative)
+        self.step = min(float(np.max(self.relative)) ** 0.5, _LONGEST_STEP)
