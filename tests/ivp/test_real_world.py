@@ -438,6 +438,28 @@ def march_to_the_end(solver):
     assert solver.status == "finished"
 
 
+SINGLE = float(np.float32(0.04097352549433708))  # odd in the last place
+
+
+@pytest.mark.parametrize("name", ["constant", "noisy"])
+def test_few_digits_of_one_component_do_not_loosen_the_others(name):
+    """The error of the others has to be told as well as without it."""
+    first = {"constant": lambda t: SINGLE, "noisy": lambda t: float(np.float32(math.sin(t + 1.0)))}[name]
+
+    def fun(t, y):
+        return np.array([first(t), y[2], (1.0 - y[1] ** 2) * y[2] - y[1]])
+
+    atol = np.array([1.0 if name == "noisy" else 1e-10, 1e-10, 1e-10])
+    res = sm.solve_ivp(fun, (0, 20), [0.0, 2.0, 0.0], rtol=1e-8, atol=atol)
+    tight = {"method": "DOP853", "rtol": 1e-13, "atol": 1e-14}
+    exact = scipy.integrate.solve_ivp(lambda t, y: fun(t, [0.0, *y])[1:], (0, 20), [2.0, 0.0], **tight).y[:, -1]
+    off = abs(res.y[1:, -1] - exact)
+    assert res.success
+    assert (off < 3.0 * (1e-10 + 1e-8 * abs(exact))).all()
+    assert (res.error[1:, -1] > off / 3.0).all()
+    assert (res.error[1:, -1] < 0.1 * (1e-10 + 1e-8 * abs(exact))).all()
+
+
 @pytest.mark.filterwarnings("ignore:`fun` scatters by about")
 def test_noise_is_noticed_in_each_component():
     """That of one of them was taken for features of f: 20000 short windows."""

@@ -177,7 +177,7 @@ def go_beside(
         behind = 1 if k > 0 and end[k - 1] != start[k] else 0
         at, base = (t[0], rows[0]) if behind else (start[k], now)
         step_now = relative
-        for _ in range(2):  # secants may have led astray, or noise of f: once more from where they led
+        for attempt in range(2):  # secants may have led astray, or noise of f: once more from where they led
             columns = shifted(at, base, f, h[k], small, step_now, still, t[s:], rows[s:]) if step_now > 0.0 else 0
             made += step_now > 0.0
             said = _newton(
@@ -188,13 +188,16 @@ def go_beside(
             if said == FAILED:
                 return FAILED, made, factorised
             factorised += int(state[between.NLU])
-            if said == CONVERGED or state[between.SIZE] < LITTLE * may_remain or not np.isfinite(rows[:s]).all():
+            size = 0.0 if said == CONVERGED else state[between.SIZE]
+            if attempt == 0 or size < left[k]:
+                left[k] = size
+                for i in range(s):
+                    for c in range(n):
+                        z[k, i, c] = rows[i, c]
+            if left[k] < LITTLE * may_remain or not np.isfinite(rows[:s]).all():
                 break
             step_now = max(relative, LONG_STEP) if is_mild(h[k], df_dy) else 0.0
-        left[k] = 0.0 if said == CONVERGED else state[between.SIZE]
         for c in range(n):
-            for i in range(s):
-                z[k, i, c] = rows[i, c]
             for d in range(n):
                 matrices[k, c, d] = df_dy[c, d]
         if not left[k] < may_remain:

@@ -311,14 +311,15 @@ def one_by_one(
         elif known is not None:
             df_dy = known[k]
         matrices.append(df_dy if slope is not None or known is not None else None)
-        solved = window.solve(t[k], now, length, df_dy)
-        if not solved and window.step >= LITTLE * MAY_REMAIN and np.isfinite(window.Y).all():
+        left[k] = 0.0 if window.solve(t[k], now, length, df_dy) else window.step
+        z[k] = window.Y
+        if not left[k] < LITTLE * MAY_REMAIN and np.isfinite(window.Y).all():
             # Secants may have led astray, or noise of f: once more from where they led.
             if slope is not None and few and is_mild(length, df_dy):
                 df_dy = made(k, slope, max(field.precision.step, LONG_STEP))
-            solved = window.solve(t[k], now, length, df_dy)
-        left[k] = 0.0 if solved else window.step
-        z[k] = window.Y
+            size = 0.0 if window.solve(t[k], now, length, df_dy) else window.step
+            if size < left[k]:
+                left[k], z[k] = size, window.Y
         if not left[k] < MAY_REMAIN:
             done = k
             break
