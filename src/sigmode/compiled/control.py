@@ -92,8 +92,8 @@ ASK_SLOPE, AT_BOUND, ASK_JACOBIAN, ASK_WINDOW, ASK_KINK, ACCEPTED, TOO_SMALL, LI
 # first one; RELATIVE_STEP : of differences for df/dy, where f is called from Python.
 (
     T, BOUND, DIRECTION, LONGEST, H_ABS, TRIAL, H, KNOWN, START, SIZE, RATE, ERROR, MARK_T, BAD_T, FACTOR, BREAK,
-    CUT_AT, KINK_AT, RESTART, UNSETTLED, ROOM, REACH,
-    RELATIVE_STEP, NUMBERS,
+    CUT_AT, KINK_AT, RESTART, UNSETTLED, ROOM, REACH, RELATIVE_STEP,
+    NUMBERS,
 ) = range(24)  # fmt: skip
 # Places in `counts`. DEGREE : of the slopes that are known; INSIDE : whether they are from a longer window that starts
 # here; FRESH : whether df/dy was made here, too; SIMPLE : whether sweeps are simple, without df/dy; BAD : the component

@@ -346,7 +346,7 @@ class March:
         """Differences for df/dy must not be those of noise. It may be large beside f itself, whose terms cancel."""
         if self._df_dy is None or issparse(self._df_dy):
             return
-        terms = np.maximum(abs(self.K).max(axis=0), abs(self._df_dy) @ abs(self.y))
+        terms = np.fmax(abs(self.K).max(axis=0), abs(self._df_dy) @ abs(self.y))  # df/dy may not be finite
         self._field.precision.scatters(np.where(noise > 0.0, noise / np.maximum(terms, noise), 0.0))
 
     def _look_again(self) -> None:

@@ -45,7 +45,7 @@ class Precision:
 
     @property
     def coarse(self) -> bool:
-        """Whether a component has less digits than a double."""
+        """Whether a component has fewer digits than a double."""
         return bool(self.step > FORWARD_STEP)
 
     def look(self, values: Number) -> None:
